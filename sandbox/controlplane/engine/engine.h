@@ -1,0 +1,38 @@
+/*
+ * The engine: moves executions forward. It is told that something about an execution may have changed — created, terminated, one of its
+ * pods changed — and then brings that execution's nodes to where they should be, in one transaction. It is level-triggered: a lost
+ * or doubled wake-up does no harm, and after a restart every unfinished execution is woken once.
+ */
+#ifndef SANDBOX_CONTROLPLANE_ENGINE_ENGINE_H
+#define SANDBOX_CONTROLPLANE_ENGINE_ENGINE_H
+
+#include "base/err.h"
+#include "controlplane/engine/pod.h"
+#include "controlplane/store/database.h"
+#include "controlplane/store/kubernetes.h"
+#include "controlplane/store/objects.h"
+
+struct engine;
+
+struct engine_options {
+	struct database *database;
+	struct objects *objects;
+	struct kubernetes *kubernetes;
+	const char *metadata_prefix;   /* "s3://my-s3-bucket/metadata/propeller" */
+	const char *raw_output_prefix; /* "s3://my-s3-bucket/data" */
+	struct pod_defaults pod_defaults;
+	unsigned workers;
+};
+
+/* Starts the threads: pod watch, notification listener, workers. Options' strings are borrowed and must outlive the engine. */
+int engine_start(const struct engine_options *options, struct engine **ret_engine, struct err *e);
+/* Finishes the rounds under way and joins the threads. */
+struct engine *engine_stop(struct engine *engine);
+
+/*
+ * The channel on which whoever commits a change that the engine must see notifies it, in the same transaction:
+ *	select pg_notify('flyte_engine', <executions.id as text>)
+ */
+#define ENGINE_CHANNEL "flyte_engine"
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * Pods: from a task to the pod object that runs it (pod_build), and from a pod's status to what the engine has to know (pod_observe). Both
+ * pure over JSON; who talks to Kubernetes is store/kubernetes. Rules: ../shared reference §2.7 and §2.9.
+ */
+#ifndef SANDBOX_CONTROLPLANE_ENGINE_POD_H
+#define SANDBOX_CONTROLPLANE_ENGINE_POD_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/json.h"
+
+#include "flyteidl/admin/execution.pb-c.h"
+#include "flyteidl/core/execution.pb-c.h"
+#include "flyteidl/core/tasks.pb-c.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pod_environment {
+	const char *name;
+	const char *value;
+};
+
+/* What the platform adds to every pod (from the control plane's configuration). */
+struct pod_defaults {
+	const struct pod_environment *environment; /* FLYTE_AWS_ENDPOINT … */
+	size_t environment_count;
+	const char *cpu_request;    /* "100m": used when the task asks for none */
+	const char *memory_request; /* "200Mi" */
+	const char *memory_limit;   /* used when the task gives neither limit nor request; NULL: none */
+};
+
+struct pod_request {
+	const char *namespace;
+	const char *name; /* names_pod() */
+	const Flyteidl__Core__TaskTemplate *task;
+	const Flyteidl__Core__TaskNodeOverrides *overrides; /* or NULL */
+	const Flyteidl__Admin__ExecutionSpec *execution_spec;
+	const char *project, *domain, *execution_name, *workflow_name, *launch_plan_name;
+	const char *workflow_id_text; /* "project:domain:workflow" */
+	const char *node_id;          /* unique id */
+	uint32_t attempt;
+	bool interruptible;
+	const Flyteidl__Core__LiteralMap *inputs; /* for {{.inputs.x}}; may be NULL */
+	const char *input_uri;                    /* …/inputs.pb */
+	const char *output_prefix;                /* …/data/<attempt> */
+	const char *raw_output_prefix;            /* sharded */
+	const char *checkpoint_prefix;
+	const char *previous_checkpoint_prefix;   /* "" when none */
+	const char *task_template_uri;            /* where {{.taskTemplatePath}} points */
+	const struct pod_defaults *defaults;
+};
+
+/* A new pod object; NULL with ERR_INVALID (BadTaskSpecification and the like in `id`) when the task cannot become a pod.
+ * `ret_needs_task_template` (may be NULL) tells that the command refers to {{.taskTemplatePath}}. */
+json_t *pod_build(struct arena *arena, const struct pod_request *request, bool *ret_needs_task_template, struct err *e);
+
+enum pod_state {
+	POD_QUEUED,       /* accepted, not scheduled, or unschedulable */
+	POD_INITIALIZING, /* image pull, container creating */
+	POD_RUNNING,
+	POD_SUCCEEDED,    /* the primary container ended with 0: acted on before the pod's phase says so (design §5) */
+	POD_FAILED,
+};
+
+/* Who pays for a failure: the user's retry budget, the system's, or nobody because a retry is pointless. */
+enum pod_failure { POD_FAILURE_NONE, POD_FAILURE_USER, POD_FAILURE_SYSTEM, POD_FAILURE_PERMANENT };
+
+struct pod_observation {
+	enum pod_state state;
+	enum pod_failure failure;
+	const char *code;    /* "OOMKilled", "Interrupted", "ContainersNotReady|ImagePullBackOff" …; "" unless failed */
+	const char *message; /* failure text or the reason of the present wait ("Unschedulable:0/1 nodes…"); "" when none */
+	int64_t started_at_ns, ended_at_ns; /* of the primary container; 0 unknown */
+	int64_t recheck_at_ns; /* a grace period that ends then may change the observation (wall clock); 0: none */
+};
+
+/* `now_ns` is the wall clock, for grace periods. Strings in the arena. A NULL pod means it does not exist: failed, ResourceDeletedExternally. */
+struct pod_observation pod_observe(struct arena *arena, const json_t *pod, int64_t now_ns);
+
+#endif

@@ -1,0 +1,156 @@
+#include "proto/message.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+static void *allocate_in_arena(void *arena, size_t size)
+{
+	return arena_try_alloc(arena, size);
+}
+
+static void free_nothing(void *arena, void *pointer)
+{
+	(void)arena;
+	(void)pointer;
+}
+
+ProtobufCMessage *proto_new_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor)
+{
+	ProtobufCMessage *message = arena_alloc(arena, descriptor->sizeof_message);
+	protobuf_c_message_init(descriptor, message);
+	return message;
+}
+
+/* A varint at *cursor, advancing it; false past the end or over 64 bits. */
+static bool read_varint(const uint8_t **cursor, const uint8_t *end, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+	for (unsigned shift = 0; shift < 64 && *cursor < end; shift += 7) {
+		uint8_t byte = *(*cursor)++;
+		value |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80)) {
+			*ret_value = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Walks the wire format along the descriptor to find how deep sub-messages nest, because protobuf-c's parser recurses without a limit.
+ * Malformed input is left to that parser: here it only ends the walk.
+ */
+static bool depth_is_fine(const ProtobufCMessageDescriptor *descriptor, const uint8_t *cursor, const uint8_t *end, int depth)
+{
+	if (depth > PROTO_DEPTH_MAXIMUM)
+		return false;
+	while (cursor < end) {
+		uint64_t tag, length;
+		if (!read_varint(&cursor, end, &tag))
+			return true;
+		switch (tag & 7) {
+		case 0:
+			if (!read_varint(&cursor, end, &length))
+				return true;
+			continue;
+		case 1:
+			length = 8;
+			break;
+		case 5:
+			length = 4;
+			break;
+		case 2:
+			if (!read_varint(&cursor, end, &length))
+				return true;
+			break;
+		default:
+			return true;
+		}
+		if (length > (uint64_t)(end - cursor))
+			return true;
+		if ((tag & 7) == 2) {
+			const ProtobufCFieldDescriptor *field =
+				protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(tag >> 3));
+			if (field && field->type == PROTOBUF_C_TYPE_MESSAGE &&
+			    !depth_is_fine(field->descriptor, cursor, cursor + length, depth + 1))
+				return false;
+		}
+		cursor += length;
+	}
+	return true;
+}
+
+ProtobufCMessage *proto_unpack_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const void *bytes,
+				  size_t length, struct err *e)
+{
+	const uint8_t *data = bytes ? bytes : (const uint8_t *)"";
+	if (!depth_is_fine(descriptor, data, data + length, 0)) {
+		err_set(e, ERR_INVALID, "malformed-message", "%s nests deeper than %d levels", descriptor->name,
+			PROTO_DEPTH_MAXIMUM);
+		return NULL;
+	}
+	ProtobufCAllocator allocator = { .alloc = allocate_in_arena, .free = free_nothing, .allocator_data = arena };
+	ProtobufCMessage *message = protobuf_c_message_unpack(descriptor, &allocator, length, data);
+	if (!message)
+		err_set(e, ERR_INVALID, "malformed-message", "malformed or too large %s (%zu bytes)", descriptor->name, length);
+	return message;
+}
+
+struct proto_bytes proto_pack(struct arena *arena, const ProtobufCMessage *message)
+{
+	size_t length = protobuf_c_message_get_packed_size(message);
+	uint8_t *data = arena_alloc(arena, length);
+	protobuf_c_message_pack(message, data);
+	return (struct proto_bytes){ .data = data, .length = length };
+}
+
+int proto_pack_to_buf(const ProtobufCMessage *message, struct buf *out)
+{
+	size_t length = protobuf_c_message_get_packed_size(message);
+	char *room = buf_reserve(out, length);
+	if (!room)
+		return -1;
+	protobuf_c_message_pack(message, (uint8_t *)room);
+	buf_commit(out, length);
+	return 0;
+}
+
+ProtobufCMessage *proto_copy_of(struct arena *arena, const ProtobufCMessage *message)
+{
+	struct proto_bytes bytes = proto_pack(arena, message);
+	ProtobufCMessage *copy = proto_unpack_of(arena, message->descriptor, bytes.data, bytes.length, NULL);
+	if (!copy)
+		abort();
+	return copy;
+}
+
+bool proto_is_map_field(const ProtobufCFieldDescriptor *field)
+{
+	if (field->label != PROTOBUF_C_LABEL_REPEATED || field->type != PROTOBUF_C_TYPE_MESSAGE)
+		return false;
+	const ProtobufCMessageDescriptor *entry = field->descriptor;
+	return entry->n_fields == 2 && text_ends_with(entry->short_name, "Entry") && text_equal(entry->fields[0].name, "key") &&
+	       text_equal(entry->fields[1].name, "value");
+}
+
+void *proto_grow(struct arena *arena, void *array, size_t count, size_t element_size)
+{
+	if (count && (count & (count - 1)))
+		return array;
+	void *bigger = arena_calloc(arena, count ? count * 2 : 1, element_size);
+	if (count)
+		memcpy(bigger, array, count * element_size);
+	return bigger;
+}
+
+void *proto_copy_elements(struct arena *arena, const void *array, size_t count, size_t element_size)
+{
+	size_t capacity = 1;
+	while (capacity < count)
+		capacity *= 2;
+	void *copy = arena_calloc(arena, capacity, element_size);
+	if (count)
+		memcpy(copy, array, count * element_size);
+	return copy;
+}
