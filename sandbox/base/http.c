@@ -23,6 +23,9 @@ struct http_client {
 	char *ca_file;
 	char *client_cert;
 	char *client_key;
+	char *ca_pem;
+	char *client_cert_pem;
+	char *client_key_pem;
 	char *bearer_token;
 	int cancel_fd;
 	int64_t connect_timeout_ms;
@@ -58,9 +61,13 @@ struct http_client *http_client_new(const struct http_client_options *options)
 	client->ca_file = xstrdup(options->ca_file);
 	client->client_cert = xstrdup(options->client_cert);
 	client->client_key = xstrdup(options->client_key);
+	client->ca_pem = xstrdup(options->ca_pem);
+	client->client_cert_pem = xstrdup(options->client_cert_pem);
+	client->client_key_pem = xstrdup(options->client_key_pem);
 	client->bearer_token = xstrdup(options->bearer_token);
 	client->cancel_fd = options->cancel_fd;
-	client->connect_timeout_ms = options->connect_timeout_ms ? options->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
+	client->connect_timeout_ms =
+	        options->connect_timeout_ms ? options->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
 	return client;
 }
 
@@ -74,6 +81,9 @@ struct http_client *http_client_free(struct http_client *client)
 	free(client->ca_file);
 	free(client->client_cert);
 	free(client->client_key);
+	free(client->ca_pem);
+	free(client->client_cert_pem);
+	free(client->client_key_pem);
 	free(client->bearer_token);
 	free(client);
 	return NULL;
@@ -131,8 +141,8 @@ static size_t send_body(char *room, size_t size, size_t count, void *context)
 {
 	struct exchange *exchange = context;
 	exchange->last_byte_ms = clock_monotonic_ms();
-	ssize_t got = exchange->request->read_body(exchange->request->context, room, size * count,
-						   &exchange->callback_error);
+	ssize_t got =
+	        exchange->request->read_body(exchange->request->context, room, size * count, &exchange->callback_error);
 	return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
 }
 
@@ -164,6 +174,15 @@ static struct curl_slist *build_headers(const struct http_client *client, const 
 	return longer;
 }
 
+static void set_pem(CURL *easy, CURLoption blob_option, CURLoption file_option, char *pem, const char *file)
+{
+	struct curl_blob blob = { .data = pem, .len = pem ? strlen(pem) : 0, .flags = CURL_BLOB_NOCOPY };
+	if (pem)
+		curl_easy_setopt(easy, blob_option, &blob);
+	else if (file)
+		curl_easy_setopt(easy, file_option, file);
+}
+
 static void set_up_connection(const struct http_client *client)
 {
 	CURL *easy = client->easy;
@@ -174,12 +193,12 @@ static void set_up_connection(const struct http_client *client)
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_timeout_ms);
 	if (client->unix_socket)
 		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->unix_socket);
-	if (client->ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
-	if (client->client_cert)
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, client->client_cert);
-	if (client->client_key)
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, client->client_key);
+	/* A given CA is the only one trusted: the system's directory would otherwise stay in force beside it. */
+	if (client->ca_pem || client->ca_file)
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	set_pem(easy, CURLOPT_CAINFO_BLOB, CURLOPT_CAINFO, client->ca_pem, client->ca_file);
+	set_pem(easy, CURLOPT_SSLCERT_BLOB, CURLOPT_SSLCERT, client->client_cert_pem, client->client_cert);
+	set_pem(easy, CURLOPT_SSLKEY_BLOB, CURLOPT_SSLKEY, client->client_key_pem, client->client_key);
 }
 
 static void set_up_request(struct exchange *exchange, struct curl_slist *headers)
@@ -205,7 +224,7 @@ static void set_up_request(struct exchange *exchange, struct curl_slist *headers
 	curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 	if (request->timeout_ms != HTTP_NO_TIMEOUT)
 		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-				 (long)(request->timeout_ms ? request->timeout_ms : DEFAULT_TIMEOUT_MS));
+		                 (long)(request->timeout_ms ? request->timeout_ms : DEFAULT_TIMEOUT_MS));
 }
 
 static int cancelled(struct err *e)
@@ -229,7 +248,7 @@ static int drive(struct http_client *client, struct exchange *exchange, CURLcode
 			return cancelled(e);
 		if (idle_limit && clock_monotonic_ms() - exchange->last_byte_ms > idle_limit)
 			return err_set(e, ERR_TIMEOUT, "idle-timeout", "nothing was received for %lld ms",
-				       (long long)idle_limit);
+			               (long long)idle_limit);
 		struct curl_waitfd extra = { .fd = client->cancel_fd, .events = CURL_WAIT_POLLIN };
 		code = curl_multi_poll(client->multi, &extra, client->cancel_fd >= 0 ? 1 : 0, 1000, NULL);
 		if (code != CURLM_OK)
@@ -244,7 +263,7 @@ static int drive(struct http_client *client, struct exchange *exchange, CURLcode
 }
 
 static int translate(const struct http_client *client, struct exchange *exchange, CURLcode result, const char *detail,
-		     struct err *e)
+                     struct err *e)
 {
 	const struct http_request *request = exchange->request;
 	const char *reason = detail[0] ? detail : curl_easy_strerror(result);
@@ -253,7 +272,7 @@ static int translate(const struct http_client *client, struct exchange *exchange
 		return err_move(e, &exchange->callback_error);
 	if (exchange->body_too_large)
 		return err_set(e, ERR_EXHAUSTED, "response-too-large", "the response of %s is larger than %zu bytes",
-			       request->url, exchange->response->body.maximum);
+		               request->url, exchange->response->body.maximum);
 	long os_errno = 0;
 	curl_easy_getinfo(exchange->easy, CURLINFO_OS_ERRNO, &os_errno);
 	switch (result) {
@@ -261,21 +280,24 @@ static int translate(const struct http_client *client, struct exchange *exchange
 		return err_set(e, ERR_TIMEOUT, "timeout", "%s %s: %s", request->method, request->url, reason);
 	case CURLE_COULDNT_CONNECT:
 		if (os_errno == EACCES || os_errno == EPERM)
-			return err_set(e, ERR_PERMISSION, "connect-permission", "cannot connect to %s: permission denied", where);
+			return err_set(e, ERR_PERMISSION, "connect-permission",
+			               "cannot connect to %s: permission denied", where);
 		return err_set(e, ERR_UNAVAILABLE, "connect-failed", "cannot connect to %s: %s", where,
-			       os_errno ? strerror((int)os_errno) : reason);
+		               os_errno ? strerror((int)os_errno) : reason);
 	default:
-		return err_set(e, ERR_UNAVAILABLE, "connection-failed", "%s %s: %s", request->method, request->url, reason);
+		return err_set(e, ERR_UNAVAILABLE, "connection-failed", "%s %s: %s", request->method, request->url,
+		               reason);
 	}
 }
 
 int http_perform(struct http_client *client, const struct http_request *request, struct http_response *ret_response,
-		 struct err *e)
+                 struct err *e)
 {
 	if (atomic_load(&client->cancelled))
 		return cancelled(e);
-	struct exchange exchange = { .request = request, .response = ret_response, .easy = client->easy,
-				     .callback_error = ERR_INIT };
+	struct exchange exchange = {
+		.request = request, .response = ret_response, .easy = client->easy, .callback_error = ERR_INIT
+	};
 	http_response_release(ret_response);
 	buf_init(&ret_response->body, request->response_maximum ? request->response_maximum : DEFAULT_RESPONSE_MAXIMUM);
 	buf_init(&ret_response->headers, HEADERS_MAXIMUM);
@@ -335,8 +357,8 @@ char *http_percent_encode(const char *text, const char *keep)
 	char *out = encoded;
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
-		bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-				  c == '.' || c == '_' || c == '~';
+		bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		                  c == '-' || c == '.' || c == '_' || c == '~';
 		if (unreserved || strchr(keep, c)) {
 			*out++ = (char)c;
 		} else {
