@@ -20,6 +20,7 @@ create table executions (
 	outputs bytea, outputs_uri text not null default '',
 	error bytea, error_kind text not null default '', error_code text not null default '', -- flyteidl.core.ExecutionError
 	abort_cause text not null default '', abort_principal text not null default '',
+	notifications bytea,                       -- flyteidl.admin.NotificationList that applies, resolved at creation
 	parent_node_execution_id bigint,
 	source_execution_id bigint,
 	created_at timestamptz not null default now(), -- when the row was made
@@ -34,6 +35,15 @@ create index executions_newest on executions (project, domain, created_at desc, 
 create index executions_unfinished on executions (id) where phase not in ('SUCCEEDED', 'FAILED', 'ABORTED', 'TIMED_OUT');
 create index executions_by_workflow on executions (workflow_id, id desc);
 create index executions_by_launch_plan on executions (launch_plan_id, id desc);
+
+-- Tags of an execution, from its labels (key and value) and from spec.tags (value empty); clients filter by them.
+create table execution_tags (
+	execution_id bigint not null references executions (id) on delete cascade,
+	key text not null,
+	value text not null default '',
+	primary key (execution_id, key, value)
+);
+create index execution_tags_by_key on execution_tags (key, value, execution_id);
 
 create table node_executions (
 	id bigint generated always as identity primary key,
