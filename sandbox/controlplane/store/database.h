@@ -66,6 +66,12 @@ struct database_rows {
  */
 int database_query(struct database_connection *c, struct arena *arena, const char *sql, const struct database_value *values,
 		   size_t value_count, struct database_rows *ret_rows, struct err *e);
+/*
+ * As database_query for SQL that is put together at run time (store/list.h): not prepared, so that an endless variety of texts cannot
+ * fill the statement cache. Rows are taken until their cells come to `maximum_bytes` (at least one); `ret_cut` tells that some were left.
+ */
+int database_query_page(struct database_connection *c, struct arena *arena, const char *sql, const struct database_value *values,
+			size_t value_count, size_t maximum_bytes, struct database_rows *ret_rows, bool *ret_cut, struct err *e);
 /* As database_query for statements without rows; returns the number of rows affected, or -1. */
 int64_t database_execute(struct database_connection *c, const char *sql, const struct database_value *values, size_t value_count,
 			 struct err *e);
