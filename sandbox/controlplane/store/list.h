@@ -4,12 +4,12 @@
  *entities it may be joined with; only what stands in those tables ever gets into the SQL text, everything else travels
  *as a parameter.
  *
- *	struct list list;
+ *	struct list_query query = LIST_QUERY_INIT;
  *	struct list_request request = { .entity = LIST_TASK, .rpc = "ListTasks", .limit = r->limit, .token = r->token,
  *					.filters = r->filters, .sort_by = r->sort_by };
- *	if (list_init(&list, call->arena, &request, e) < 0) …
- *	list_where(&list, "t.project = ?", DB_TEXT(project));
- *	if (list_run(&list, connection, "t.project, t.domain, t.name, t.version, t.closure", &rows, &token, e) < 0) …
+ *	if (list_init(&query, call->arena, &request, e) < 0) …
+ *	list_where(&query, "t.project = ?", DB_TEXT(project));
+ *	if (list_run(&query, connection, "t.project, t.domain, t.name, t.version, t.closure", &rows, e) < 0) …
  *
  * Grammar and texts: flyteadmin at v1.16.8 (pkg/manager/impl/util/filters.go, pkg/common/filters.go,
  *pkg/common/sorting.go). A filter is terms joined by '+'; a term is `function(field, value)`; a field may carry an
@@ -54,8 +54,8 @@ struct list_request {
 #define LIST_CONDITION_MAXIMUM 64
 #define LIST_VALUE_MAXIMUM 1024
 
-/* Lives as long as its arena. */
-struct list {
+/* Its strings live as long as its arena; release it. */
+struct list_query {
 	struct arena *arena;
 	enum list_entity entity;
 	unsigned joined; /* bit set of list_entity */
@@ -66,6 +66,8 @@ struct list {
 	size_t value_count;
 	int64_t offset;
 	uint32_t limit;
+	const char
+	        *next_token; /* set by list_run: the next page's offset, "" when this was the last page; in the arena */
 };
 
 #define auto_list __attribute__((cleanup(list_release)))
@@ -73,30 +75,26 @@ struct list {
 	{                                                                                                              \
 		.arena = NULL                                                                                          \
 	}
-void list_release(struct list *list);
+void list_release(struct list_query *query);
 
 /* Parses the request. ERR_INVALID with upstream's texts. Strings of the request are borrowed. */
-int list_init(struct list *list, struct arena *arena, const struct list_request *request, struct err *e);
+int list_init(struct list_query *query, struct arena *arena, const struct list_request *request, struct err *e);
 
 /* Adds one more condition of our own, constant SQL with one '?' for the value (none: pass DB_NULL and no '?'). */
-void list_where(struct list *list, const char *condition, struct database_value value);
+void list_where(struct list_query *query, const char *condition, struct database_value value);
 /* True when the request's filters have a term on this field of the primary entity, by API name. For implicit filters
  * that an explicit one replaces. */
 bool list_filters_on(const struct list_request *request, const char *field);
 
 /*
- * Runs it. `columns` is constant SQL over the aliases above. A page is cut where its cells come to LIST_PAGE_BYTES, so
- * that a response never outgrows what clients accept. `ret_token` is the next page's offset, or "" when this was the
- * last page. Both in the list's arena.
+ * Runs it and sets query->next_token. `columns` is constant SQL over the aliases above. A page is cut where its cells
+ * come to LIST_PAGE_BYTES, so that a response never outgrows what clients accept.
  */
 #define LIST_PAGE_BYTES ((size_t)12 * 1024 * 1024)
-int list_run(struct list *list, struct database_connection *c, const char *columns, struct database_rows *ret_rows,
-             const char **ret_token, struct err *e);
+int list_run(struct list_query *query, struct database_connection *c, const char *columns,
+             struct database_rows *ret_rows, struct err *e);
 
-/*
- * The grammar by itself, for tests and the fuzzer: the SQL that list_run would send, without columns. In the list's
- * arena.
- */
-char *list_sql(struct list *list, const char *columns);
+/* The SQL that list_run sends, in the query's arena; for tests and the fuzzer. */
+char *list_sql(struct list_query *query, const char *columns);
 
 #endif
