@@ -66,15 +66,13 @@ struct list_query {
 	size_t value_count;
 	int64_t offset;
 	uint32_t limit;
-	const char
-	        *next_token; /* set by list_run: the next page's offset, "" when this was the last page; in the arena */
+	const char *next_token; /* set by list_run: offset of the next page, "" after the last; in the arena */
 };
 
-#define auto_list __attribute__((cleanup(list_release)))
-#define LIST_INIT                                                                                                      \
-	{                                                                                                              \
-		.arena = NULL                                                                                          \
-	}
+#define auto_list_query __attribute__((cleanup(list_release)))
+/* clang-format off */
+#define LIST_QUERY_INIT { .arena = NULL }
+/* clang-format on */
 void list_release(struct list_query *query);
 
 /* Parses the request. ERR_INVALID with upstream's texts. Strings of the request are borrowed. */
