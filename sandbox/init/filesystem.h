@@ -1,0 +1,19 @@
+/*
+ * What has to be true of the container's file system before the first service starts: writable /sys and cgroup hierarchies, shared mount
+ * propagation, the directories on the volume, the database cluster copied there at the first start. The container is not privileged;
+ * docs/internals/container.md lists what it is given and why each step works with that.
+ */
+#ifndef SANDBOX_INIT_FILESYSTEM_H
+#define SANDBOX_INIT_FILESYSTEM_H
+
+#include "base/err.h"
+#include "init/config.h"
+
+/* Mounts and cgroups, v1 or v2. To be called once, as PID 1, before any other process exists. */
+int filesystem_prepare_mounts(struct err *e);
+/* Removals, directories and copies of the services file. Safe to repeat. */
+int filesystem_prepare_state(const struct init_config *config, struct err *e);
+/* Copies a tree with modes and owners to `to`, which appears only when it is complete; does nothing when it exists. */
+int filesystem_copy_tree(const char *from, const char *to, struct err *e);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * One service and its process. What it may do next is decided by the supervisor; this file starts the process, collects its output and
+ * knows its states:
+ *
+ *	waiting -> starting -> ready -> stopping -> stopped
+ *	               \________/ exit -> failed -> (back-off) -> waiting
+ */
+#ifndef SANDBOX_INIT_SERVICE_H
+#define SANDBOX_INIT_SERVICE_H
+
+#include "init/config.h"
+#include "init/logfile.h"
+#include "init/probe.h"
+
+#define SERVICE_LOG_DIRECTORY "/var/lib/sandbox/log"
+#define SERVICE_NOTIFY_DIRECTORY "/run/sandbox/notify"
+/* A file here of the name of a service's program is run in its place: how a freshly built program is tried without an image build. */
+#define SERVICE_OVERRIDE_DIRECTORY "/var/lib/sandbox/override"
+
+enum service_state { SERVICE_WAITING, SERVICE_STARTING, SERVICE_READY, SERVICE_FAILED, SERVICE_STOPPING, SERVICE_STOPPED };
+
+struct service {
+	const struct service_config *config;
+	enum service_state state;
+	bool wanted;           /* should run (again) */
+	pid_t pid;             /* 0: no process */
+	int output_fd;         /* read end of its stdout and stderr */
+	int notify_fd;
+	struct probe probe;
+	struct logfile log;
+	char message[512];     /* what a person should know about the present state; "" */
+	unsigned failures;     /* in a row, without 30 s of life between them */
+	int64_t started_ms;    /* monotonic: when the process began */
+	int64_t ready_ms;      /* when it was ready the first time, 0 before */
+	int64_t changed_ms;    /* when the state changed last */
+	int64_t deadline_ms;   /* of the present state: readiness, back-off, stop; CLOCK_NEVER */
+	int64_t next_probe_ms; /* CLOCK_NEVER unless an attempt is due */
+};
+
+/* Opens the log file and the notification socket, which stay for the service's whole life. */
+int service_open(struct service *service, const struct service_config *config, struct err *e);
+void service_close(struct service *service);
+/* Starts the process; the state is set by the caller. */
+int service_spawn(struct service *service, struct err *e);
+/* Sends a signal to the main process, if there is one: it tells its own children. */
+void service_signal(const struct service *service, int signal_number);
+
+const char *service_state_name(enum service_state state);
+
+#endif

@@ -1,0 +1,610 @@
+#include "init/supervisor.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "init/control.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STOP_TOTAL_MS INT64_C(10000)
+#define LAST_CALL_MS INT64_C(500)
+#define BACKOFF_FIRST_MS INT64_C(100)
+#define BACKOFF_MAXIMUM_MS INT64_C(10000)
+#define STABLE_MS INT64_C(30000)
+#define CLIENTS_MAXIMUM 32
+#define CLIENT_BACKLOG_MAXIMUM ((size_t)256 * 1024)
+#define EVENTS_MAXIMUM 64
+
+/* What an epoll event belongs to. */
+enum source_kind { SOURCE_SIGNAL, SOURCE_LISTENER, SOURCE_OUTPUT, SOURCE_NOTIFY, SOURCE_PROBE, SOURCE_CLIENT };
+
+struct client {
+	int fd; /* -1: free slot */
+	bool asked;
+	struct control_request request;
+	struct buf input;
+	struct buf output;
+};
+
+struct supervisor {
+	struct service services[CONFIG_SERVICES_MAXIMUM];
+	unsigned count;
+	struct client clients[CLIENTS_MAXIMUM];
+	int epoll_fd;
+	int signal_fd;
+	int listen_fd;
+	int64_t boot_ms;
+	bool stopping;
+	int64_t stop_deadline_ms;
+};
+
+/* epoll's 64 bits of user data: kind in the upper half, index in the lower. */
+static uint64_t make_tag(enum source_kind kind, unsigned index)
+{
+	return (uint64_t)kind << 32 | index;
+}
+
+static void watch(const struct supervisor *s, int fd, uint32_t events, enum source_kind kind, unsigned index)
+{
+	struct epoll_event event = { .events = events, .data.u64 = make_tag(kind, index) };
+	if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 && errno == EEXIST)
+		epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+}
+
+/* --- clients of the status socket --- */
+
+static void client_close(struct client *client)
+{
+	close(client->fd);
+	buf_release(&client->input);
+	buf_release(&client->output);
+	*client = (struct client){ .fd = -1 };
+}
+
+static void client_flush(const struct supervisor *s, struct client *client, bool close_when_done)
+{
+	while (client->output.length) {
+		ssize_t sent = send(client->fd, client->output.data, client->output.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno == EAGAIN) {
+			watch(s, client->fd, EPOLLIN | EPOLLOUT, SOURCE_CLIENT, (unsigned)(client - s->clients));
+			return;
+		}
+		if (sent < 0) {
+			client_close(client);
+			return;
+		}
+		buf_consume(&client->output, (size_t)sent);
+	}
+	if (close_when_done)
+		client_close(client);
+	else
+		watch(s, client->fd, EPOLLIN, SOURCE_CLIENT, (unsigned)(client - s->clients));
+}
+
+/* Takes ownership of `line`. A client that does not read is cut off. */
+static void client_send(struct supervisor *s, struct client *client, char *line, bool last)
+{
+	auto_free char *owned = line;
+	if (client->fd < 0)
+		return;
+	if (buf_add_str(&client->output, owned) < 0)
+		client_close(client);
+	else
+		client_flush(s, client, last);
+}
+
+static int find_service(const struct supervisor *s, const char *name)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (text_equal(s->services[i].config->name, name))
+			return (int)i;
+	return -1;
+}
+
+/* --- states --- */
+
+static void enter(struct supervisor *s, struct service *service, enum service_state state, int64_t deadline_ms)
+{
+	int64_t now = clock_monotonic_ms();
+	service->state = state;
+	service->changed_ms = now;
+	service->deadline_ms = deadline_ms;
+	service->next_probe_ms = CLOCK_NEVER;
+	if (state == SERVICE_READY && !service->ready_ms)
+		service->ready_ms = now;
+	if (state != SERVICE_FAILED)
+		log_info("service", "name", service->config->name, "state", service_state_name(state), NULL);
+	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++) {
+		struct client *client = &s->clients[i];
+		bool interested = client->request.follow || text_equal(client->request.service, service->config->name);
+		if (client->fd >= 0 && client->asked && interested)
+			client_send(s, client, control_service_line(service, now), false);
+	}
+}
+
+static void set_message(struct service *service, const char *format, ...) PRINTF_LIKE(2, 3);
+static void set_message(struct service *service, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	(void)vsnprintf(service->message, sizeof(service->message), format, arguments);
+	va_end(arguments);
+}
+
+static bool requirements_ready(const struct supervisor *s, const struct service *service, const char **ret_missing)
+{
+	for (unsigned i = 0; i < service->config->require_count; i++) {
+		const struct service *required = &s->services[service->config->requires[i]];
+		if (required->state != SERVICE_READY) {
+			*ret_missing = required->config->name;
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool is_needed_by_running(const struct supervisor *s, unsigned index)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct service *other = &s->services[i];
+		for (unsigned k = 0; k < other->config->require_count; k++)
+			if (other->config->requires[k] == index && other->pid)
+				return true;
+	}
+	return false;
+}
+
+static int64_t backoff_ms(unsigned failures)
+{
+	int64_t wait = BACKOFF_FIRST_MS;
+	for (unsigned i = 1; i < failures && wait < BACKOFF_MAXIMUM_MS; i++)
+		wait *= 2;
+	return wait < BACKOFF_MAXIMUM_MS ? wait : BACKOFF_MAXIMUM_MS;
+}
+
+static void fail(struct supervisor *s, struct service *service)
+{
+	if (clock_monotonic_ms() - service->started_ms > STABLE_MS)
+		service->failures = 0;
+	service->failures++;
+	log_warn("service failed", "name", service->config->name, "reason", service->message, NULL);
+	enter(s, service, SERVICE_FAILED, clock_monotonic_ms() + backoff_ms(service->failures));
+}
+
+static void probe_settled(struct supervisor *s, struct service *service, enum probe_result result)
+{
+	if (result == PROBE_READY) {
+		service->message[0] = '\0';
+		enter(s, service, SERVICE_READY, CLOCK_NEVER);
+	} else if (result == PROBE_REFUSED) {
+		service->next_probe_ms = clock_monotonic_ms() + PROBE_INTERVAL_MS;
+	} else {
+		service->next_probe_ms = CLOCK_NEVER;
+		watch(s, service->probe.fd, service->probe.sent ? EPOLLIN : EPOLLOUT, SOURCE_PROBE,
+		      (unsigned)(service - s->services));
+	}
+}
+
+static void start(struct supervisor *s, struct service *service)
+{
+	unsigned index = (unsigned)(service - s->services);
+	auto_err struct err e = ERR_INIT;
+	service->message[0] = '\0';
+	if (service_spawn(service, &e) < 0) {
+		set_message(service, "%s", err_message(&e));
+		fail(s, service);
+		return;
+	}
+	watch(s, service->output_fd, EPOLLIN, SOURCE_OUTPUT, index);
+	enter(s, service, SERVICE_STARTING, clock_monotonic_ms() + service->config->ready_timeout_ms);
+	if (service->config->ready != READY_NOTIFY && service->config->ready != READY_EXIT)
+		probe_settled(s, service, probe_begin(&service->probe, service->config));
+}
+
+static void stop(struct supervisor *s, struct service *service)
+{
+	probe_cancel(&service->probe);
+	service_signal(service, service->config->stop_signal);
+	enter(s, service, SERVICE_STOPPING, clock_monotonic_ms() + service->config->stop_ms);
+}
+
+static void deadline_passed(struct supervisor *s, struct service *service)
+{
+	switch (service->state) {
+	case SERVICE_STARTING:
+		set_message(service, "not ready after %lld s%s%s", (long long)(service->config->ready_timeout_ms / 1000),
+			    service->log.last_line[0] ? ": " : "", service->log.last_line);
+		log_warn("readiness deadline missed", "name", service->config->name, "last", service->log.last_line, NULL);
+		service->deadline_ms = CLOCK_NEVER;
+		probe_cancel(&service->probe);
+		service_signal(service, SIGKILL); /* its exit leads to a restart */
+		break;
+	case SERVICE_STOPPING:
+		log_warn("service did not stop in time and is killed", "name", service->config->name, NULL);
+		service->deadline_ms = CLOCK_NEVER;
+		service_signal(service, SIGKILL);
+		break;
+	case SERVICE_FAILED:
+		enter(s, service, SERVICE_WAITING, CLOCK_NEVER);
+		break;
+	case SERVICE_WAITING:
+	case SERVICE_READY:
+	case SERVICE_STOPPED:
+		service->deadline_ms = CLOCK_NEVER;
+		break;
+	}
+}
+
+/* Moves one service as far as it can go now; true if anything changed. */
+static bool settle_service(struct supervisor *s, unsigned index)
+{
+	struct service *service = &s->services[index];
+	bool wanted = service->wanted && !s->stopping;
+	if (!wanted) {
+		bool running = service->state == SERVICE_STARTING || service->state == SERVICE_READY;
+		if (service->pid && running && (!s->stopping || !is_needed_by_running(s, index))) {
+			stop(s, service);
+			return true;
+		}
+		if (!service->pid && service->state != SERVICE_STOPPED) {
+			enter(s, service, SERVICE_STOPPED, CLOCK_NEVER);
+			return true;
+		}
+		return false;
+	}
+	if (service->state == SERVICE_STOPPED) {
+		enter(s, service, SERVICE_WAITING, CLOCK_NEVER);
+		return true;
+	}
+	const char *missing = NULL;
+	if (service->state != SERVICE_WAITING)
+		return false;
+	if (!requirements_ready(s, service, &missing)) {
+		set_message(service, "waits for %s", missing);
+		return false;
+	}
+	start(s, service);
+	return true;
+}
+
+static void finish_clients(struct supervisor *s)
+{
+	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++) {
+		struct client *client = &s->clients[i];
+		if (client->fd < 0 || !client->asked)
+			continue;
+		if (client->request.command == CONTROL_STATUS) {
+			if (!client->request.follow || control_all_ready(s->services, s->count))
+				client_send(s, client, control_summary_line(s->services, s->count, s->boot_ms), true);
+			continue;
+		}
+		const struct service *service = &s->services[find_service(s, client->request.service)];
+		if (service->state == (service->wanted ? SERVICE_READY : SERVICE_STOPPED))
+			client_send(s, client, xstrdup("{\"done\":true}\n"), true);
+	}
+}
+
+static void settle(struct supervisor *s)
+{
+	int64_t now = clock_monotonic_ms();
+	for (unsigned i = 0; i < s->count; i++) {
+		struct service *service = &s->services[i];
+		if (service->deadline_ms <= now)
+			deadline_passed(s, service);
+		if (service->state == SERVICE_STARTING && service->next_probe_ms <= now)
+			probe_settled(s, service, probe_begin(&service->probe, service->config));
+	}
+	for (bool changed = true; changed;) {
+		changed = false;
+		for (unsigned i = 0; i < s->count; i++)
+			changed = settle_service(s, i) || changed;
+	}
+	finish_clients(s);
+}
+
+/* --- events --- */
+
+static void read_output(struct service *service)
+{
+	char chunk[16 * 1024];
+	for (;;) {
+		ssize_t got = read(service->output_fd, chunk, sizeof(chunk));
+		if (got > 0) {
+			logfile_write(&service->log, chunk, (size_t)got);
+			continue;
+		}
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got == 0) {
+			close(service->output_fd);
+			service->output_fd = -1;
+		}
+		return;
+	}
+}
+
+static void read_notification(struct supervisor *s, struct service *service)
+{
+	char datagram[4096];
+	for (;;) {
+		ssize_t got = recv(service->notify_fd, datagram, sizeof(datagram), 0);
+		if (got < 0)
+			return;
+		struct notification notification = probe_parse_notification(datagram, (size_t)got);
+		bool starting = service->state == SERVICE_STARTING;
+		if (notification.ready && starting && service->config->ready == READY_NOTIFY) {
+			service->message[0] = '\0';
+			enter(s, service, SERVICE_READY, CLOCK_NEVER);
+		} else if (notification.status[0] && starting) {
+			set_message(service, "%s", notification.status);
+			int64_t deadline = service->deadline_ms;
+			enter(s, service, SERVICE_STARTING, deadline);
+		}
+	}
+}
+
+static void process_ended(struct supervisor *s, struct service *service, int status)
+{
+	service->pid = 0;
+	probe_cancel(&service->probe);
+	if (service->output_fd >= 0)
+		read_output(service);
+	if (service->state == SERVICE_STOPPING) {
+		service->message[0] = '\0';
+		enter(s, service, SERVICE_STOPPED, CLOCK_NEVER);
+		return;
+	}
+	if (service->config->once && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		service->message[0] = '\0';
+		enter(s, service, SERVICE_READY, CLOCK_NEVER);
+		return;
+	}
+	const char *last = service->log.last_line;
+	if (WIFSIGNALED(status))
+		set_message(service, "killed by signal %d%s%s", WTERMSIG(status), *last ? ": " : "", last);
+	else
+		set_message(service, "exited with code %d%s%s", WEXITSTATUS(status), *last ? ": " : "", last);
+	fail(s, service);
+}
+
+/* Our own children and the orphans of everything that runs here. */
+static void reap(struct supervisor *s)
+{
+	for (;;) {
+		int status;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+		if (pid <= 0)
+			return;
+		for (unsigned i = 0; i < s->count; i++)
+			if (s->services[i].pid == pid)
+				process_ended(s, &s->services[i], status);
+	}
+}
+
+static void read_signals(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+	while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD || s->stopping)
+			continue;
+		log_info("stopping", "signal", strsignal((int)info.ssi_signo), NULL);
+		s->stopping = true;
+		s->stop_deadline_ms = clock_monotonic_ms() + STOP_TOTAL_MS - LAST_CALL_MS;
+	}
+	reap(s);
+}
+
+static void accept_client(struct supervisor *s)
+{
+	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++) {
+		if (s->clients[i].fd >= 0)
+			continue;
+		s->clients[i] = (struct client){ .fd = fd, .input = BUF_INIT(CONTROL_LINE_MAXIMUM),
+						 .output = BUF_INIT(CLIENT_BACKLOG_MAXIMUM) };
+		watch(s, fd, EPOLLIN, SOURCE_CLIENT, i);
+		return;
+	}
+	close(fd);
+}
+
+static int obey(struct supervisor *s, const struct control_request *request, struct err *e)
+{
+	if (request->command == CONTROL_STATUS)
+		return 0;
+	int index = find_service(s, request->service);
+	if (index < 0)
+		return err_set(e, ERR_NOT_FOUND, "unknown-service", "there is no service '%s'", request->service);
+	struct service *service = &s->services[index];
+	service->wanted = request->command != CONTROL_STOP;
+	service->failures = 0;
+	if (request->command == CONTROL_RESTART && service->pid && service->state != SERVICE_STOPPING)
+		stop(s, service);
+	if (service->state == SERVICE_FAILED || (service->config->once && service->state == SERVICE_READY))
+		enter(s, service, SERVICE_STOPPED, CLOCK_NEVER);
+	return 0;
+}
+
+static void read_client(struct supervisor *s, struct client *client)
+{
+	char chunk[1024];
+	ssize_t got = recv(client->fd, chunk, sizeof(chunk), 0);
+	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+		client_flush(s, client, false);
+		return;
+	}
+	if (got <= 0) {
+		client_close(client);
+		return;
+	}
+	if (client->asked)
+		return;
+	auto_err struct err e = ERR_INIT;
+	if (buf_add(&client->input, chunk, (size_t)got) < 0) {
+		client_close(client);
+		return;
+	}
+	const char *end = memchr(client->input.data, '\n', client->input.length);
+	if (!end)
+		return;
+	if (control_parse(client->input.data, (size_t)(end - client->input.data), &client->request, &e) < 0 ||
+	    obey(s, &client->request, &e) < 0) {
+		client->request = (struct control_request){ .command = CONTROL_STATUS };
+		client_send(s, client, control_error_line(&e), true);
+		return;
+	}
+	client->asked = true;
+	if (client->request.command != CONTROL_STATUS)
+		return;
+	for (unsigned i = 0; i < s->count && client->fd >= 0; i++)
+		client_send(s, client, control_service_line(&s->services[i], clock_monotonic_ms()), false);
+}
+
+static void dispatch(struct supervisor *s, const struct epoll_event *event)
+{
+	unsigned index = (unsigned)(event->data.u64 & 0xffffffffU);
+	switch ((enum source_kind)(event->data.u64 >> 32)) {
+	case SOURCE_SIGNAL:
+		read_signals(s);
+		break;
+	case SOURCE_LISTENER:
+		accept_client(s);
+		break;
+	case SOURCE_OUTPUT:
+		if (s->services[index].output_fd >= 0)
+			read_output(&s->services[index]);
+		break;
+	case SOURCE_NOTIFY:
+		read_notification(s, &s->services[index]);
+		break;
+	case SOURCE_PROBE:
+		if (s->services[index].probe.fd >= 0)
+			probe_settled(s, &s->services[index],
+				      probe_continue(&s->services[index].probe, s->services[index].config));
+		break;
+	case SOURCE_CLIENT:
+		if (s->clients[index].fd >= 0)
+			read_client(s, &s->clients[index]);
+		break;
+	}
+}
+
+static int64_t next_deadline(const struct supervisor *s)
+{
+	int64_t next = s->stopping ? s->stop_deadline_ms : CLOCK_NEVER;
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct service *service = &s->services[i];
+		if (service->deadline_ms < next)
+			next = service->deadline_ms;
+		if (service->next_probe_ms < next)
+			next = service->next_probe_ms;
+	}
+	return next;
+}
+
+static bool everything_stopped(const struct supervisor *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->services[i].pid)
+			return false;
+	return true;
+}
+
+/* --- set-up --- */
+
+static int listen_on_socket(struct supervisor *s, struct err *e)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = SUPERVISOR_SOCKET };
+	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	(void)unlink(SUPERVISOR_SOCKET);
+	if (s->listen_fd < 0 || bind(s->listen_fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    chmod(SUPERVISOR_SOCKET, 0600) < 0 || listen(s->listen_fd, 16) < 0)
+		return err_set_errno(e, errno, NULL, "cannot listen on '%s'", SUPERVISOR_SOCKET);
+	watch(s, s->listen_fd, EPOLLIN, SOURCE_LISTENER, 0);
+	return 0;
+}
+
+static int set_up(struct supervisor *s, const struct init_config *config, struct err *e)
+{
+	*s = (struct supervisor){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .count = config->service_count,
+				  .boot_ms = clock_monotonic_ms() };
+	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++)
+		s->clients[i].fd = -1;
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	s->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (s->epoll_fd < 0 || s->signal_fd < 0)
+		return err_set_errno(e, errno, NULL, "cannot set up the event loop");
+	watch(s, s->signal_fd, EPOLLIN, SOURCE_SIGNAL, 0);
+	for (unsigned i = 0; i < s->count; i++) {
+		if (service_open(&s->services[i], &config->services[i], e) < 0)
+			return err_wrap(e, "service '%s'", config->services[i].name);
+		watch(s, s->services[i].notify_fd, EPOLLIN, SOURCE_NOTIFY, i);
+	}
+	return listen_on_socket(s, e);
+}
+
+/* Whatever is left — task containers, strays — gets a short notice; the end of PID 1 then kills the rest. */
+static void last_call(void)
+{
+	kill(-1, SIGTERM);
+	int64_t deadline = clock_monotonic_ms() + LAST_CALL_MS;
+	sigset_t child;
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	for (;;) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+		if (pid < 0 && errno == ECHILD)
+			return;
+		int64_t left = deadline - clock_monotonic_ms();
+		if (left <= 0)
+			return;
+		struct timespec timeout = { .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
+		if (pid == 0)
+			sigtimedwait(&child, NULL, &timeout);
+	}
+}
+
+int supervisor_run(const struct init_config *config)
+{
+	static struct supervisor supervisor;
+	struct supervisor *s = &supervisor;
+	auto_err struct err e = ERR_INIT;
+	if (set_up(s, config, &e) < 0) {
+		log_err(LOG_ERROR, "cannot start", &e, NULL, NULL);
+		return 1;
+	}
+	while (!s->stopping || (!everything_stopped(s) && clock_monotonic_ms() < s->stop_deadline_ms)) {
+		settle(s);
+		struct epoll_event events[EVENTS_MAXIMUM];
+		if (s->stopping && everything_stopped(s))
+			break;
+		int count = epoll_wait(s->epoll_fd, events, EVENTS_MAXIMUM, clock_poll_timeout(next_deadline(s)));
+		for (int i = 0; i < count; i++)
+			dispatch(s, &events[i]);
+	}
+	last_call();
+	for (unsigned i = 0; i < s->count; i++)
+		service_close(&s->services[i]);
+	log_info("stopped", NULL);
+	return 0;
+}
