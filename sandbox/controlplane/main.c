@@ -1,0 +1,221 @@
+/*
+ * flyte-controlplane: joins the layers. Postgres and the object store are waited for, the schema is brought up to date, then the engine and
+ * the server start and the supervisor is told (sd_notify). SIGTERM ends both in order: calls and rounds under way are finished.
+ */
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "controlplane/api/api.h"
+#include "controlplane/config.h"
+#include "controlplane/engine/engine.h"
+#include "rpc/server.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define START_DEADLINE_MS INT64_C(60000)
+#define STOP_DEADLINE_MS INT64_C(5000)
+
+struct program {
+	struct config config;
+	struct api_config api_config;
+	struct api api;
+	struct engine_options engine_options;
+	struct pod_environment pod_environment[5];
+	struct kubernetes *kubernetes;
+	struct engine *engine;
+	struct rpc_server *server;
+	struct rpc_method *admin_methods;
+	struct rpc_service services[2];
+	char *metadata_prefix;
+	char *raw_output_prefix;
+};
+
+/* The sd_notify protocol; without $NOTIFY_SOCKET there is nobody to tell. */
+static void notify_supervisor(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	if (!path || strlen(path) >= sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (address.sun_path[0] == '@')
+		address.sun_path[0] = '\0';
+	auto_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0)
+		(void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+}
+
+static void log_call(void *context, const struct rpc_call_report *report)
+{
+	(void)context;
+	char code[16], duration[32];
+	(void)snprintf(code, sizeof(code), "%d", report->code);
+	(void)snprintf(duration, sizeof(duration), "%lld", (long long)report->duration_us);
+	log_line(report->code ? LOG_WARN : LOG_INFO, "call", "path", report->path, "code", code, "us", duration, "peer",
+		 report->peer_address, "request", report->request_id, *report->message ? "error" : NULL, report->message, NULL);
+}
+
+/* One table for AdminService out of the areas'. */
+static void join_admin_methods(struct program *program)
+{
+	const struct api_methods areas[] = { api_task_methods(),	   api_workflow_methods(), api_launch_plan_methods(),
+					     api_named_entity_methods(), api_project_methods(),  api_version_methods(),
+					     api_execution_methods() };
+	size_t count = 0;
+	for (size_t i = 0; i < ARRAY_LENGTH(areas); i++)
+		count += areas[i].count;
+	program->admin_methods = xcalloc(count, sizeof(*program->admin_methods));
+	size_t used = 0;
+	for (size_t i = 0; i < ARRAY_LENGTH(areas); i++) {
+		memcpy(program->admin_methods + used, areas[i].methods, areas[i].count * sizeof(*areas[i].methods));
+		used += areas[i].count;
+	}
+	const struct api_methods data_proxy = api_data_proxy_methods();
+	program->services[0] = (struct rpc_service){ .name = "flyteidl.service.AdminService", .methods = program->admin_methods,
+						     .method_count = count, .context = &program->api };
+	program->services[1] = (struct rpc_service){ .name = "flyteidl.service.DataProxyService", .methods = data_proxy.methods,
+						     .method_count = data_proxy.count, .context = &program->api };
+}
+
+static int open_stores(struct program *program, struct err *e)
+{
+	const struct config *config = &program->config;
+	int64_t deadline_ms = clock_monotonic_ms() + START_DEADLINE_MS;
+	program->api.database = database_new(config->database_url, (unsigned)config->database_connections);
+	if (database_migrate(program->api.database, deadline_ms, e) < 0)
+		return err_wrap(e, "cannot prepare the database");
+	const struct objects_options options = { .endpoint = config->objects_endpoint,
+						 .access_key = config->objects_access_key,
+						 .secret_key = config->objects_secret_key,
+						 .region = config->objects_region };
+	program->api.objects = objects_new(&options);
+	if (objects_make_bucket(program->api.objects, config->bucket, e) < 0)
+		return err_wrap(e, "cannot prepare the bucket '%s'", config->bucket);
+	if (kubernetes_open(*config->kubeconfig ? config->kubeconfig : NULL, &program->kubernetes, e) < 0)
+		return err_wrap(e, "cannot use Kubernetes");
+	return 0;
+}
+
+static void fill_api_config(struct program *program)
+{
+	const struct config *config = &program->config;
+	program->api_config = api_config_default;
+	program->api_config.bucket = config->bucket;
+	program->api_config.objects_public_endpoint = config->objects_public_endpoint;
+	program->api_config.objects_cluster_endpoint = config->objects_cluster_endpoint;
+	program->api_config.cluster_network = config->cluster_network;
+	program->api_config.version = "v" SANDBOX_VERSION;
+	program->api.config = &program->api_config;
+}
+
+static int start_engine(struct program *program, struct err *e)
+{
+	const struct config *config = &program->config;
+	const struct pod_environment environment[] = {
+		{ "FLYTE_AWS_ENDPOINT", config->objects_cluster_endpoint },
+		{ "FLYTE_AWS_ACCESS_KEY_ID", config->objects_access_key },
+		{ "FLYTE_AWS_SECRET_ACCESS_KEY", config->objects_secret_key },
+		{ "FLYTE_PLATFORM_URL", config->platform_endpoint },
+		{ "FLYTE_PLATFORM_INSECURE", "true" },
+	};
+	static_assert(sizeof(environment) == sizeof(program->pod_environment), "one slot each");
+	memcpy(program->pod_environment, environment, sizeof(environment));
+	program->metadata_prefix = xasprintf("s3://%s/metadata/propeller", config->bucket);
+	program->raw_output_prefix = xasprintf("s3://%s/data", config->bucket);
+	program->engine_options = (struct engine_options){
+		.database = program->api.database,
+		.objects = program->api.objects,
+		.kubernetes = program->kubernetes,
+		.metadata_prefix = program->metadata_prefix,
+		.raw_output_prefix = program->raw_output_prefix,
+		.pod_defaults = { .environment = program->pod_environment,
+				  .environment_count = ARRAY_LENGTH(program->pod_environment),
+				  .cpu_request = config->cpu_request,
+				  .memory_request = config->memory_request,
+				  .memory_limit = *config->memory_limit ? config->memory_limit : NULL },
+		.workers = (unsigned)config->engine_workers,
+	};
+	return engine_start(&program->engine_options, &program->engine, e);
+}
+
+static int start_server(struct program *program, struct err *e)
+{
+	join_admin_methods(program);
+	const struct rpc_server_options options = { .address = program->config.listen_address,
+						    .port = (uint16_t)program->config.port,
+						    .workers = (unsigned)program->config.api_workers,
+						    .services = program->services,
+						    .service_count = ARRAY_LENGTH(program->services),
+						    .console_directory = program->config.console_directory,
+						    .on_call = log_call };
+	return rpc_server_start(&options, &program->server, e);
+}
+
+static int run(struct program *program, const sigset_t *signals, struct err *e)
+{
+	if (open_stores(program, e) < 0)
+		return -1;
+	fill_api_config(program);
+	if (start_engine(program, e) < 0)
+		return err_wrap(e, "cannot start the engine");
+	if (start_server(program, e) < 0)
+		return err_wrap(e, "cannot start the server");
+	log_info("ready", "version", SANDBOX_VERSION, NULL);
+	notify_supervisor("READY=1");
+	int received = 0;
+	sigwait(signals, &received);
+	log_info("stopping", "signal", strsignal(received), NULL);
+	notify_supervisor("STOPPING=1");
+	return 0;
+}
+
+/* What still runs at the deadline is cut off by the end of the process, hence the result says whether memory may be freed. */
+static bool stop(struct program *program)
+{
+	auto_err struct err e = ERR_INIT;
+	if (program->server && rpc_server_stop(program->server, clock_monotonic_ms() + STOP_DEADLINE_MS, &e) < 0) {
+		log_err(LOG_WARN, "calls were cut off", &e, NULL, NULL);
+		return false;
+	}
+	program->engine = engine_stop(program->engine);
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1) {
+		bool help = text_equal(argv[1], "--help");
+		config_print_help(help ? stdout : stderr);
+		return help ? 0 : 2;
+	}
+	/* Before any thread exists, so that all inherit the mask and only sigwait sees these. */
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	static struct program program;
+	auto_err struct err e = ERR_INIT;
+	int result = config_from_environment(&program.config, &e);
+	if (result == 0)
+		result = run(&program, &signals, &e);
+	if (result < 0)
+		log_err(LOG_ERROR, "cannot run", &e, NULL, NULL);
+	if (stop(&program)) {
+		kubernetes_free(program.kubernetes);
+		objects_free(program.api.objects);
+		database_free(program.api.database);
+		free(program.admin_methods);
+		free(program.metadata_prefix);
+		free(program.raw_output_prefix);
+	}
+	return result < 0 ? 1 : 0;
+}
