@@ -1,6 +1,6 @@
 /*
- * The object store: S3 with SigV4 over base/http. Objects are named by URI, "s3://bucket/key". A `struct objects` may be used by any
- * thread (each thread gets an HTTP client of its own inside).
+ * The object store: S3 with SigV4 over base/http. Objects are named by URI, "s3://bucket/key". A `struct objects` may
+ * be used by any thread (each thread gets an HTTP client of its own inside).
  */
 #ifndef SANDBOX_CONTROLPLANE_STORE_OBJECTS_H
 #define SANDBOX_CONTROLPLANE_STORE_OBJECTS_H
@@ -16,33 +16,36 @@
 struct objects;
 
 struct objects_options {
-	const char *endpoint;   /* "http://127.0.0.1:9000", used by us; path-style */
+	const char *endpoint; /* "http://127.0.0.1:9000", used by us; path-style */
 	const char *access_key;
 	const char *secret_key;
-	const char *region;     /* "us-east-1" */
+	const char *region; /* "us-east-1" */
 };
 
 struct objects *objects_new(const struct objects_options *options);
 struct objects *objects_free(struct objects *objects);
 
-int objects_put(struct objects *objects, const char *uri, const void *bytes, size_t length, const char *content_type, struct err *e);
+int objects_put(struct objects *objects, const char *uri, const void *bytes, size_t length, const char *content_type,
+                struct err *e);
 /* ERR_NOT_FOUND when absent, ERR_EXHAUSTED when larger than `maximum`. Bytes in the arena. */
-int objects_get(struct objects *objects, struct arena *arena, const char *uri, size_t maximum, struct proto_bytes *ret_bytes, struct err *e);
+int objects_get(struct objects *objects, struct arena *arena, const char *uri, size_t maximum,
+                struct proto_bytes *ret_bytes, struct err *e);
 struct objects_info {
 	int64_t size;
 	char *etag;        /* without quotes */
 	char *content_md5; /* x-amz-meta-flytecontentmd5, "" when absent */
 };
 /* ERR_NOT_FOUND when absent. Strings in the arena. */
-int objects_head(struct objects *objects, struct arena *arena, const char *uri, struct objects_info *ret_info, struct err *e);
+int objects_head(struct objects *objects, struct arena *arena, const char *uri, struct objects_info *ret_info,
+                 struct err *e);
 int objects_make_bucket(struct objects *objects, const char *bucket, struct err *e); /* present is success */
 
 /*
- * A presigned URL (AWS SigV4 query authentication, UNSIGNED-PAYLOAD) at `public_endpoint`, which is what the receiver of the URL can reach.
- * `headers` are signed: the receiver must send them exactly so. `expires_seconds` 1 … 604800.
+ * A presigned URL (AWS SigV4 query authentication, UNSIGNED-PAYLOAD) at `public_endpoint`, which is what the receiver
+ * of the URL can reach. `headers` are signed: the receiver must send them exactly so. `expires_seconds` 1 … 604800.
  */
-int objects_presign(struct objects *objects, struct arena *arena, const char *public_endpoint, const char *method, const char *uri,
-		    const struct http_header *headers, size_t header_count, int64_t expires_seconds, int64_t now_wall_ns, char **ret_url,
-		    struct err *e);
+int objects_presign(struct objects *objects, struct arena *arena, const char *public_endpoint, const char *method,
+                    const char *uri, const struct http_header *headers, size_t header_count, int64_t expires_seconds,
+                    int64_t now_wall_ns, char **ret_url, struct err *e);
 
 #endif
