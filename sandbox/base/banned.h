@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok atoi atol atoll atof
-#pragma GCC poison gmtime localtime ctime asctime tmpnam tempnam mktemp system popen usleep sleep
+#pragma GCC poison gmtime localtime ctime asctime tmpnam tempnam mktemp system popen usleep
+/* Not poisoned, because a generated field of Flyte's messages has that name. */
+unsigned int sleep(unsigned int seconds) __attribute__((error("wait for an event with a deadline instead")));
 
 #endif
