@@ -1,0 +1,175 @@
+/*
+ * Each place is first brought to the same shape, `struct layer`, in which an empty field is NULL or 0. Merging is then
+ * one rule for every field, and another place — matchable attributes — is another layer.
+ */
+#include "controlplane/api/execution_config.h"
+
+#include "base/text.h"
+#include "proto/message.h"
+
+struct layer {
+	int32_t max_parallelism;
+	Flyteidl__Core__SecurityContext *security_context;
+	Flyteidl__Admin__RawOutputDataConfig *raw_output_data_config;
+	Flyteidl__Admin__Labels *labels;
+	Flyteidl__Admin__Annotations *annotations;
+	Google__Protobuf__BoolValue *interruptible;
+	bool overwrite_cache;
+	Flyteidl__Admin__Envs *envs;
+	Flyteidl__Core__ExecutionEnvAssignment **environment_assignments;
+	size_t environment_assignment_count;
+	Flyteidl__Admin__ClusterAssignment *cluster_assignment;
+	Flyteidl__Core__QualityOfService *quality_of_service;
+};
+
+/* Every message that has these fields calls them the same; the ones that say nothing become empty. */
+#define LAYER_OF(message)                                                                                              \
+	{                                                                                                              \
+		.max_parallelism = (message)->max_parallelism > 0 ? (message)->max_parallelism : 0,                    \
+		.security_context = names_somebody((message)->security_context) ? (message)->security_context : NULL,  \
+		.raw_output_data_config =                                                                              \
+		        (message)->raw_output_data_config &&                                                           \
+		                        !text_is_empty((message)->raw_output_data_config->output_location_prefix)      \
+		                ? (message)->raw_output_data_config                                                    \
+		                : NULL,                                                                                \
+		.labels = (message)->labels && (message)->labels->n_values ? (message)->labels : NULL,                 \
+		.annotations =                                                                                         \
+		        (message)->annotations && (message)->annotations->n_values ? (message)->annotations : NULL,    \
+		.interruptible = (message)->interruptible, .overwrite_cache = (message)->overwrite_cache,              \
+		.envs = (message)->envs && (message)->envs->n_values ? (message)->envs : NULL,                         \
+		.environment_assignments = (message)->execution_env_assignments,                                       \
+		.environment_assignment_count = (message)->n_execution_env_assignments,                                \
+		.cluster_assignment = (message)->cluster_assignment,                                                   \
+		.quality_of_service = (message)->quality_of_service,                                                   \
+	}
+
+static bool names_somebody(const Flyteidl__Core__SecurityContext *context)
+{
+	const Flyteidl__Core__Identity *run_as = context ? context->run_as : NULL;
+	return run_as && (!text_is_empty(run_as->k8s_service_account) || !text_is_empty(run_as->iam_role) ||
+	                  !text_is_empty(run_as->execution_identity));
+}
+
+static void merge(struct layer *into, const struct layer *from)
+{
+	if (!into->max_parallelism)
+		into->max_parallelism = from->max_parallelism;
+	if (!into->security_context)
+		into->security_context = from->security_context;
+	if (!into->raw_output_data_config)
+		into->raw_output_data_config = from->raw_output_data_config;
+	if (!into->labels)
+		into->labels = from->labels;
+	if (!into->annotations)
+		into->annotations = from->annotations;
+	if (!into->interruptible)
+		into->interruptible = from->interruptible;
+	if (!into->overwrite_cache)
+		into->overwrite_cache = from->overwrite_cache;
+	if (!into->envs)
+		into->envs = from->envs;
+	if (!into->environment_assignment_count) {
+		into->environment_assignments = from->environment_assignments;
+		into->environment_assignment_count = from->environment_assignment_count;
+	}
+	if (!into->cluster_assignment)
+		into->cluster_assignment = from->cluster_assignment;
+	if (!into->quality_of_service)
+		into->quality_of_service = from->quality_of_service;
+}
+
+/* From the fields that came before security_context: auth_role of either, then the launch plan's auth, then its role.
+ */
+static Flyteidl__Core__SecurityContext *from_auth_role(struct arena *arena, const Flyteidl__Admin__ExecutionSpec *spec,
+                                                       const Flyteidl__Admin__LaunchPlanSpec *launch_plan)
+{
+	const struct {
+		const char *iam_role, *service_account;
+	} candidates[] = {
+		{ spec->auth_role ? spec->auth_role->assumable_iam_role : "",
+		  spec->auth_role ? spec->auth_role->kubernetes_service_account : "" },
+		{ launch_plan && launch_plan->auth_role ? launch_plan->auth_role->assumable_iam_role : "",
+		  launch_plan && launch_plan->auth_role ? launch_plan->auth_role->kubernetes_service_account : "" },
+		{ launch_plan && launch_plan->auth ? launch_plan->auth->assumable_iam_role : "",
+		  launch_plan && launch_plan->auth ? launch_plan->auth->kubernetes_service_account : "" },
+		{ launch_plan ? launch_plan->role : "", "" },
+	};
+	Flyteidl__Core__SecurityContext *context = proto_new(arena, flyteidl__core__security_context);
+	context->run_as = proto_new(arena, flyteidl__core__identity);
+	for (size_t i = 0; i < ARRAY_LENGTH(candidates); i++) {
+		if (text_is_empty(candidates[i].iam_role) && text_is_empty(candidates[i].service_account))
+			continue;
+		context->run_as->iam_role = arena_strdup(arena, candidates[i].iam_role);
+		context->run_as->k8s_service_account = arena_strdup(arena, candidates[i].service_account);
+		break;
+	}
+	return context;
+}
+
+static bool has_label(const Flyteidl__Admin__Labels *labels, const char *key)
+{
+	for (size_t i = 0; labels && i < labels->n_values; i++)
+		if (text_equal(labels->values[i]->key, key))
+			return true;
+	return false;
+}
+
+static Flyteidl__Admin__Labels *with_project_labels(struct arena *arena, Flyteidl__Admin__Labels *labels,
+                                                    const Flyteidl__Admin__Labels *project_labels)
+{
+	if (!project_labels || project_labels->n_values == 0)
+		return labels;
+	Flyteidl__Admin__Labels *all = proto_new(arena, flyteidl__admin__labels);
+	for (size_t i = 0; labels && i < labels->n_values; i++)
+		proto_append(arena, all->n_values, all->values, labels->values[i]);
+	for (size_t i = 0; i < project_labels->n_values; i++)
+		if (!has_label(labels, project_labels->values[i]->key))
+			proto_append(arena, all->n_values, all->values, project_labels->values[i]);
+	return all;
+}
+
+void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSpec *spec,
+                               const Flyteidl__Admin__LaunchPlanSpec *launch_plan,
+                               const Flyteidl__Admin__Labels *project_labels, int32_t default_max_parallelism)
+{
+	struct layer config = LAYER_OF(spec);
+	if (launch_plan) {
+		struct layer layer = LAYER_OF(launch_plan);
+		merge(&config, &layer);
+	}
+	struct layer defaults = { .max_parallelism = default_max_parallelism,
+		                  .security_context = from_auth_role(arena, spec, launch_plan) };
+	merge(&config, &defaults);
+
+	spec->max_parallelism = config.max_parallelism;
+	spec->security_context = config.security_context;
+	spec->raw_output_data_config = config.raw_output_data_config;
+	spec->labels = with_project_labels(arena, config.labels, project_labels);
+	spec->annotations = config.annotations;
+	spec->interruptible = config.interruptible;
+	spec->overwrite_cache = config.overwrite_cache;
+	spec->envs = config.envs;
+	spec->execution_env_assignments = config.environment_assignments;
+	spec->n_execution_env_assignments = config.environment_assignment_count;
+	spec->cluster_assignment = config.cluster_assignment;
+	spec->quality_of_service = config.quality_of_service;
+}
+
+Flyteidl__Admin__NotificationList *execution_config_notifications(struct arena *arena,
+                                                                  const Flyteidl__Admin__ExecutionSpec *spec,
+                                                                  const Flyteidl__Admin__LaunchPlanSpec *launch_plan)
+{
+	if (spec->notification_overrides_case ==
+	            FLYTEIDL__ADMIN__EXECUTION_SPEC__NOTIFICATION_OVERRIDES_NOTIFICATIONS &&
+	    spec->notifications->n_notifications > 0)
+		return spec->notifications;
+	if (spec->notification_overrides_case == FLYTEIDL__ADMIN__EXECUTION_SPEC__NOTIFICATION_OVERRIDES_DISABLE_ALL &&
+	    spec->disable_all)
+		return NULL;
+	if (!launch_plan || !launch_plan->entity_metadata || launch_plan->entity_metadata->n_notifications == 0)
+		return NULL;
+	Flyteidl__Admin__NotificationList *list = proto_new(arena, flyteidl__admin__notification_list);
+	list->notifications = launch_plan->entity_metadata->notifications;
+	list->n_notifications = launch_plan->entity_metadata->n_notifications;
+	return list;
+}

@@ -1,0 +1,35 @@
+/*
+ * How an execution is to run, from several places that may each say something: the request, the launch plan, and what
+ * the platform is configured with. Field by field the first place that says anything wins (flyteadmin's
+ * getExecutionConfig at v1.16.8). A place says nothing about a field that is absent or empty: launch plans and consoles
+ * send empty messages. Pure; messages are shared, not copied.
+ */
+#ifndef SANDBOX_CONTROLPLANE_API_EXECUTION_CONFIG_H
+#define SANDBOX_CONTROLPLANE_API_EXECUTION_CONFIG_H
+
+#include "base/arena.h"
+
+#include "flyteidl/admin/execution.pb-c.h"
+#include "flyteidl/admin/launch_plan.pb-c.h"
+#include "flyteidl/admin/project.pb-c.h"
+
+/*
+ * Completes `spec` in place: max_parallelism, security_context (never NULL afterwards, nor its run_as; from the older
+ * auth_role, auth and role fields where there is none), raw_output_data_config, labels, annotations, interruptible,
+ * overwrite_cache, envs, execution_env_assignments, cluster_assignment, quality_of_service. `launch_plan` may be NULL.
+ * `project_labels`, which may be NULL, are added where no label of the same key is there. Messages that are changed are
+ * replaced, so those of the caller stay as they are.
+ */
+void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSpec *spec,
+                               const Flyteidl__Admin__LaunchPlanSpec *launch_plan,
+                               const Flyteidl__Admin__Labels *project_labels, int32_t default_max_parallelism);
+
+/*
+ * The notifications that apply: those of the request, else none when it says disable_all, else the launch plan's. NULL
+ * when none. The list is in the arena, its elements are shared.
+ */
+Flyteidl__Admin__NotificationList *execution_config_notifications(struct arena *arena,
+                                                                  const Flyteidl__Admin__ExecutionSpec *spec,
+                                                                  const Flyteidl__Admin__LaunchPlanSpec *launch_plan);
+
+#endif

@@ -1,0 +1,115 @@
+/* Reading attempts of tasks. Their lists carry error messages whole: the console shows the trace from there. */
+#include "controlplane/api/executions.h"
+
+#include "controlplane/api/execution_messages.h"
+#include "controlplane/api/ids.h"
+#include "controlplane/api/literals.h"
+
+int task_execution_key_of(const Flyteidl__Core__TaskExecutionIdentifier *id, struct task_execution_key *ret_key,
+                          struct err *e)
+{
+	if (!id)
+		return err_set(e, ERR_INVALID, NULL, "missing id");
+	if (!id->node_execution_id)
+		return err_set(e, ERR_INVALID, NULL, "missing node_execution_id");
+	if (node_execution_key_of(id->node_execution_id, &ret_key->node, e) < 0)
+		return -1;
+	if (!id->task_id)
+		return err_set(e, ERR_INVALID, NULL, "missing task_id");
+	if (ids_validate(id->task_id, FLYTEIDL__CORE__RESOURCE_TYPE__TASK, e) < 0)
+		return -1;
+	ret_key->task_project = id->task_id->project;
+	ret_key->task_domain = id->task_id->domain;
+	ret_key->task_name = id->task_id->name;
+	ret_key->task_version = id->task_id->version;
+	ret_key->retry_attempt = id->retry_attempt;
+	return 0;
+}
+
+EXECUTION_HANDLER(task_execution_get)
+{
+	struct api *api = context;
+	const Flyteidl__Admin__TaskExecutionGetRequest *r = (const Flyteidl__Admin__TaskExecutionGetRequest *)message;
+	struct database_connection *c auto_connection = NULL;
+	struct task_execution_key key;
+	struct task_execution_row row;
+	if (task_execution_key_of(r->id, &key, e) < 0 || api_connect(api, call, &c, e) < 0 ||
+	    task_executions_get(c, call->arena, &key, &row, e) < 0)
+		return NULL;
+	return (ProtobufCMessage *)task_execution_message(call->arena, &row, e);
+}
+
+EXECUTION_HANDLER(task_execution_list)
+{
+	struct api *api = context;
+	const Flyteidl__Admin__TaskExecutionListRequest *r = (const Flyteidl__Admin__TaskExecutionListRequest *)message;
+	struct node_execution_key key;
+	if (node_execution_key_of(r->node_execution_id, &key, e) < 0)
+		return NULL;
+	struct list_request request = { .entity = LIST_TASK_EXECUTION,
+		                        .rpc = "ListTaskExecutions",
+		                        .limit = r->limit,
+		                        .token = r->token,
+		                        .filters = r->filters,
+		                        .sort_by = r->sort_by };
+	struct list_query query auto_list_query = LIST_QUERY_INIT;
+	struct database_connection *c auto_connection = NULL;
+	if (list_init(&query, call->arena, &request, e) < 0)
+		return NULL;
+	list_where(&query, "e.project = ?", DB_TEXT(key.project));
+	list_where(&query, "e.domain = ?", DB_TEXT(key.domain));
+	list_where(&query, "e.name = ?", DB_TEXT(key.execution_name));
+	list_where(&query, "ne.node_id = ?", DB_TEXT(key.node_id));
+	struct task_execution_rows rows;
+	if (api_connect(api, call, &c, e) < 0 || task_executions_list(c, &query, &rows, e) < 0)
+		return NULL;
+
+	Flyteidl__Admin__TaskExecutionList *response = proto_new(call->arena, flyteidl__admin__task_execution_list);
+	response->token = arena_strdup(call->arena, query.next_token);
+	response->task_executions = arena_array(call->arena, Flyteidl__Admin__TaskExecution *, rows.count);
+	response->n_task_executions = rows.count;
+	for (size_t i = 0; i < rows.count; i++) {
+		response->task_executions[i] = task_execution_message(call->arena, &rows.rows[i], e);
+		if (!response->task_executions[i])
+			return NULL;
+	}
+	return &response->base;
+}
+
+/* flyte://v1/<project>/<domain>/<execution>/<node>/<attempt>/{i,o}. */
+static Flyteidl__Admin__FlyteURLs *flyte_urls(struct arena *arena, const struct task_execution_key *key)
+{
+	Flyteidl__Admin__FlyteURLs *urls = proto_new(arena, flyteidl__admin__flyte_urls);
+	const char *base = arena_printf(arena, "flyte://v1/%s/%s/%s/%s/%u", key->node.project, key->node.domain,
+	                                key->node.execution_name, key->node.node_id, key->retry_attempt);
+	urls->inputs = arena_printf(arena, "%s/i", base);
+	urls->outputs = arena_printf(arena, "%s/o", base);
+	return urls;
+}
+
+static int load_data(struct api *api, struct rpc_call *call, const struct task_execution_key *key,
+                     struct task_execution_data *ret_data, struct err *e)
+{
+	struct database_connection *c auto_connection = NULL;
+	if (api_connect(api, call, &c, e) < 0)
+		return -1;
+	return task_executions_get_data(c, call->arena, key, ret_data, e);
+}
+
+EXECUTION_HANDLER(task_execution_get_data)
+{
+	struct api *api = context;
+	const Flyteidl__Admin__TaskExecutionGetDataRequest *r =
+	        (const Flyteidl__Admin__TaskExecutionGetDataRequest *)message;
+	struct task_execution_key key;
+	struct task_execution_data data;
+	if (task_execution_key_of(r->id, &key, e) < 0 || load_data(api, call, &key, &data, e) < 0)
+		return NULL;
+	Flyteidl__Admin__TaskExecutionGetDataResponse *response =
+	        proto_new(call->arena, flyteidl__admin__task_execution_get_data_response);
+	if (literals_answer(api, call, &data.inputs, &response->full_inputs, &response->inputs, e) < 0 ||
+	    literals_answer(api, call, &data.outputs, &response->full_outputs, &response->outputs, e) < 0)
+		return NULL;
+	response->flyte_urls = flyte_urls(call->arena, &key);
+	return &response->base;
+}
