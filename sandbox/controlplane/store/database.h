@@ -88,7 +88,8 @@ int64_t database_time(const struct database_rows *rows, size_t row, size_t colum
 
 /*
  * LISTEN on `channel` on a connection of its own; calls `on_notify` (payload) from the calling thread until `stop_fd` becomes readable.
- * Reconnects when the connection is lost and then calls `on_notify` with "" — something may have been missed. Returns after stop.
+ * Reconnects when the connection is lost. After every LISTEN, the first included, it calls `on_notify` with "": something may have been
+ * missed before. Returns 0 after stop, -1 when the database refuses the connection for good.
  */
 int database_listen(struct database *database, const char *channel, int stop_fd, void (*on_notify)(void *context, const char *payload),
 		    void *context, struct err *e);

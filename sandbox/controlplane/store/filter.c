@@ -4,7 +4,6 @@
 #include "base/text.h"
 
 #include <ctype.h>
-#include <math.h>
 #include <string.h>
 
 static const struct {
@@ -198,7 +197,8 @@ bool filter_parse_duration(const char *text, int64_t *ret_ns)
 	} while (*p);
 	if (total > 9.2e18)
 		return false;
-	*ret_ns = (int64_t)llround(negative ? -total : total);
+	total += 0.5;
+	*ret_ns = negative ? -(int64_t)total : (int64_t)total;
 	return true;
 }
 
