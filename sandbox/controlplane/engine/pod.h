@@ -1,6 +1,7 @@
 /*
- * Pods: from a task to the pod object that runs it (pod_build), and from a pod's status to what the engine has to know (pod_observe). Both
- * pure over JSON; who talks to Kubernetes is store/kubernetes. Rules: ../shared reference §2.7 and §2.9.
+ * Pods: from a task to the pod object that runs it (pod_build), and from a pod's status to what the engine has to know
+ * (pod_observe). Both pure over JSON; who talks to Kubernetes is store/kubernetes. Rules: ../shared reference §2.7 and
+ * §2.9.
  */
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_POD_H
 #define SANDBOX_CONTROLPLANE_ENGINE_POD_H
@@ -12,9 +13,15 @@
 #include "flyteidl/admin/execution.pb-c.h"
 #include "flyteidl/core/execution.pb-c.h"
 #include "flyteidl/core/tasks.pb-c.h"
+#include "flyteidl/core/workflow.pb-c.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Every pod that pod_build makes carries this label; watch with it. */
+#define POD_LABEL_SELECTOR "app.kubernetes.io/managed-by=flyte-sandbox"
+#define POD_LABEL_NAME "app.kubernetes.io/managed-by"
+#define POD_LABEL_VALUE "flyte-sandbox"
 
 struct pod_environment {
 	const char *name;
@@ -46,20 +53,20 @@ struct pod_request {
 	const char *output_prefix;                /* …/data/<attempt> */
 	const char *raw_output_prefix;            /* sharded */
 	const char *checkpoint_prefix;
-	const char *previous_checkpoint_prefix;   /* "" when none */
-	const char *task_template_uri;            /* where {{.taskTemplatePath}} points */
+	const char *previous_checkpoint_prefix; /* "" when none */
+	const char *task_template_uri;          /* where {{.taskTemplatePath}} points */
 	const struct pod_defaults *defaults;
 };
 
-/* A new pod object; NULL with ERR_INVALID (BadTaskSpecification and the like in `id`) when the task cannot become a pod.
- * `ret_needs_task_template` (may be NULL) tells that the command refers to {{.taskTemplatePath}}. */
+/* A new pod object; NULL with ERR_INVALID (BadTaskSpecification and the like in `id`) when the task cannot become a
+ * pod. `ret_needs_task_template` (may be NULL) tells that the command refers to {{.taskTemplatePath}}. */
 json_t *pod_build(struct arena *arena, const struct pod_request *request, bool *ret_needs_task_template, struct err *e);
 
 enum pod_state {
 	POD_QUEUED,       /* accepted, not scheduled, or unschedulable */
 	POD_INITIALIZING, /* image pull, container creating */
 	POD_RUNNING,
-	POD_SUCCEEDED,    /* the primary container ended with 0: acted on before the pod's phase says so (design §5) */
+	POD_SUCCEEDED, /* the primary container ended with 0: acted on before the pod's phase says so (design §5) */
 	POD_FAILED,
 };
 
@@ -69,13 +76,15 @@ enum pod_failure { POD_FAILURE_NONE, POD_FAILURE_USER, POD_FAILURE_SYSTEM, POD_F
 struct pod_observation {
 	enum pod_state state;
 	enum pod_failure failure;
-	const char *code;    /* "OOMKilled", "Interrupted", "ContainersNotReady|ImagePullBackOff" …; "" unless failed */
-	const char *message; /* failure text or the reason of the present wait ("Unschedulable:0/1 nodes…"); "" when none */
+	const char *code; /* "OOMKilled", "Interrupted", "ContainersNotReady|ImagePullBackOff" …; "" unless failed */
+	const char *
+	        message; /* failure text or the reason of the present wait ("Unschedulable:0/1 nodes…"); "" when none */
 	int64_t started_at_ns, ended_at_ns; /* of the primary container; 0 unknown */
 	int64_t recheck_at_ns; /* a grace period that ends then may change the observation (wall clock); 0: none */
 };
 
-/* `now_ns` is the wall clock, for grace periods. Strings in the arena. A NULL pod means it does not exist: failed, ResourceDeletedExternally. */
+/* `now_ns` is the wall clock, for grace periods. Strings in the arena. A NULL pod means it does not exist: failed,
+ * ResourceDeletedExternally. */
 struct pod_observation pod_observe(struct arena *arena, const json_t *pod, int64_t now_ns);
 
 #endif

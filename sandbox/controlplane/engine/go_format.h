@@ -1,0 +1,24 @@
+/*
+ * Values as Go prints them, because that is what users see where a command refers to {{.inputs.x}} (flyteplugins'
+ * template package formats with fmt's %v, RFC 3339 and Go durations; ../shared reference §2.6). Pure; results in the
+ * arena.
+ */
+#ifndef SANDBOX_CONTROLPLANE_ENGINE_GO_FORMAT_H
+#define SANDBOX_CONTROLPLANE_ENGINE_GO_FORMAT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#include "flyteidl/core/literals.pb-c.h"
+
+/* %v of a float64: the shortest digits that read back; exponent form below 1e-4 and from 1e+06 on. */
+char *go_format_float(struct arena *arena, double value);
+/* time.Duration's String(): "1h0m0s", "1.5s", "0s". */
+char *go_format_duration(struct arena *arena, int64_t seconds, int32_t nanoseconds);
+/* RFC 3339 in UTC with as many fraction digits as needed. */
+char *go_format_time(struct arena *arena, int64_t seconds, int32_t nanoseconds);
+/* A literal inside of a command; NULL with ERR_INVALID where it has no textual form. Lists are "[a,b]", blobs and
+ * datasets their URI. */
+char *go_format_literal(struct arena *arena, const Flyteidl__Core__Literal *literal, struct err *e);
+
+#endif

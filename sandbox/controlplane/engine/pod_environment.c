@@ -1,0 +1,54 @@
+#include "base/text.h"
+#include "controlplane/engine/pod_internal.h"
+
+void pod_set_environment(json_t *env, const char *name, const char *value)
+{
+	for (size_t i = 0; i < json_array_size(env); i++) {
+		json_t *variable = json_array_get(env, i);
+		if (!text_equal(json_string_at(variable, "name", NULL), name))
+			continue;
+		json_object_del(variable, "valueFrom");
+		json_object_set_new(variable, "value", json_string(value));
+		return;
+	}
+	json_array_append_new(env, json_pack("{s:s, s:s}", "name", name, "value", value));
+}
+
+static bool has_variable(const json_t *env, const char *name)
+{
+	for (size_t i = 0; i < json_array_size(env); i++) {
+		if (text_equal(json_string_at(json_array_get(env, i), "name", NULL), name))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Whoever is nearer to the run wins: the platform's defaults only fill gaps, the execution's variables replace the
+ * task's, and what Flyte's SDK reads about the run itself cannot be replaced.
+ */
+void pod_add_environment(struct arena *arena, const struct pod_request *request, json_t *env)
+{
+	const struct pod_defaults *defaults = request->defaults;
+	for (size_t i = 0; defaults && i < defaults->environment_count; i++) {
+		if (!has_variable(env, defaults->environment[i].name))
+			pod_set_environment(env, defaults->environment[i].name, defaults->environment[i].value);
+	}
+	const Flyteidl__Admin__Envs *envs = request->execution_spec ? request->execution_spec->envs : NULL;
+	for (size_t i = 0; envs && i < envs->n_values; i++)
+		pod_set_environment(env, envs->values[i]->key, envs->values[i]->value);
+	const Flyteidl__Core__Identifier *task = request->task->id;
+	const struct pod_environment own[] = {
+		{ "FLYTE_INTERNAL_EXECUTION_WORKFLOW", request->workflow_id_text },
+		{ "FLYTE_INTERNAL_EXECUTION_ID", request->execution_name },
+		{ "FLYTE_INTERNAL_EXECUTION_PROJECT", request->project },
+		{ "FLYTE_INTERNAL_EXECUTION_DOMAIN", request->domain },
+		{ "FLYTE_ATTEMPT_NUMBER", arena_printf(arena, "%u", request->attempt) },
+		{ "FLYTE_INTERNAL_TASK_PROJECT", task ? task->project : "" },
+		{ "FLYTE_INTERNAL_TASK_DOMAIN", task ? task->domain : "" },
+		{ "FLYTE_INTERNAL_TASK_NAME", task ? task->name : "" },
+		{ "FLYTE_INTERNAL_TASK_VERSION", task ? task->version : "" },
+	};
+	for (size_t i = 0; i < ARRAY_LENGTH(own); i++)
+		pod_set_environment(env, own[i].name, own[i].value ? own[i].value : "");
+}

@@ -1,0 +1,249 @@
+#include "controlplane/engine/resources.h"
+
+#include "base/text.h"
+
+#include <string.h>
+
+#define NANO INT64_C(1000000000)
+#define DIGITS_MAXIMUM 64
+/* Above every sum that can occur; keeps the arithmetic far from __int128's end. */
+#define VALUE_MAXIMUM ((__int128)INT64_MAX * NANO)
+
+struct suffix {
+	const char *text;
+	__int128 nano; /* value of one unit */
+	enum quantity_format format;
+};
+
+static const struct suffix suffixes[] = {
+	{ "n", 1, QUANTITY_DECIMAL },
+	{ "u", 1000, QUANTITY_DECIMAL },
+	{ "m", 1000000, QUANTITY_DECIMAL },
+	{ "", NANO, QUANTITY_DECIMAL },
+	{ "k", (__int128)NANO * 1000, QUANTITY_DECIMAL },
+	{ "M", (__int128)NANO * 1000000, QUANTITY_DECIMAL },
+	{ "G", (__int128)NANO *NANO, QUANTITY_DECIMAL },
+	{ "T", (__int128)NANO *NANO * 1000, QUANTITY_DECIMAL },
+	{ "P", (__int128)NANO *NANO * 1000000, QUANTITY_DECIMAL },
+	{ "E", (__int128)NANO *NANO *NANO, QUANTITY_DECIMAL },
+	{ "Ki", (__int128)NANO << 10, QUANTITY_BINARY },
+	{ "Mi", (__int128)NANO << 20, QUANTITY_BINARY },
+	{ "Gi", (__int128)NANO << 30, QUANTITY_BINARY },
+	{ "Ti", (__int128)NANO << 40, QUANTITY_BINARY },
+	{ "Pi", (__int128)NANO << 50, QUANTITY_BINARY },
+	{ "Ei", (__int128)NANO << 60, QUANTITY_BINARY },
+};
+
+static bool find_suffix(const char *text, struct suffix *ret_suffix)
+{
+	int64_t exponent;
+	for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
+		if (text_equal(text, suffixes[i].text)) {
+			*ret_suffix = suffixes[i];
+			return true;
+		}
+	}
+	if ((*text != 'e' && *text != 'E') || !text_to_int64(text + 1 + (text[1] == '+'), -100, 100, &exponent))
+		return false;
+	/* Beyond these the value is below a nano or above the cap whatever the digits say, up to DIGITS_MAXIMUM. */
+	*ret_suffix = (struct suffix){ .nano = 1, .format = QUANTITY_DECIMAL_EXPONENT };
+	if (exponent < -9 || exponent > 18)
+		return false;
+	for (int64_t i = -9; i < exponent; i++)
+		ret_suffix->nano *= 10;
+	return true;
+}
+
+/* digits × unit with the last `fraction` digits behind the point: exact, then rounded up to a nano, capped. */
+static __int128 scale(const char *digits, size_t count, size_t fraction, __int128 unit)
+{
+	__int128 whole = 0, part = 0;
+	bool lost = false;
+	for (size_t i = 0; i < count - fraction; i++) {
+		whole = whole * 10 + (digits[i] - '0') * unit;
+		if (whole > VALUE_MAXIMUM)
+			return VALUE_MAXIMUM;
+	}
+	/* From the last digit: floor((n + floor(x)) / 10) is floor((n + x) / 10), so only what falls off has to be
+	 * remembered. */
+	for (size_t i = count; i > count - fraction; i--) {
+		part += (digits[i - 1] - '0') * unit;
+		lost |= part % 10 != 0;
+		part /= 10;
+	}
+	whole += part + lost;
+	return whole > VALUE_MAXIMUM ? VALUE_MAXIMUM : whole;
+}
+
+bool quantity_parse(const char *text, struct quantity *ret_quantity)
+{
+	char digits[DIGITS_MAXIMUM];
+	size_t count = 0, fraction = 0;
+	bool negative = *text == '-', point = false;
+	text += *text == '-' || *text == '+';
+	for (; (*text >= '0' && *text <= '9') || (*text == '.' && !point); text++) {
+		if (*text == '.') {
+			point = true;
+			continue;
+		}
+		if (count == DIGITS_MAXIMUM)
+			return false;
+		digits[count++] = *text;
+		fraction += point;
+	}
+	struct suffix suffix;
+	if (!count || !find_suffix(text, &suffix))
+		return false;
+	__int128 nano = scale(digits, count, fraction, suffix.nano);
+	*ret_quantity = (struct quantity){ .nano = negative ? -nano : nano, .format = suffix.format };
+	return true;
+}
+
+int quantity_compare(const struct quantity *a, const struct quantity *b)
+{
+	return (a->nano > b->nano) - (a->nano < b->nano);
+}
+
+static void print_integer(__int128 value, const char *suffix, char text[QUANTITY_TEXT_SIZE])
+{
+	char digits[48];
+	size_t at = sizeof(digits);
+	bool negative = value < 0;
+	if (negative)
+		value = -value;
+	digits[--at] = '\0';
+	do {
+		digits[--at] = (char)('0' + (int)(value % 10));
+		value /= 10;
+	} while (value);
+	snprintf(text, QUANTITY_TEXT_SIZE, "%s%s%s", negative ? "-" : "", digits + at, suffix);
+}
+
+static void print_binary(__int128 value, char text[QUANTITY_TEXT_SIZE])
+{
+	static const char *const names[] = { "", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei" };
+	size_t step = 0;
+	while (step + 1 < ARRAY_LENGTH(names) && value % 1024 == 0 && value) {
+		value /= 1024;
+		step++;
+	}
+	print_integer(value, names[step], text);
+}
+
+void quantity_print(const struct quantity *quantity, char text[QUANTITY_TEXT_SIZE])
+{
+	static const char *const names[] = { "n", "u", "m", "", "k", "M", "G", "T", "P", "E" };
+	static const char *const exponents[] = { "e-9", "e-6", "e-3", "", "e3", "e6", "e9", "e12", "e15", "e18" };
+	__int128 nano = quantity->nano;
+	__int128 magnitude = nano < 0 ? -nano : nano;
+	if (!nano) {
+		snprintf(text, QUANTITY_TEXT_SIZE, "0");
+		return;
+	}
+	/* Kubernetes prints small binary quantities as decimal ones, and rounds the rest up to whole bytes. */
+	if (quantity->format == QUANTITY_BINARY && magnitude >= (__int128)1024 * NANO) {
+		__int128 whole = (magnitude + NANO - 1) / NANO;
+		print_binary(nano < 0 ? -whole : whole, text);
+		return;
+	}
+	size_t step = 0;
+	while (step + 1 < ARRAY_LENGTH(names) && nano % 1000 == 0) {
+		nano /= 1000;
+		step++;
+	}
+	print_integer(nano, quantity->format == QUANTITY_DECIMAL_EXPONENT ? exponents[step] : names[step], text);
+}
+
+/* Kubernetes' name of a resource, or NULL for those that pods do not get. */
+static const char *resource_name(Flyteidl__Core__Resources__ResourceName name)
+{
+	switch (name) {
+	case FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__CPU:
+		return "cpu";
+	case FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__MEMORY:
+		return "memory";
+	case FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__GPU:
+		return "nvidia.com/gpu";
+	case FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__EPHEMERAL_STORAGE:
+		return "ephemeral-storage";
+	default:
+		return NULL;
+	}
+}
+
+static int add_entries(json_t *list, Flyteidl__Core__Resources__ResourceEntry *const *entries, size_t count,
+                       struct err *e)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct quantity quantity;
+		const char *name = resource_name(entries[i]->name);
+		if (!name)
+			continue;
+		if (!quantity_parse(entries[i]->value, &quantity) || quantity.nano < 0)
+			return err_set(e, ERR_INVALID, "BadTaskSpecification", "\"%s\" is not a quantity of %s",
+			               entries[i]->value, name);
+		json_object_set_new(list, name, json_string(entries[i]->value));
+	}
+	return 0;
+}
+
+json_t *resources_to_json(const Flyteidl__Core__Resources *resources, struct err *e)
+{
+	auto_json json_t *json = json_pack("{s:{}, s:{}}", "requests", "limits");
+	if (resources &&
+	    (add_entries(json_object_get(json, "requests"), resources->requests, resources->n_requests, e) < 0 ||
+	     add_entries(json_object_get(json, "limits"), resources->limits, resources->n_limits, e) < 0))
+		return NULL;
+	return steal_ptr(json);
+}
+
+int resources_override(json_t *resources, const Flyteidl__Core__Resources *overrides, struct err *e)
+{
+	static const char *const lists[] = { "requests", "limits" };
+	auto_json json_t *given = resources_to_json(overrides, e);
+	if (!given)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+		const char *name;
+		json_t *quantity;
+		json_object_foreach(json_object_get(given, lists[i]), name, quantity)
+		{
+			json_object_del(json_object_get(resources, "requests"), name);
+			json_object_del(json_object_get(resources, "limits"), name);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
+		json_object_update(json_object_get(resources, lists[i]), json_object_get(given, lists[i]));
+	return 0;
+}
+
+/* `to` gets `from`'s value of `name` unless it has one. */
+static void fill(json_t *to, const json_t *from, const char *name)
+{
+	json_t *value = json_object_get(from, name);
+	if (value && !json_object_get(to, name))
+		json_object_set(to, name, value);
+}
+
+static void fill_text(json_t *to, const char *name, const char *value)
+{
+	if (value && !json_object_get(to, name))
+		json_object_set_new(to, name, json_string(value));
+}
+
+void resources_fill(json_t *resources, const struct resources_defaults *defaults)
+{
+	json_t *requests = json_object_get(resources, "requests");
+	json_t *limits = json_object_get(resources, "limits");
+	const char *name;
+	json_t *limit;
+	json_object_foreach(limits, name, limit) fill(requests, limits, name);
+	fill(limits, requests, "memory");
+	fill(limits, requests, "nvidia.com/gpu");
+	fill(limits, requests, "ephemeral-storage");
+	fill_text(requests, "cpu", defaults->cpu_request);
+	if (!json_object_get(requests, "memory")) {
+		fill_text(requests, "memory", defaults->memory_request);
+		fill_text(limits, "memory", defaults->memory_limit);
+	}
+}
