@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "init/control.h"
+#include "init/images.h"
 #include "init/supervisor.h"
 
 #include <errno.h>
@@ -22,7 +23,8 @@
 
 static const char usage_text[] = "usage: sandbox-init status [--follow] [--json]\n"
 				 "       sandbox-init start|stop|restart SERVICE\n"
-				 "       sandbox-init logs SERVICE [--follow] [--tail N]\n";
+				 "       sandbox-init logs SERVICE [--follow] [--tail N]\n"
+				 "       sandbox-init import-images\n";
 
 static int usage(void)
 {
@@ -222,12 +224,20 @@ static int logs_command(int argc, char **argv)
 	return follow_log(path, steal_fd(&fd), &e) < 0 ? complain(&e) : 0;
 }
 
+static int import_command(void)
+{
+	auto_err struct err e = ERR_INIT;
+	return images_import("/usr/lib/sandbox/images", "/var/lib/sandbox/containerd", &e) < 0 ? complain(&e) : 0;
+}
+
 int client_main(int argc, char **argv)
 {
 	if (text_equal(argv[1], "status"))
 		return status_command(argc, argv);
 	if (text_equal(argv[1], "logs"))
 		return logs_command(argc, argv);
+	if (text_equal(argv[1], "import-images"))
+		return import_command();
 	if (text_equal(argv[1], "start") || text_equal(argv[1], "stop") || text_equal(argv[1], "restart"))
 		return change_command(argc, argv);
 	if (text_equal(argv[1], "--help") || text_equal(argv[1], "help")) {
