@@ -1,0 +1,137 @@
+# Shared by the scripts of this folder (sourced, not run): progress with elapsed time, package installation, the Docker engine, Python.
+# shellcheck shell=bash
+
+set -euo pipefail
+shopt -s inherit_errexit
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+STARTED=$SECONDS
+LOG_DIRECTORY=$ROOT/out/log
+mkdir -p "$LOG_DIRECTORY"
+
+# shellcheck source=/dev/null
+[ -f "$ROOT/images/versions.env" ] && . "$ROOT/images/versions.env"
+FLYTEKIT_VERSION=${FLYTEKIT_VERSION:-1.16.31}
+
+elapsed() { printf '%3d:%02d' $(((SECONDS - STARTED) / 60)) $(((SECONDS - STARTED) % 60)); }
+say() { printf '[%s] %s\n' "$(elapsed)" "$*" >&2; }
+die() {
+	printf '[%s] error: %s\n' "$(elapsed)" "$1" >&2
+	shift
+	for line in "$@"; do printf '        %s\n' "$line" >&2; done
+	exit 1
+}
+
+# run_logged NAME TEXT COMMAND…: says TEXT, keeps the output in out/log/NAME.log, shows its end when the command fails.
+run_logged() {
+	local log=$LOG_DIRECTORY/$1.log
+	say "$2"
+	shift 2
+	if ! "$@" >"$log" 2>&1; then
+		tail -n 30 "$log" >&2
+		die "'$*' failed" "the whole output is in ${log#"$ROOT"/}"
+	fi
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "'$1' needs root, and there is no sudo here" "run this script once as root, or install: ${*:2}"
+	fi
+}
+
+# install_packages PACKAGE…: what is missing of it, with apt. A package that is installed costs no more than a look.
+install_packages() {
+	local missing=()
+	for package in "$@"; do
+		dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+	done
+	[ ${#missing[@]} = 0 ] && return
+	command -v apt-get >/dev/null || die "these packages are missing: ${missing[*]}" "this script installs on Debian and Ubuntu only; install them by hand"
+	run_logged apt-update "refreshing the package lists" as_root apt-get update
+	run_logged apt-install "installing ${missing[*]}" as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+LAUNCHER_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libjansson-dev libyaml-dev libarchive-dev libssl-dev)
+IMAGE_PACKAGES=(mmdebstrap ca-certificates)
+PYTHON_PACKAGES=(python3 python3-venv)
+TEST_PACKAGES=(protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libnghttp2-dev libuv1-dev libpq-dev libhttp-parser-dev zlib1g-dev
+	libcmocka-dev postgresql clang-format)
+
+docker_socket() {
+	case ${DOCKER_HOST:-unix:///var/run/docker.sock} in
+	unix://*) echo "${DOCKER_HOST#unix://}" | sed 's|^$|/var/run/docker.sock|' ;;
+	*) echo "" ;;
+	esac
+}
+
+engine_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
+
+# A Docker engine that answers: the one that is there, else Debian's, started by the service manager or, where there is none, by us.
+need_docker() {
+	engine_answers && return
+	if ! command -v docker >/dev/null || { [ -z "${DOCKER_HOST:-}" ] && ! command -v dockerd >/dev/null && ! [ -S /var/run/docker.sock ]; }; then
+		# Debian 13 and Ubuntu 24.04 split the client off.
+		local packages=(docker.io)
+		[ -n "$(apt-cache --names-only search '^docker-cli$' 2>/dev/null)" ] && packages+=(docker-cli)
+		install_packages "${packages[@]}" iptables
+	fi
+	engine_answers && return
+	if [ -S /var/run/docker.sock ] && ! [ -w /var/run/docker.sock ]; then
+		die "the Docker socket /var/run/docker.sock is not writable for $(id -un)" \
+			"sudo usermod -aG docker $(id -un)   # then log in again"
+	fi
+	[ -z "${DOCKER_HOST:-}" ] || die "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST" "start it, or unset DOCKER_HOST"
+	if [ -d /run/systemd/system ]; then
+		run_logged dockerd "starting the Docker engine (systemd)" as_root systemctl start docker
+	else
+		say "starting the Docker engine (no service manager here; its log: /var/log/dockerd.log)"
+		as_root sh -c 'setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null &'
+	fi
+	local deadline=$((SECONDS + 60))
+	until engine_answers; do
+		[ $SECONDS -lt $deadline ] || die "the Docker engine did not answer within 60 s" "$(as_root tail -n 3 /var/log/dockerd.log 2>/dev/null || true)"
+		read -rt 0.3 <> <(:) || true
+	done
+}
+
+# python_environment DIRECTORY REQUIREMENTS-FILE…: a virtual environment that holds exactly these; nothing to do when it does already.
+python_environment() {
+	local directory=$1 stamp
+	shift
+	local constraints=$ROOT/examples/constraints.txt
+	stamp=$(cat "$@" "$constraints" <(python3 --version) | sha256sum)
+	[ "$(cat "$directory/.stamp" 2>/dev/null)" = "$stamp" ] && return
+	install_packages "${PYTHON_PACKAGES[@]}"
+	rm -rf "$directory"
+	run_logged venv "making the Python environment ${directory#"$ROOT"/}" python3 -m venv "$directory"
+	local arguments=()
+	for file in "$@"; do arguments+=(-r "$file"); done
+	run_logged pip "installing $(grep -hv '^#' "$@" | tr '\n' ' ')" "$directory/bin/pip" install --disable-pip-version-check -c "$constraints" "${arguments[@]}"
+	echo "$stamp" >"$directory/.stamp"
+}
+
+cmake_command() {
+	if cmake --version 2>/dev/null | awk 'NR == 1 { split($3, v, "."); exit !(v[1] > 3 || (v[1] == 3 && v[2] >= 25)) }'; then
+		echo cmake
+	else
+		# Ubuntu 22.04 has 3.22; the package index has a current one.
+		echo "cmake>=3.25,<4" >"$ROOT/out/cmake-requirements.txt"
+		python_environment "$ROOT/out/cmake-venv" "$ROOT/out/cmake-requirements.txt"
+		echo "$ROOT/out/cmake-venv/bin/cmake"
+	fi
+}
+
+build_launcher() {
+	install_packages "${LAUNCHER_PACKAGES[@]}"
+	local cmake
+	cmake=$(cmake_command)
+	if ! [ -f "$ROOT/build/build.ninja" ]; then
+		(cd "$ROOT" && run_logged cmake-release "configuring the launcher" "$cmake" --preset release)
+	fi
+	(cd "$ROOT" && run_logged build-release "building the launcher: build/bin/sandbox" "$cmake" --build --preset release)
+}
