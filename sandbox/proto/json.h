@@ -20,6 +20,9 @@ enum {
  */
 int proto_json_print(const ProtobufCMessage *message, unsigned flags, struct buf *out, struct err *e);
 
+/* Appends text as a JSON string, quotes included; what is not UTF-8 becomes U+FFFD. -1 when the buffer is full. */
+int proto_json_add_string(struct buf *out, const char *text, size_t length);
+
 /*
  * Parses into the arena; NULL with ERR_INVALID ("malformed-json") naming the place, e.g. `at "spec.template.retries": expected a number`.
  * Accepts lowerCamelCase and original names, null as unset, numbers as strings, enum names and numbers. Nesting deeper than
@@ -40,5 +43,8 @@ int proto_json_merge(struct arena *arena, ProtobufCMessage *message, const char 
  * ERR_INVALID when the value does not fit.
  */
 int proto_set_from_text(struct arena *arena, ProtobufCMessage *message, const char *path, const char *value, struct err *e);
+
+/* The message at a dotted field path, made where it is not there yet. NULL with ERR_NOT_FOUND when the path names no singular message. */
+ProtobufCMessage *proto_submessage(struct arena *arena, ProtobufCMessage *message, const char *path, struct err *e);
 
 #endif

@@ -1,0 +1,231 @@
+#include "rpc/exchange.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "proto/json.h"
+#include "rpc/gateway.h"
+#include "rpc/invoke.h"
+#include "rpc/router.h"
+#include "rpc/static_files.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define JSON_ERROR_MAXIMUM ((size_t)256 * 1024)
+
+struct rpc_exchange *rpc_exchange_new(struct rpc_router *router, const char *peer_address)
+{
+	struct rpc_exchange *x = xcalloc(1, sizeof(*x));
+	x->router = router;
+	x->begun_us = clock_monotonic_us();
+	x->deadline_ms = CLOCK_NEVER;
+	unsigned long long number = atomic_fetch_add(&router->next_request, 1);
+	(void)snprintf(x->request_id, sizeof(x->request_id), "%s-%llu", router->request_prefix, number);
+	(void)snprintf(x->peer_address, sizeof(x->peer_address), "%s", peer_address);
+	return x;
+}
+
+static void head_release(struct rpc_head *head)
+{
+	char **fields[] = { &head->method,	     &head->path,	  &head->query,	 &head->authority,
+			    &head->content_type,     &head->content_encoding, &head->accept, &head->grpc_encoding,
+			    &head->grpc_timeout,     &head->if_none_match };
+	for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
+		free(*fields[i]);
+		*fields[i] = NULL;
+	}
+}
+
+struct rpc_exchange *rpc_exchange_free(struct rpc_exchange *x)
+{
+	if (!x)
+		return NULL;
+	head_release(&x->head);
+	gateway_match_free(x->match);
+	buf_release(&x->body);
+	rpc_response_release(&x->response);
+	free(x);
+	return NULL;
+}
+
+void rpc_exchange_abandon(struct rpc_exchange *x)
+{
+	if (!x)
+		return;
+	if (!x->submitted) {
+		rpc_exchange_free(x);
+		return;
+	}
+	x->transport = NULL;
+	x->finished = NULL;
+	atomic_store(&x->abandoned, true);
+}
+
+void rpc_exchange_set_target(struct rpc_exchange *x, const char *target, size_t length)
+{
+	const char *question = memchr(target, '?', length);
+	size_t path_length = question ? (size_t)(question - target) : length;
+	free(x->head.path);
+	free(x->head.query);
+	x->head.path = xstrndup(target, path_length);
+	x->head.query = question ? xstrndup(question + 1, length - path_length - 1) : NULL;
+}
+
+void rpc_exchange_set_header(struct rpc_exchange *x, const char *name, size_t name_length, const char *value, size_t value_length)
+{
+	const struct {
+		const char *name;
+		char **field;
+	} known[] = {
+		{ ":method", &x->head.method },
+		{ ":authority", &x->head.authority },
+		{ "host", &x->head.authority },
+		{ "content-type", &x->head.content_type },
+		{ "content-encoding", &x->head.content_encoding },
+		{ "accept", &x->head.accept },
+		{ "grpc-encoding", &x->head.grpc_encoding },
+		{ "grpc-timeout", &x->head.grpc_timeout },
+		{ "if-none-match", &x->head.if_none_match },
+	};
+	if (name_length == 5 && memcmp(name, ":path", 5) == 0) {
+		rpc_exchange_set_target(x, value, value_length);
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+		if (strlen(known[i].name) != name_length || strncasecmp(known[i].name, name, name_length) != 0)
+			continue;
+		if (*known[i].field)
+			return; /* the first one counts: :authority before host, no smuggling by repetition */
+		*known[i].field = xstrndup(value, value_length);
+		return;
+	}
+}
+
+bool rpc_is_grpc_content_type(const char *content_type)
+{
+	static const char name[] = "application/grpc";
+	if (!content_type || strncasecmp(content_type, name, sizeof(name) - 1) != 0)
+		return false;
+	char next = content_type[sizeof(name) - 1];
+	return next == '\0' || next == '+' || next == ';' || next == ' ';
+}
+
+void rpc_response_release(struct rpc_response *response)
+{
+	free(response->location);
+	free(response->etag);
+	free(response->message);
+	buf_release(&response->body);
+	buf_release(&response->grpc_message);
+	buf_release(&response->details);
+	*response = (struct rpc_response){ 0 };
+}
+
+/* {"code":5,"message":"…","details":[{"@type":…}]}, as grpc-gateway reports errors. */
+static void write_json_error(struct rpc_response *response, enum grpc_code code, const char *message,
+			     const ProtobufCMessage *detail)
+{
+	struct buf *body = &response->body;
+	buf_init(body, JSON_ERROR_MAXIMUM);
+	(void)buf_add_format(body, "{\"code\":%d,\"message\":", (int)code);
+	size_t length = strlen(message);
+	(void)proto_json_add_string(body, message, length < JSON_ERROR_MAXIMUM / 8 ? length : JSON_ERROR_MAXIMUM / 8);
+	(void)buf_add_str(body, ",\"details\":[");
+	if (detail) {
+		auto_buf struct buf text = BUF_INIT(JSON_ERROR_MAXIMUM / 4);
+		auto_err struct err ignored = ERR_INIT;
+		if (proto_json_print(detail, 0, &text, &ignored) == 0)
+			(void)buf_add_format(body, "{\"@type\":\"type.googleapis.com/%s\"%s%s", detail->descriptor->name,
+					     text.length > 2 ? "," : "", text.data + 1);
+	}
+	(void)buf_add_str(body, "]}");
+}
+
+void rpc_response_set_error(struct rpc_response *response, bool grpc, enum grpc_code code, const char *message,
+			    const ProtobufCMessage *detail)
+{
+	bool close = response->close;
+	rpc_response_release(response);
+	response->close = close;
+	response->grpc = grpc;
+	response->code = code;
+	response->message = xstrdup(message);
+	if (!grpc) {
+		response->http_status = grpc_http_status(code);
+		response->content_type = "application/json";
+		write_json_error(response, code, message, detail);
+		return;
+	}
+	response->http_status = 200;
+	response->content_type = "application/grpc";
+	buf_init(&response->grpc_message, GRPC_STATUS_MAXIMUM);
+	buf_init(&response->details, GRPC_STATUS_MAXIMUM);
+	if (detail)
+		grpc_encode_details(code, message, detail, GRPC_STATUS_MAXIMUM / 3, &response->details);
+	grpc_encode_message(message, GRPC_STATUS_MAXIMUM - response->details.length, &response->grpc_message);
+}
+
+void rpc_response_set_err(struct rpc_response *response, bool grpc, const struct err *e, const ProtobufCMessage *detail)
+{
+	rpc_response_set_error(response, grpc, grpc_code_of(e->kind), err_message(e), detail);
+}
+
+void rpc_exchange_execute(struct rpc_exchange *x)
+{
+	if (atomic_load(&x->abandoned))
+		return;
+	bool grpc = x->kind == RPC_EXCHANGE_GRPC;
+	if (clock_monotonic_ms() >= x->deadline_ms) {
+		rpc_response_set_error(&x->response, grpc, GRPC_DEADLINE_EXCEEDED, "deadline exceeded before the call could start",
+				       NULL);
+		return;
+	}
+	switch (x->kind) {
+	case RPC_EXCHANGE_GRPC:
+		rpc_invoke_grpc(x);
+		break;
+	case RPC_EXCHANGE_GATEWAY:
+		gateway_execute(x);
+		break;
+	case RPC_EXCHANGE_FILE:
+		static_files_answer(x->router->console_directory, x);
+		break;
+	case RPC_EXCHANGE_ANSWERED:
+	case RPC_EXCHANGE_REFLECTION:
+		break;
+	}
+}
+
+static void report(const struct rpc_exchange *x)
+{
+	const struct rpc_router *router = x->router;
+	if (!router->on_call || (x->kind != RPC_EXCHANGE_GRPC && x->kind != RPC_EXCHANGE_GATEWAY))
+		return;
+	bool grpc = x->kind == RPC_EXCHANGE_GRPC;
+	auto_free char *path = grpc ? xstrdup(x->head.path) : xasprintf("%s %s", x->head.method, x->head.path);
+	bool cut = atomic_load(&x->abandoned);
+	struct rpc_call_report call = {
+		.request_id = x->request_id,
+		.peer_address = x->peer_address,
+		.protocol = grpc ? "grpc" : "http",
+		.path = path,
+		.code = cut ? GRPC_CANCELLED : (int)x->response.code,
+		.http_status = x->response.http_status,
+		.message = cut		       ? "the client went away or the deadline passed before the answer"
+			   : x->response.message ? x->response.message
+						 : "",
+		.duration_us = clock_monotonic_us() - x->begun_us,
+	};
+	router->on_call(router->on_call_context, &call);
+}
+
+void rpc_exchange_finish(struct rpc_exchange *x)
+{
+	x->submitted = false;
+	report(x);
+	if (x->finished && x->transport)
+		x->finished(x->transport, x);
+	else
+		rpc_exchange_free(x);
+}

@@ -1,0 +1,233 @@
+#include "rpc/router.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "rpc/gateway.h"
+#include "rpc/health.h"
+#include "rpc/reflection.h"
+#include "rpc/static_files.h"
+
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#define DEFAULT_MESSAGE_MAXIMUM ((size_t)20 * 1024 * 1024)
+#define DEFAULT_ARENA_MAXIMUM ((size_t)256 * 1024 * 1024)
+
+static int compare_routes(const void *a, const void *b)
+{
+	return strcmp(((const struct rpc_route *)a)->path, ((const struct rpc_route *)b)->path);
+}
+
+static void add_service(struct rpc_router *router, const struct rpc_service *service)
+{
+	for (size_t i = 0; i < service->method_count; i++)
+		router->routes[router->route_count++] = (struct rpc_route){
+			.path = service->methods[i].path,
+			.method = &service->methods[i],
+			.context = service->context,
+		};
+}
+
+static int add_services(struct rpc_router *router, const struct rpc_server_options *options, struct err *e)
+{
+	router->health = health_service(router);
+	size_t count = router->health.method_count;
+	for (size_t i = 0; i < options->service_count; i++)
+		count += options->services[i].method_count;
+	router->routes = xcalloc(count, sizeof(*router->routes));
+	add_service(router, &router->health);
+	for (size_t i = 0; i < options->service_count; i++)
+		add_service(router, &options->services[i]);
+	qsort(router->routes, router->route_count, sizeof(*router->routes), compare_routes);
+	for (size_t i = 0; i < router->route_count; i++) {
+		const struct rpc_method *method = router->routes[i].method;
+		if (!method->handler || !method->request || !method->response)
+			return err_set(e, ERR_INVALID, NULL, "method %s has no handler or no message type", method->path);
+		if (i && text_equal(router->routes[i - 1].path, method->path))
+			return err_set(e, ERR_INVALID, NULL, "method %s is registered twice", method->path);
+	}
+	return 0;
+}
+
+int rpc_router_init(struct rpc_router *router, const struct rpc_server_options *options, struct err *e)
+{
+	unsigned char random[4] = { 0 };
+	if (getrandom(random, sizeof(random), 0) < 0)
+		return err_set(e, ERR_INTERNAL, NULL, "no random bytes");
+	(void)snprintf(router->request_prefix, sizeof(router->request_prefix), "%02x%02x%02x%02x", random[0], random[1], random[2],
+		       random[3]);
+	router->message_maximum = options->message_maximum ? options->message_maximum : DEFAULT_MESSAGE_MAXIMUM;
+	router->arena_maximum = options->arena_maximum ? options->arena_maximum : DEFAULT_ARENA_MAXIMUM;
+	router->console_directory = xstrdup(options->console_directory);
+	router->on_call = options->on_call;
+	router->on_call_context = options->on_call_context;
+	atomic_store(&router->serving, true);
+	router->reflection = reflection_new(options->services, options->service_count);
+	if (add_services(router, options, e) < 0)
+		return -1;
+	router->gateway = gateway_new(router, options->services, options->service_count, e);
+	return router->gateway ? 0 : -1;
+}
+
+void rpc_router_release(struct rpc_router *router)
+{
+	free(router->routes);
+	free(router->console_directory);
+	gateway_free(router->gateway);
+	reflection_free(router->reflection);
+	router->routes = NULL;
+	router->console_directory = NULL;
+	router->gateway = NULL;
+	router->reflection = NULL;
+}
+
+const struct rpc_route *rpc_router_find(const struct rpc_router *router, const char *path)
+{
+	const struct rpc_route key = { .path = path };
+	return bsearch(&key, router->routes, router->route_count, sizeof(*router->routes), compare_routes);
+}
+
+static void answer_error(struct rpc_exchange *x, bool grpc, enum grpc_code code, const char *message)
+{
+	x->kind = RPC_EXCHANGE_ANSWERED;
+	rpc_response_set_error(&x->response, grpc, code, message, NULL);
+}
+
+/* An HTTP status outside of the mapping of codes: the request is no gRPC or REST call at all. */
+static void answer_status(struct rpc_exchange *x, int status, const char *message)
+{
+	answer_error(x, false, status == 415 ? GRPC_INVALID_ARGUMENT : GRPC_UNIMPLEMENTED, message);
+	x->response.http_status = status;
+}
+
+/* Sets the deadline; false when the header is malformed. */
+static bool read_timeout(struct rpc_exchange *x)
+{
+	int64_t timeout;
+	if (text_is_empty(x->head.grpc_timeout))
+		return true;
+	if (!grpc_parse_timeout(x->head.grpc_timeout, &timeout))
+		return false;
+	x->deadline_ms = clock_monotonic_ms() + timeout;
+	return true;
+}
+
+static void begin_grpc(struct rpc_router *router, struct rpc_exchange *x)
+{
+	const char *subtype = x->head.content_type + strlen("application/grpc");
+	const char *encoding = x->head.grpc_encoding;
+	const struct rpc_route *route = rpc_router_find(router, x->head.path);
+	if (!x->http2) {
+		answer_status(x, 415, "gRPC needs HTTP/2");
+	} else if (!text_equal(x->head.method, "POST")) {
+		answer_status(x, 405, "gRPC calls are POST requests");
+		x->response.allow = "POST";
+	} else if (*subtype == '+' && strncasecmp(subtype, "+proto", 6) != 0) {
+		answer_status(x, 415, "only application/grpc and application/grpc+proto are supported");
+	} else if (!text_is_empty(encoding) && strcasecmp(encoding, "identity") != 0 && strcasecmp(encoding, "gzip") != 0) {
+		answer_error(x, true, GRPC_UNIMPLEMENTED, "unsupported grpc-encoding; identity and gzip are supported");
+	} else if (!read_timeout(x)) {
+		answer_error(x, true, GRPC_INTERNAL, "malformed grpc-timeout");
+	} else if (reflection_is_path(x->head.path)) {
+		x->kind = RPC_EXCHANGE_REFLECTION;
+		buf_init(&x->body, router->message_maximum);
+	} else if (!route) {
+		auto_free char *message = xasprintf("unknown method %.512s", x->head.path);
+		answer_error(x, true, GRPC_UNIMPLEMENTED, message);
+	} else {
+		x->kind = RPC_EXCHANGE_GRPC;
+		x->method = route->method;
+		x->method_context = route->context;
+		buf_init(&x->body, router->message_maximum + GRPC_FRAME_HEADER_SIZE);
+	}
+}
+
+static void redirect_to_console(struct rpc_exchange *x)
+{
+	x->kind = RPC_EXCHANGE_ANSWERED;
+	x->response.http_status = 302;
+	x->response.location = xstrdup(STATIC_FILES_PREFIX);
+}
+
+static void answer_text(struct rpc_exchange *x, int status, const char *content_type, const char *text)
+{
+	x->kind = RPC_EXCHANGE_ANSWERED;
+	x->response.http_status = status;
+	x->response.content_type = content_type;
+	buf_init(&x->response.body, strlen(text));
+	(void)buf_add_str(&x->response.body, text);
+}
+
+/* The paths that are no API; false when `path` is none of them. */
+static bool begin_fixed(struct rpc_router *router, struct rpc_exchange *x)
+{
+	const char *path = x->head.path;
+	if (text_equal(path, "/healthcheck")) {
+		bool serving = atomic_load(&router->serving) && !atomic_load(&router->draining);
+		answer_text(x, serving ? 200 : 503, "text/plain", serving ? "ok\n" : "not serving\n");
+	} else if (text_equal(path, "/") || text_equal(path, "/console")) {
+		redirect_to_console(x);
+	} else if (text_equal(path, "/me")) {
+		answer_text(x, 200, "application/json", "{}");
+	} else if (text_starts_with(path, STATIC_FILES_PREFIX)) {
+		x->kind = RPC_EXCHANGE_FILE;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void begin_gateway(struct rpc_router *router, struct rpc_exchange *x, bool path_known)
+{
+	if (!x->match && path_known) {
+		answer_status(x, 405, "this path has no such method");
+		return;
+	}
+	if (!x->match) {
+		answer_error(x, false, GRPC_NOT_FOUND, "no such path");
+		return;
+	}
+	const struct rpc_route *route = gateway_match_route(x->match);
+	if (!route->method) {
+		auto_free char *message = xasprintf("unknown method %s", route->path);
+		answer_error(x, false, GRPC_UNIMPLEMENTED, message);
+		return;
+	}
+	if (!read_timeout(x)) {
+		answer_error(x, false, GRPC_INVALID_ARGUMENT, "malformed grpc-timeout");
+		return;
+	}
+	x->kind = RPC_EXCHANGE_GATEWAY;
+	x->method = route->method;
+	x->method_context = route->context;
+	buf_init(&x->body, router->message_maximum);
+}
+
+void rpc_router_begin(struct rpc_router *router, struct rpc_exchange *x)
+{
+	if (!x->head.path)
+		x->head.path = xstrdup("");
+	if (!x->head.method)
+		x->head.method = xstrdup("");
+	if (rpc_is_grpc_content_type(x->head.content_type)) {
+		begin_grpc(router, x);
+		return;
+	}
+	bool path_known, reads = text_equal(x->head.method, "GET") || text_equal(x->head.method, "HEAD");
+	x->match = gateway_find(router->gateway, x->head.method, x->head.path, &path_known);
+	if (!x->match && !path_known && reads && begin_fixed(router, x))
+		return;
+	begin_gateway(router, x, path_known);
+}
+
+int rpc_router_submit(struct rpc_router *router, struct rpc_exchange *x)
+{
+	x->submitted = true;
+	if (router->submit(router->executor, x) == 0)
+		return 0;
+	x->submitted = false;
+	rpc_response_set_error(&x->response, x->kind == RPC_EXCHANGE_GRPC, GRPC_UNAVAILABLE,
+			       "the server has too many calls waiting, try again", NULL);
+	return -1;
+}

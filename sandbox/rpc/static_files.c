@@ -1,0 +1,112 @@
+#include "rpc/static_files.h"
+
+#include "base/text.h"
+#include "rpc/path_template.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char *content_type_of(const char *path)
+{
+	static const struct {
+		const char *suffix;
+		const char *type;
+	} types[] = {
+		{ ".html", "text/html; charset=utf-8" },
+		{ ".js", "text/javascript; charset=utf-8" },
+		{ ".mjs", "text/javascript; charset=utf-8" },
+		{ ".css", "text/css; charset=utf-8" },
+		{ ".json", "application/json" },
+		{ ".map", "application/json" },
+		{ ".svg", "image/svg+xml" },
+		{ ".png", "image/png" },
+		{ ".ico", "image/x-icon" },
+		{ ".woff2", "font/woff2" },
+		{ ".txt", "text/plain; charset=utf-8" },
+	};
+	for (size_t i = 0; i < ARRAY_LENGTH(types); i++)
+		if (text_ends_with(path, types[i].suffix))
+			return types[i].type;
+	return "application/octet-stream";
+}
+
+/* No empty steps, none that starts with a dot, no backslashes: the name cannot leave the directory or reach hidden files. */
+static bool is_safe(const char *path)
+{
+	for (const char *cursor = path;;) {
+		size_t length = strcspn(cursor, "/");
+		if (!length || cursor[0] == '.' || memchr(cursor, '\\', length))
+			return false;
+		cursor += length;
+		if (!*cursor)
+			return true;
+		cursor++;
+	}
+}
+
+/* A regular file opened for reading, or -1. */
+static int open_file(const char *directory, const char *name, struct stat *ret_stat)
+{
+	auto_free char *path = xasprintf("%s/%s", directory, name);
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, ret_stat) < 0 || !S_ISREG(ret_stat->st_mode))
+		return -1;
+	return steal_fd(&fd);
+}
+
+static int read_whole(int fd, size_t size, struct buf *out)
+{
+	buf_init(out, size);
+	while (out->length < size) {
+		char *room = buf_reserve(out, size - out->length);
+		ssize_t count = read(fd, room, size - out->length);
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count <= 0)
+			return -1;
+		buf_commit(out, (size_t)count);
+	}
+	return 0;
+}
+
+static void serve(struct rpc_exchange *x, int fd, const struct stat *info, const char *name)
+{
+	struct rpc_response *response = &x->response;
+	if (info->st_size < 0 || (size_t)info->st_size > STATIC_FILE_MAXIMUM) {
+		rpc_response_set_error(response, false, GRPC_RESOURCE_EXHAUSTED, "the file is too large to be served", NULL);
+		return;
+	}
+	response->content_type = content_type_of(name);
+	response->cache_control = text_starts_with(name, "assets/") ? "public, max-age=31536000, immutable" : "no-cache";
+	response->etag = xasprintf("\"%llx-%llx%09lx\"", (unsigned long long)info->st_size,
+				   (unsigned long long)info->st_mtim.tv_sec, (unsigned long)info->st_mtim.tv_nsec);
+	if (x->head.if_none_match && strstr(x->head.if_none_match, response->etag)) {
+		response->http_status = 304;
+		return;
+	}
+	response->http_status = 200;
+	if (read_whole(fd, (size_t)info->st_size, &response->body) < 0)
+		rpc_response_set_error(response, false, GRPC_INTERNAL, "the file cannot be read", NULL);
+}
+
+void static_files_answer(const char *directory, struct rpc_exchange *x)
+{
+	const char *encoded = x->head.path + strlen(STATIC_FILES_PREFIX);
+	auto_free char *name = path_percent_decode(encoded, strlen(encoded), false);
+	struct stat info;
+	auto_fd int fd = -1;
+	if (directory && name && (!*name || is_safe(name))) {
+		fd = *name ? open_file(directory, name, &info) : -1;
+		if (fd < 0 && !text_starts_with(name, "assets/")) {
+			free(name);
+			name = xstrdup("index.html");
+			fd = open_file(directory, name, &info);
+		}
+	}
+	if (fd < 0)
+		rpc_response_set_error(&x->response, false, GRPC_NOT_FOUND, "no such file", NULL);
+	else
+		serve(x, fd, &info, name);
+}

@@ -1,0 +1,96 @@
+#include "rpc/workers.h"
+
+#include <pthread.h>
+
+struct rpc_workers {
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct rpc_exchange *first;
+	struct rpc_exchange **last;
+	size_t queued;
+	size_t queue_maximum;
+	bool stopping;
+	void (*done)(void *context, struct rpc_exchange *x);
+	void *context;
+	unsigned thread_count;
+	pthread_t threads[];
+};
+
+/* The next exchange, waited for; NULL when the pool stops. */
+static struct rpc_exchange *take(struct rpc_workers *workers)
+{
+	pthread_mutex_lock(&workers->lock);
+	while (!workers->first && !workers->stopping)
+		pthread_cond_wait(&workers->work, &workers->lock);
+	struct rpc_exchange *x = workers->first;
+	if (x) {
+		workers->first = x->next;
+		if (!workers->first)
+			workers->last = &workers->first;
+		x->next = NULL;
+		workers->queued--;
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return x;
+}
+
+static void *run(void *argument)
+{
+	struct rpc_workers *workers = argument;
+	for (struct rpc_exchange *x; (x = take(workers));) {
+		rpc_exchange_execute(x);
+		workers->done(workers->context, x);
+	}
+	return NULL;
+}
+
+int rpc_workers_start(unsigned count, size_t queue_maximum, void (*done)(void *context, struct rpc_exchange *x), void *context,
+		      struct rpc_workers **ret_workers, struct err *e)
+{
+	struct rpc_workers *workers = xcalloc(1, sizeof(*workers) + count * sizeof(workers->threads[0]));
+	pthread_mutex_init(&workers->lock, NULL);
+	pthread_cond_init(&workers->work, NULL);
+	workers->last = &workers->first;
+	workers->queue_maximum = queue_maximum;
+	workers->done = done;
+	workers->context = context;
+	for (; workers->thread_count < count; workers->thread_count++) {
+		int status = pthread_create(&workers->threads[workers->thread_count], NULL, run, workers);
+		if (status) {
+			rpc_workers_stop(workers);
+			return err_set_errno(e, status, NULL, "cannot start a worker thread");
+		}
+	}
+	*ret_workers = workers;
+	return 0;
+}
+
+int rpc_workers_submit(struct rpc_workers *workers, struct rpc_exchange *x)
+{
+	pthread_mutex_lock(&workers->lock);
+	bool room = workers->queued < workers->queue_maximum;
+	if (room) {
+		*workers->last = x;
+		workers->last = &x->next;
+		workers->queued++;
+		pthread_cond_signal(&workers->work);
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return room ? 0 : -1;
+}
+
+struct rpc_workers *rpc_workers_stop(struct rpc_workers *workers)
+{
+	if (!workers)
+		return NULL;
+	pthread_mutex_lock(&workers->lock);
+	workers->stopping = true;
+	pthread_cond_broadcast(&workers->work);
+	pthread_mutex_unlock(&workers->lock);
+	for (unsigned i = 0; i < workers->thread_count; i++)
+		pthread_join(workers->threads[i], NULL);
+	pthread_cond_destroy(&workers->work);
+	pthread_mutex_destroy(&workers->lock);
+	free(workers);
+	return NULL;
+}
