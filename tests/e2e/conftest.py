@@ -1,0 +1,76 @@
+"""One fresh sandbox for all end-to-end tests: an instance of its own, on free ports, with a home directory of its own, so that neither the
+user's sandbox nor the user's configuration is touched."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+from support.sandbox import Sandbox  # noqa: E402
+
+NAME = "sandbox-e2e"
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    instance = Sandbox(NAME, home)
+    instance.run("delete", "--volume", check=False)
+    instance.run("start", "--ports", "auto", timeout=600)
+    os.environ.update(instance.client_environment())
+    yield instance
+    if os.environ.get("SANDBOX_TEST_KEEP", "0") == "0":
+        instance.run("delete", "--volume", timeout=60)
+
+
+@pytest.fixture(scope="session")
+def remote(sandbox):
+    from flytekit.configuration import Config
+    from flytekit.remote import FlyteRemote
+
+    return FlyteRemote(Config.auto(str(sandbox.config_file)), default_project="flytesnacks", default_domain="development")
+
+
+@pytest.fixture(scope="session")
+def pyflyte(sandbox):
+    """Runs the stock client's command line and returns what it printed."""
+
+    def run(*arguments, check=True, timeout=300):
+        command = [str(pathlib.Path(sys.executable).parent / "pyflyte"), "--config", str(sandbox.config_file), *arguments]
+        done = subprocess.run(command, env=sandbox.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout)
+        if check and done.returncode != 0:
+            pytest.fail(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}")
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def kubectl(sandbox):
+    """The real kubectl on this side of the container, with the kubeconfig that the launcher merged."""
+    binary = sandbox.home / "kubectl"
+    with open(binary, "wb") as out:
+        subprocess.run([sandbox.binary, "--name", NAME, "exec", "--", "cat", "/usr/bin/k3s"], stdout=out, check=True, env=sandbox.environment())
+    binary.chmod(0o755)
+
+    def run(*arguments, check=True, as_json=False, timeout=60):
+        extra = ["-o", "json"] if as_json else []
+        done = subprocess.run(["kubectl", *arguments, *extra], executable=binary, env=sandbox.environment(), capture_output=True, text=True, timeout=timeout)
+        if check and done.returncode != 0:
+            pytest.fail(f"kubectl {' '.join(arguments)}: {done.stderr}")
+        return json.loads(done.stdout) if as_json else done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def task_image():
+    """The image that this flytekit asks for by default; the sandbox brings it along."""
+    from flytekit.configuration import DefaultImages
+
+    return DefaultImages.default_image()

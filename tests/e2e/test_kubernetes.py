@@ -1,0 +1,104 @@
+"""Kubernetes as a user of kubectl sees it."""
+
+import uuid
+
+from flyteidl.core.execution_pb2 import WorkflowExecution
+
+from test_workflows import PATIENCE, POLL, execute
+from workflows import basics
+
+NAMESPACE = "flytesnacks-development"
+
+
+def pods_of(kubectl, execution):
+    listing = kubectl("get", "pods", "-n", NAMESPACE, "-l", f"execution-id={execution.id.name}", as_json=True)
+    return {pod["metadata"]["name"]: pod for pod in listing["items"]}
+
+
+def test_pods_stay_after_success(remote, kubectl):
+    execution = execute(remote, basics.pass_value, {"x": 1})
+    name = execution.id.name
+    assert set(pods_of(kubectl, execution)) == {f"{name}-n0-0", f"{name}-n1-0"}
+    kubectl("wait", "-n", NAMESPACE, f"pod/{name}-n1-0", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=30s")
+    table = kubectl("get", "pods", "-n", NAMESPACE)
+    row = next(line for line in table.splitlines() if line.startswith(f"{name}-n1-0"))
+    assert "Completed" in row
+    environment = {e["name"]: e.get("value") for e in pods_of(kubectl, execution)[f"{name}-n0-0"]["spec"]["containers"][0]["env"]}
+    assert environment["FLYTE_INTERNAL_EXECUTION_ID"] == name
+    assert environment["FLYTE_AWS_ENDPOINT"] == "http://flyte-sandbox-minio.flyte:9000"
+
+
+def test_a_task_beyond_its_memory_is_oom_killed(remote, kubectl):
+    execution = execute(remote, basics.out_of_memory)
+    assert execution.closure.phase == WorkflowExecution.FAILED
+    assert "OOMKilled" in execution.error.code + execution.error.message
+    pod = pods_of(kubectl, execution)[f"{execution.id.name}-n0-0"]
+    assert pod["status"]["containerStatuses"][0]["state"]["terminated"]["reason"] == "OOMKilled"
+    table = kubectl("get", "pods", "-n", NAMESPACE)
+    assert "OOMKilled" in next(line for line in table.splitlines() if line.startswith(f"{execution.id.name}-n0-0"))
+
+
+def test_default_resources(remote, kubectl):
+    execution = execute(remote, basics.double, {"x": 1})
+    (pod,) = pods_of(kubectl, execution).values()
+    resources = pod["spec"]["containers"][0]["resources"]
+    assert "cpu" in resources["requests"] and "memory" in resources["requests"]
+    assert "cpu" not in resources["limits"] and "memory" in resources["limits"]
+
+
+def test_logs_and_exec(remote, kubectl):
+    execution = remote.execute(basics.waiting, inputs={"seconds": 600}, version=uuid.uuid4().hex, wait=False)
+    pod = f"{execution.id.name}-n0-0"
+    deadline_args = ("--timeout=60s",)
+    wait_until_exists(kubectl, pod)
+    kubectl("wait", "-n", NAMESPACE, f"pod/{pod}", "--for=condition=Ready", *deadline_args, timeout=90)
+    assert "hello from inside" in kubectl("exec", "-n", NAMESPACE, pod, "--", "echo", "hello from inside")
+    kubectl("logs", "-n", NAMESPACE, pod)
+    remote.terminate(execution, cause="seen enough")
+    execution = remote.wait(execution, timeout=PATIENCE, poll_interval=POLL)
+    assert execution.closure.phase == WorkflowExecution.ABORTED
+    kubectl("wait", "-n", NAMESPACE, f"pod/{pod}", "--for=delete", *deadline_args, timeout=90)
+
+
+def wait_until_exists(kubectl, pod, seconds=60):
+    import time
+
+    deadline = time.monotonic() + seconds
+    while pod not in kubectl("get", "pods", "-n", NAMESPACE, "-o", "name"):
+        assert time.monotonic() < deadline, f"no pod '{pod}' after {seconds} s"
+        time.sleep(0.2)
+
+
+def test_the_context_is_merged_and_rbac_is_on(sandbox, kubectl):
+    assert sandbox.name in kubectl("config", "get-contexts", "-o", "name").split()
+    assert kubectl("auth", "can-i", "list", "pods", "--as=system:serviceaccount:default:default", check=False).strip() == "no"
+    assert kubectl("get", "serviceaccount", "default", "-n", NAMESPACE, as_json=True)["metadata"]["name"] == "default"
+
+
+CLAIM = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: claim, namespace: default}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: claimer, namespace: default}
+spec:
+  restartPolicy: Never
+  containers:
+  - name: main
+    image: IMAGE
+    command: [sh, -c, "echo kept > /data/file && cat /data/file"]
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: claim}}]
+"""
+
+
+def test_local_path_storage(sandbox, kubectl, task_image, tmp_path):
+    manifest = tmp_path / "claim.yaml"
+    manifest.write_text(CLAIM.replace("IMAGE", task_image), encoding="utf-8")
+    kubectl("apply", "-f", str(manifest))
+    kubectl("wait", "pod/claimer", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", timeout=90)
+    assert kubectl("logs", "claimer").strip() == "kept"
+    kubectl("delete", "-f", str(manifest), "--wait=false")
