@@ -1,6 +1,6 @@
 /*
- * The compile step: workflow templates to closures. Pure: no I/O, no clock, everything in the caller's arena. Rules: Flyte v1
- * (flytepropeller/pkg/compiler at v1.16.8). All errors are collected, not the first only.
+ * The compile step: workflow templates to closures. Pure: no I/O, no clock, everything in the caller's arena. Rules:
+ * Flyte v1 (flytepropeller/pkg/compiler at v1.16.8). All errors are collected, not the first only.
  */
 #ifndef SANDBOX_CONTROLPLANE_COMPILER_COMPILER_H
 #define SANDBOX_CONTROLPLANE_COMPILER_COMPILER_H
@@ -23,7 +23,8 @@ struct compiler_request {
 	const Flyteidl__Core__WorkflowTemplate *primary;
 	Flyteidl__Core__WorkflowTemplate *const *sub_workflows;
 	size_t sub_workflow_count;
-	Flyteidl__Core__CompiledTask *const *tasks; /* every task that primary and sub-workflows refer to, as far as it exists */
+	Flyteidl__Core__CompiledTask *const
+	        *tasks; /* every task that primary and sub-workflows refer to, as far as it exists */
 	size_t task_count;
 	const struct compiler_launch_plan *launch_plans;
 	size_t launch_plan_count;
@@ -37,13 +38,15 @@ struct compiler_references {
 	size_t launch_plan_count;
 };
 struct compiler_references compiler_references(struct arena *arena, const Flyteidl__Core__WorkflowTemplate *primary,
-					       Flyteidl__Core__WorkflowTemplate *const *sub_workflows, size_t sub_workflow_count);
+                                               Flyteidl__Core__WorkflowTemplate *const *sub_workflows,
+                                               size_t sub_workflow_count);
 
 /* Validates a task template. NULL with ERR_INVALID listing every error found. */
-Flyteidl__Core__CompiledTask *compiler_compile_task(struct arena *arena, const Flyteidl__Core__TaskTemplate *task, struct err *e);
+Flyteidl__Core__CompiledTask *compiler_compile_task(struct arena *arena, const Flyteidl__Core__TaskTemplate *task,
+                                                    struct err *e);
 
 /* NULL with ERR_INVALID whose message lists every collected error (code, node, text). */
-Flyteidl__Core__CompiledWorkflowClosure *compiler_compile_workflow(struct arena *arena, const struct compiler_request *request,
-								   struct err *e);
+Flyteidl__Core__CompiledWorkflowClosure *
+compiler_compile_workflow(struct arena *arena, const struct compiler_request *request, struct err *e);
 
 #endif
