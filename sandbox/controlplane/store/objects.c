@@ -101,7 +101,7 @@ static char *uri_to_path(const char *uri, struct err *e)
 		err_set(e, ERR_INVALID, "invalid-uri", "\"%s\" is not the URI of an object (s3://bucket/key)", uri);
 		return NULL;
 	}
-	return http_percent_encode(bucket, "/");
+	return http_percent_encode(bucket - 1, "/"); /* with the slash before the bucket */
 }
 
 /* The Host header of requests to `endpoint`: without scheme and path, and without the scheme's own port. */
