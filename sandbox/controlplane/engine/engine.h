@@ -1,7 +1,8 @@
 /*
- * The engine: moves executions forward. It is told that something about an execution may have changed — created, terminated, one of its
- * pods changed — and then brings that execution's nodes to where they should be, in one transaction. It is level-triggered: a lost
- * or doubled wake-up does no harm, and after a restart every unfinished execution is woken once.
+ * The engine: moves executions forward. It is told that something about an execution may have changed — created,
+ * terminated, one of its pods changed — and then brings that execution's nodes to where they should be, in one
+ * transaction. It is level-triggered: a lost or doubled wake-up does no harm, and after a restart every unfinished
+ * execution is woken once.
  */
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_ENGINE_H
 #define SANDBOX_CONTROLPLANE_ENGINE_ENGINE_H
@@ -22,9 +23,16 @@ struct engine_options {
 	const char *raw_output_prefix; /* "s3://my-s3-bucket/data" */
 	struct pod_defaults pod_defaults;
 	unsigned workers;
+	/* All below may be left zero. */
+	const char *log_link_template; /* link to a task's log: {{.namespace}} and {{.podName}} are replaced; NULL or
+	                                  "": none */
+	size_t object_maximum;         /* bytes of one outputs.pb or error.pb; 0: ENGINE_OBJECT_MAXIMUM */
 };
+/* Upstream's sandbox: storage.limits.maxDownloadMBs 1000. */
+#define ENGINE_OBJECT_MAXIMUM ((size_t)1000 << 20)
 
-/* Starts the threads: pod watch, notification listener, workers. Options' strings are borrowed and must outlive the engine. */
+/* Starts the threads: pod watch, notification listener, workers. Options' strings are borrowed and must outlive the
+ * engine. */
 int engine_start(const struct engine_options *options, struct engine **ret_engine, struct err *e);
 /* Finishes the rounds under way and joins the threads. */
 struct engine *engine_stop(struct engine *engine);

@@ -1,0 +1,557 @@
+/*
+ * What a round does outside: every pending want of the machine becomes one or a few jobs, all jobs run at the same time
+ * on the shared threads, then their results become answers. Jobs touch only their own memory; the machine and its arena
+ * belong to the round's thread, which prepares jobs before and reads them after.
+ */
+#include "controlplane/engine/round.h"
+
+#include "base/text.h"
+
+/* On top of the object itself, what an arena needs for its bookkeeping. */
+#define ARENA_SLACK ((size_t)1 << 20)
+
+struct job {
+	void (*run)(struct job *job);
+	const struct outside *outside;
+	struct machine_node *node;
+	const char *uri;
+	size_t maximum;
+	struct proto_bytes body;
+	const char *namespace, *name; /* of a pod */
+	/* Creating a pod: the task's template, when its command refers to it; `uri` and `body` are the inputs. */
+	const char *template_uri;
+	struct proto_bytes template;
+	json_t *pod;             /* owned: what is to be created, then what there is */
+	const char *futures_uri; /* looked for when `uri` is absent, or NULL */
+	/* Results. */
+	struct arena arena;
+	struct proto_bytes bytes;
+	bool absent, futures_found;
+	struct err error;
+};
+
+struct jobs {
+	size_t count;
+	struct job *list;
+};
+
+static void run_job(void *element)
+{
+	struct job *job = element;
+	job->run(job);
+}
+
+static void release_job(struct job *job)
+{
+	json_decref(job->pod);
+	arena_release(&job->arena);
+	err_release(&job->error);
+}
+
+/* The pointer is good until the next job is added. */
+static struct job *add_job(const struct round_context *context, struct machine *m, struct jobs *jobs,
+                           struct machine_node *node, void (*run)(struct job *job))
+{
+	const struct job job = { .run = run, .outside = context->outside, .node = node };
+	proto_append(m->arena, jobs->count, jobs->list, job);
+	return &jobs->list[jobs->count - 1];
+}
+
+/* Something was not there; the first such thing is reported. */
+static void give_up_for_now(struct machine_node *node, struct round_result *result, struct err *error, const char *what)
+{
+	if (node)
+		node->answer = ANSWER_UNAVAILABLE;
+	if (!result->incomplete) {
+		err_wrap(error, "%s", what);
+		err_move(&result->problem, error);
+	}
+	result->incomplete = true;
+}
+
+/* ---- Objects ---- */
+
+static void run_get(struct job *job)
+{
+	job->arena = (struct arena)ARENA_INIT(job->maximum + ARENA_SLACK);
+	if (job->outside->get(job->outside->context, &job->arena, job->uri, job->maximum, &job->bytes, &job->error) ==
+	    0)
+		return;
+	if (job->error.kind != ERR_NOT_FOUND)
+		return;
+	err_release(&job->error);
+	job->absent = true;
+	if (!job->futures_uri)
+		return;
+	if (job->outside->head(job->outside->context, job->futures_uri, &job->error) == 0)
+		job->futures_found = true;
+	else if (job->error.kind == ERR_NOT_FOUND)
+		err_release(&job->error);
+}
+
+static void run_head(struct job *job)
+{
+	if (job->outside->head(job->outside->context, job->uri, &job->error) < 0 && job->error.kind == ERR_NOT_FOUND) {
+		err_release(&job->error);
+		job->absent = true;
+	}
+}
+
+static void run_put(struct job *job)
+{
+	(void)job->outside->put(job->outside->context, job->uri, job->body, &job->error);
+}
+
+static struct job *add_get(const struct round_context *context, struct machine *m, struct jobs *jobs,
+                           struct machine_node *node, const char *uri)
+{
+	struct job *job = add_job(context, m, jobs, node, run_get);
+	job->uri = uri;
+	job->maximum = context->object_maximum;
+	return job;
+}
+
+static void fail_for_ever(struct machine_node *node, const char *code, const char *message)
+{
+	node->failure = (struct machine_failure){
+		.budget = POD_FAILURE_PERMANENT, .kind = ERROR_KIND(SYSTEM), .code = code, .message = message
+	};
+	node->answer = ANSWER_GIVEN;
+}
+
+/* ---- WANT_OUTPUTS, WANT_INPUTS_READ, WANT_WRITE ---- */
+
+static int prepare_outputs(const struct round_context *context, struct database_connection *c, struct machine *m,
+                           struct jobs *jobs, struct machine_node *node, struct err *e)
+{
+	if (node->row.row_id && progress_load_outputs(c, m->arena, node->row.row_id, &node->outputs, e) < 0)
+		return -1;
+	if (!node->outputs && !text_is_empty(node->row.outputs_uri)) {
+		add_get(context, m, jobs, node, node->row.outputs_uri);
+		return 0;
+	}
+	if (!node->outputs)
+		node->outputs = proto_new(m->arena, flyteidl__core__literal_map);
+	node->answer = ANSWER_GIVEN;
+	return 0;
+}
+
+static void read_literals(struct machine *m, struct job *job, struct round_result *result)
+{
+	struct machine_node *node = job->node;
+	auto_err struct err e = ERR_INIT;
+	if (job->error.kind != ERR_NONE) {
+		if (job->error.kind == ERR_EXHAUSTED)
+			fail_for_ever(node, "OutputSizeExceeded", arena_strdup(m->arena, err_message(&job->error)));
+		else
+			give_up_for_now(node, result, &job->error, "cannot read literals");
+		return;
+	}
+	if (job->absent) {
+		fail_for_ever(node, "BindingResolutionFailure",
+		              arena_printf(m->arena, "the object %s does not exist", job->uri));
+		return;
+	}
+	node->outputs = proto_unpack(m->arena, flyteidl__core__literal_map, job->bytes.data, job->bytes.length, &e);
+	if (!node->outputs)
+		fail_for_ever(node, "BindingResolutionFailure",
+		              arena_printf(m->arena, "%s: %s", job->uri, err_message(&e)));
+	else
+		node->answer = ANSWER_GIVEN;
+}
+
+static void prepare_write(const struct round_context *context, struct machine *m, struct jobs *jobs,
+                          struct machine_node *node)
+{
+	struct job *job = add_job(context, m, jobs, node, run_put);
+	job->uri = node->row.outputs_uri;
+	job->body = proto_pack(m->arena, &node->outputs->base);
+}
+
+static void read_write(struct job *job, struct round_result *result)
+{
+	if (job->error.kind == ERR_NONE)
+		job->node->answer = ANSWER_GIVEN;
+	else
+		give_up_for_now(job->node, result, &job->error, "cannot write outputs");
+}
+
+/* ---- WANT_POD ---- */
+
+static void run_create(struct job *job)
+{
+	const struct outside *outside = job->outside;
+	if (outside->put(outside->context, job->uri, job->body, &job->error) < 0) {
+		job->error.kind = ERR_UNAVAILABLE;
+		return;
+	}
+	if (job->template_uri && outside->put(outside->context, job->template_uri, job->template, &job->error) < 0) {
+		job->error.kind = ERR_UNAVAILABLE;
+		return;
+	}
+	json_t *created = NULL;
+	if (outside->create_pod(outside->context, job->namespace, job->pod, &created, &job->error) < 0)
+		return;
+	json_decref(job->pod);
+	job->pod = created;
+}
+
+static const char *pod_error_code(const struct err *e)
+{
+	return e->id && e->id[0] >= 'A' && e->id[0] <= 'Z' ? e->id : "BadTaskSpecification";
+}
+
+static json_t *build_pod(const struct round_context *context, struct machine *m, struct machine_node *node,
+                         struct job *job, struct err *e)
+{
+	const struct progress_definition *d = m->definition;
+	const uint32_t attempt = node->row.attempt;
+	bool needs_template = false;
+	const char *task_template_uri = arena_printf(m->arena, "%s/task.pb", node->directory);
+	const Flyteidl__Core__TaskNode *target = node->vertex->node->task_node;
+	const struct pod_request request = {
+		.namespace = m->namespace,
+		.name = names_pod(m->arena, d->name, node->row.node_id, attempt),
+		.task = node->vertex->task,
+		.overrides = target ? target->overrides : NULL,
+		.execution_spec = d->spec,
+		.project = d->project,
+		.domain = d->domain,
+		.execution_name = d->name,
+		.workflow_name = d->workflow_name,
+		.launch_plan_name = d->launch_plan_name,
+		.workflow_id_text =
+		        arena_printf(m->arena, "%s:%s:%s", d->workflow_project, d->workflow_domain, d->workflow_name),
+		.node_id = node->row.node_id,
+		.attempt = attempt,
+		.interruptible = machine_node_is_interruptible(m, node),
+		.inputs = node->inputs,
+		.input_uri = node->row.inputs_uri,
+		.output_prefix = arena_printf(m->arena, "%s/%" PRIu32, node->directory, attempt),
+		.raw_output_prefix = machine_raw_output_prefix(m, node, attempt),
+		.checkpoint_prefix = machine_checkpoint_uri(m, node, attempt),
+		.previous_checkpoint_prefix = attempt > 0 ? machine_checkpoint_uri(m, node, attempt - 1) : "",
+		.task_template_uri = task_template_uri,
+		.defaults = &context->pod_defaults,
+	};
+	json_t *pod = pod_build(m->arena, &request, &needs_template, e);
+	if (!pod)
+		return NULL;
+	if (needs_template) {
+		job->template_uri = task_template_uri;
+		job->template = proto_pack(m->arena, &node->vertex->task->base);
+	}
+	json_t *metadata = json_object_get(pod, "metadata");
+	json_t *labels = json_object_get(metadata, "labels");
+	if (!labels) {
+		labels = json_object();
+		json_object_set_new(metadata, "labels", labels);
+	}
+	json_object_set_new(labels, POD_CACHE_LABEL, json_string(arena_printf(m->arena, "%" PRId64, d->id)));
+	job->name = request.name;
+	return pod;
+}
+
+static void prepare_pod(const struct round_context *context, struct machine *m, struct jobs *jobs,
+                        struct machine_node *node)
+{
+	auto_err struct err e = ERR_INIT;
+	struct job job = { .run = run_create,
+		           .outside = context->outside,
+		           .node = node,
+		           .namespace = m->namespace,
+		           .uri = node->row.inputs_uri };
+	job.pod = build_pod(context, m, node, &job, &e);
+	if (!job.pod) {
+		node->creation = CREATION_FAILED;
+		fail_for_ever(node, pod_error_code(&e), arena_strdup(m->arena, err_message(&e)));
+		node->failure.kind = ERROR_KIND(USER);
+		return;
+	}
+	job.body = proto_pack(m->arena, &node->inputs->base);
+	proto_append(m->arena, jobs->count, jobs->list, job);
+}
+
+/* Reference §2.9: how the API server refuses a pod. */
+static void read_pod(const struct round_context *context, struct machine *m, struct job *job,
+                     struct round_result *result)
+{
+	struct machine_node *node = job->node;
+	const char *message = arena_strdup(m->arena, err_message(&job->error));
+	node->creation = CREATION_FAILED;
+	switch (job->error.kind) {
+	case ERR_NONE:
+		node->creation = CREATION_DONE;
+		pod_cache_add(context->pods, m->definition->id, job->pod);
+		break;
+	case ERR_EXHAUSTED:
+		node->creation = CREATION_WAITS;
+		node->creation_reason = arena_printf(m->arena, "Exceeded resourcequota: %s", message);
+		break;
+	case ERR_PERMISSION:
+		node->failure = (struct machine_failure){ .budget = POD_FAILURE_USER,
+			                                  .kind = ERROR_KIND(USER),
+			                                  .code = "RuntimeFailure",
+			                                  .message = message };
+		break;
+	case ERR_INVALID:
+		node->failure = (struct machine_failure){ .budget = POD_FAILURE_PERMANENT,
+			                                  .kind = ERROR_KIND(USER),
+			                                  .code = "BadTaskFormat",
+			                                  .message = message };
+		break;
+	default:
+		give_up_for_now(node, result, &job->error, "cannot create a pod");
+		return;
+	}
+	node->answer = ANSWER_GIVEN;
+}
+
+/* ---- WANT_RESULT ---- */
+
+/* A task written with flytekit always leaves outputs.pb, futures.pb or error.pb, whatever it declares. */
+static bool may_have_outputs(const struct machine_node *node)
+{
+	const Flyteidl__Core__TypedInterface *interface = node->vertex->task->interface;
+	return text_equal(node->vertex->task->type, "python-task") ||
+	       (interface && interface->outputs && interface->outputs->n_variables > 0);
+}
+
+static void prepare_result(const struct round_context *context, struct machine *m, struct jobs *jobs,
+                           struct machine_node *node)
+{
+	const char *directory = arena_printf(m->arena, "%s/%" PRIu32, node->directory, node->row.attempt);
+	memset(&node->result, 0, sizeof(node->result));
+	node->result.error_uri = arena_printf(m->arena, "%s/error.pb", directory);
+	add_get(context, m, jobs, node, node->result.error_uri);
+	if (may_have_outputs(node)) {
+		struct job *job = add_get(context, m, jobs, node, arena_printf(m->arena, "%s/outputs.pb", directory));
+		job->futures_uri = arena_printf(m->arena, "%s/futures.pb", directory);
+	}
+	switch (machine_makes_deck(node)) {
+	case DECK_ALWAYS:
+		node->result.deck_found = true;
+		break;
+	case DECK_PERHAPS:
+		add_job(context, m, jobs, node, run_head)->uri = arena_printf(m->arena, "%s/deck.html", directory);
+		break;
+	case DECK_NEVER:
+		break;
+	}
+	node->answer = ANSWER_GIVEN; /* unless one of the jobs says otherwise */
+}
+
+static void read_error_document(struct machine *m, struct job *job)
+{
+	struct machine_node *node = job->node;
+	auto_err struct err e = ERR_INIT;
+	if (job->absent)
+		return;
+	node->result.error =
+	        proto_unpack(m->arena, flyteidl__core__error_document, job->bytes.data, job->bytes.length, &e);
+	if (!node->result.error) /* as a document without an error in it */
+		node->result.error = proto_new(m->arena, flyteidl__core__error_document);
+}
+
+static void read_outputs(struct machine *m, struct job *job)
+{
+	struct machine_node *node = job->node;
+	auto_err struct err e = ERR_INIT;
+	node->result.futures_found = job->futures_found;
+	if (job->absent)
+		return;
+	node->result.outputs =
+	        proto_unpack(m->arena, flyteidl__core__literal_map, job->bytes.data, job->bytes.length, &e);
+	node->result.outputs_found = node->result.outputs != NULL;
+	if (!node->result.outputs)
+		node->failure =
+		        (struct machine_failure){ .budget = POD_FAILURE_SYSTEM,
+			                          .kind = ERROR_KIND(SYSTEM),
+			                          .code = "RuntimeExecutionError",
+			                          .message = arena_printf(m->arena, "failed to read data from [%s]: %s",
+			                                                  job->uri, err_message(&e)) };
+}
+
+static void read_result(struct machine *m, struct job *job, struct round_result *result)
+{
+	struct machine_node *node = job->node;
+	if (job->error.kind == ERR_EXHAUSTED) {
+		node->failure = (struct machine_failure){ .budget = POD_FAILURE_PERMANENT,
+			                                  .kind = ERROR_KIND(USER),
+			                                  .code = "OutputSizeExceeded",
+			                                  .message = arena_strdup(m->arena, err_message(&job->error)) };
+	} else if (job->error.kind != ERR_NONE) {
+		give_up_for_now(node, result, &job->error, "cannot read the result of a task");
+	} else if (job->run == run_head) {
+		node->result.deck_found = !job->absent;
+	} else if (job->uri == node->result.error_uri) {
+		read_error_document(m, job);
+	} else {
+		read_outputs(m, job);
+	}
+}
+
+/* ---- All of them ---- */
+
+static int prepare(const struct round_context *context, struct database_connection *c, struct machine *m,
+                   struct jobs *jobs, struct machine_node *node, struct err *e)
+{
+	switch (node->want) {
+	case WANT_OUTPUTS:
+		return prepare_outputs(context, c, m, jobs, node, e);
+	case WANT_INPUTS_READ:
+		add_get(context, m, jobs, node, m->definition->inputs_uri);
+		return 0;
+	case WANT_WRITE:
+		prepare_write(context, m, jobs, node);
+		return 0;
+	case WANT_POD:
+		prepare_pod(context, m, jobs, node);
+		return 0;
+	case WANT_RESULT:
+		prepare_result(context, m, jobs, node);
+		return 0;
+	case WANT_NOTHING:
+		return 0;
+	}
+	return 0;
+}
+
+static void read_job(const struct round_context *context, struct machine *m, struct job *job,
+                     struct round_result *result)
+{
+	switch (job->node->want) {
+	case WANT_OUTPUTS:
+	case WANT_INPUTS_READ:
+		read_literals(m, job, result);
+		break;
+	case WANT_WRITE:
+		read_write(job, result);
+		break;
+	case WANT_POD:
+		read_pod(context, m, job, result);
+		break;
+	case WANT_RESULT:
+		read_result(m, job, result);
+		break;
+	case WANT_NOTHING:
+		break;
+	}
+}
+
+int effects_fulfil(const struct round_context *context, struct database_connection *c, struct machine *m,
+                   struct round_result *result, struct err *e)
+{
+	struct jobs jobs = { 0 };
+	int tried = 0, outcome = 0;
+	for (size_t i = 0; i < m->top.graph->count && outcome == 0; i++) {
+		struct machine_node *node = m->top.nodes[i];
+		if (node->want == WANT_NOTHING || node->answer != ANSWER_PENDING)
+			continue;
+		tried++;
+		outcome = prepare(context, c, m, &jobs, node, e);
+	}
+	if (outcome == 0)
+		parallel_run(context->parallel, run_job, jobs.list, jobs.count, sizeof(*jobs.list));
+	for (size_t i = 0; i < jobs.count; i++) {
+		if (outcome == 0)
+			read_job(context, m, &jobs.list[i], result);
+		release_job(&jobs.list[i]);
+	}
+	return outcome < 0 ? -1 : tried;
+}
+
+/* ---- Pods ---- */
+
+static void run_get_pod(struct job *job)
+{
+	if (job->outside->get_pod(job->outside->context, job->namespace, job->name, &job->pod, &job->error) < 0 &&
+	    job->error.kind == ERR_NOT_FOUND) {
+		err_release(&job->error);
+		job->absent = true;
+	}
+}
+
+static void set_pod(struct machine *m, struct machine_node *node, const json_t *pod)
+{
+	node->pod.known = true;
+	node->pod.observation = pod_observe(m->arena, pod, m->now_ns);
+}
+
+/* A pod that is gone counts by how it ended, if it had ended. */
+static void set_deleted_pod(struct machine *m, struct machine_node *node, const json_t *last)
+{
+	set_pod(m, node, last);
+	if (node->pod.observation.state != POD_SUCCEEDED && node->pod.observation.state != POD_FAILED)
+		set_pod(m, node, NULL);
+}
+
+static void read_asked_pod(const struct round_context *context, struct machine *m, struct job *job,
+                           struct round_result *result)
+{
+	if (job->error.kind != ERR_NONE) {
+		give_up_for_now(NULL, result, &job->error, "cannot look for a pod");
+	} else if (job->absent) {
+		pod_cache_remove(context->pods, m->definition->id, job->name);
+		set_pod(m, job->node, NULL);
+	} else {
+		pod_cache_add(context->pods, m->definition->id, job->pod);
+		set_pod(m, job->node, job->pod);
+	}
+}
+
+void effects_observe_pods(const struct round_context *context, struct machine *m, struct round_result *result)
+{
+	struct jobs jobs = { 0 };
+	for (size_t i = 0; i < m->top.graph->count; i++) {
+		struct machine_node *node = m->top.nodes[i];
+		if (!machine_node_has_pod(node))
+			continue;
+		auto_json json_t *pod = NULL;
+		switch (pod_cache_find(context->pods, m->definition->id, node->row.task->pod_name, &pod)) {
+		case POD_KNOWN:
+			set_pod(m, node, pod);
+			break;
+		case POD_DELETED:
+			set_deleted_pod(m, node, pod);
+			break;
+		case POD_ASK: {
+			struct job *job = add_job(context, m, &jobs, node, run_get_pod);
+			job->namespace = node->row.task->pod_namespace;
+			job->name = node->row.task->pod_name;
+			break;
+		}
+		case POD_UNKNOWN:
+			break;
+		}
+	}
+	parallel_run(context->parallel, run_job, jobs.list, jobs.count, sizeof(*jobs.list));
+	for (size_t i = 0; i < jobs.count; i++) {
+		read_asked_pod(context, m, &jobs.list[i], result);
+		release_job(&jobs.list[i]);
+	}
+}
+
+static void run_delete(struct job *job)
+{
+	(void)job->outside->delete_pod(job->outside->context, job->namespace, job->name, &job->error);
+}
+
+void effects_delete_pods(const struct round_context *context, int64_t execution_id, const struct effects_pods *pods,
+                         struct arena *arena, struct round_result *result)
+{
+	struct job *jobs = arena_array(arena, struct job, pods->count);
+	for (size_t i = 0; i < pods->count; i++)
+		jobs[i] = (struct job){ .run = run_delete,
+			                .outside = context->outside,
+			                .namespace = pods->namespaces[i],
+			                .name = pods->names[i] };
+	parallel_run(context->parallel, run_job, jobs, pods->count, sizeof(*jobs));
+	for (size_t i = 0; i < pods->count; i++) {
+		if (jobs[i].error.kind != ERR_NONE)
+			give_up_for_now(NULL, result, &jobs[i].error, "cannot delete a pod");
+		else
+			pod_cache_remove(context->pods, execution_id, jobs[i].name);
+		release_job(&jobs[i]);
+	}
+}

@@ -1,0 +1,285 @@
+/*
+ * The engine's threads. One watches pods, one listens to Postgres; both only wake executions in the queue. Workers take
+ * executions from the queue and run rounds. Nothing polls: time enters only as deadlines of the queue.
+ *
+ * Started after a stop or a crash, the listener wakes every unfinished execution, and so does the watch once its first
+ * list is complete: whatever happened meanwhile is in one of the two.
+ */
+#include "controlplane/engine/engine.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "controlplane/engine/queue.h"
+#include "controlplane/engine/round.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define SCAN_BORROW_MS INT64_C(10000)
+#define SCAN_ARENA_MAXIMUM ((size_t)256 << 20)
+/* Pauses after rounds that could not be completed: doubling from the first to the last. */
+#define PAUSE_FIRST_MS INT64_C(50)
+#define PAUSE_LAST_MS INT64_C(10000)
+/* Object and Kubernetes requests at the same time, besides the workers themselves. */
+#define PARALLEL_THREADS 16
+
+struct engine {
+	struct engine_options options;
+	struct outside *outside;
+	struct round_context rounds;
+	struct queue *queue;
+	struct kubernetes_watch *watch;
+	int stop_fd;
+	pthread_t watch_thread, listen_thread;
+	pthread_t *workers;
+	unsigned worker_count;
+};
+
+static void wake(struct engine *engine, int64_t execution_id)
+{
+	pod_cache_open(engine->rounds.pods, execution_id);
+	queue_wake(engine->queue, execution_id);
+}
+
+/* ---- Pods ---- */
+
+static void on_pod(void *context, enum kubernetes_event event, const json_t *pod)
+{
+	struct engine *engine = context;
+	if (event == KUBERNETES_SYNCED) {
+		pod_cache_synced(engine->rounds.pods);
+		queue_wake_all(engine->queue);
+		return;
+	}
+	const int64_t execution_id = pod_cache_update(engine->rounds.pods, pod, event == KUBERNETES_DELETED);
+	if (execution_id)
+		queue_wake(engine->queue, execution_id);
+}
+
+static void on_watch_problem(void *context, const struct err *problem)
+{
+	(void)context;
+	log_err(LOG_WARN, "the pod watch was interrupted", problem, NULL, NULL);
+}
+
+static void *watch_main(void *context)
+{
+	struct engine *engine = context;
+	kubernetes_watch_run(engine->watch, on_pod, engine);
+	return NULL;
+}
+
+/* ---- Notifications ---- */
+
+static int wake_unfinished(struct engine *engine, struct err *e)
+{
+	auto_arena struct arena arena = ARENA_INIT(SCAN_ARENA_MAXIMUM);
+	auto_connection struct database_connection *c = NULL;
+	struct progress_ids unfinished;
+	if (database_borrow(engine->options.database, clock_monotonic_ms() + SCAN_BORROW_MS, &c, e) < 0 ||
+	    progress_unfinished(c, &arena, &unfinished, e) < 0)
+		return -1;
+	for (size_t i = 0; i < unfinished.count; i++)
+		wake(engine, unfinished.ids[i]);
+	return 0;
+}
+
+static void on_notify(void *context, const char *payload)
+{
+	struct engine *engine = context;
+	auto_err struct err e = ERR_INIT;
+	int64_t execution_id;
+	if (text_to_int64(payload, 1, INT64_MAX, &execution_id))
+		wake(engine, execution_id);
+	else if (wake_unfinished(engine, &e) < 0)
+		log_err(LOG_ERROR, "cannot look for unfinished executions", &e, NULL, NULL);
+}
+
+static void *listen_main(void *context)
+{
+	struct engine *engine = context;
+	auto_err struct err e = ERR_INIT;
+	if (database_listen(engine->options.database, ENGINE_CHANNEL, engine->stop_fd, on_notify, engine, &e) < 0)
+		log_err(LOG_ERROR, "the engine no longer hears of new executions", &e, NULL, NULL);
+	return NULL;
+}
+
+/* ---- Workers ---- */
+
+static int64_t pause_ms(unsigned failures)
+{
+	int64_t pause = PAUSE_FIRST_MS << (failures < 10 ? failures : 10);
+	return pause < PAUSE_LAST_MS ? pause : PAUSE_LAST_MS;
+}
+
+/* A time of the wall clock as one of the monotonic clock, rounded up: a millisecond early would be a round for nothing.
+ */
+static int64_t monotonic_of(int64_t wall_ns)
+{
+	if (!wall_ns)
+		return CLOCK_NEVER;
+	const int64_t in_ns = wall_ns - clock_wall_ns();
+	return clock_monotonic_ms() + (in_ns > 0 ? in_ns / 1000000 + 1 : 0);
+}
+
+static void log_problem(const char *message, const struct err *e, int64_t execution_id, unsigned failures)
+{
+	char id[24];
+	(void)snprintf(id, sizeof(id), "%" PRId64, execution_id);
+	/* The first of a row, then those at powers of two: an outage must not fill the log. */
+	if ((failures & (failures - 1)) == 0)
+		log_err(LOG_WARN, message, e, "execution_row", id);
+}
+
+static void run_one(struct engine *engine, struct queue_work *work)
+{
+	auto_err struct err e = ERR_INIT;
+	struct round_result result = ROUND_RESULT_INIT;
+	struct plan *plan = work->attachment;
+	const int outcome = round_run(&engine->rounds, work->execution_id, &plan, &result, &e);
+	const int64_t retry_at_ms = clock_monotonic_ms() + pause_ms(work->failures);
+	work->attachment = plan;
+	if (outcome < 0) {
+		log_problem("a round of an execution failed", &e, work->execution_id, work->failures);
+		queue_done(engine->queue, work, QUEUE_FAILED, retry_at_ms);
+	} else if (result.incomplete) {
+		log_problem("an execution cannot go on", &result.problem, work->execution_id, work->failures);
+		const int64_t wake_at_ms = monotonic_of(result.wake_at_ns);
+		queue_done(engine->queue, work, QUEUE_FAILED, wake_at_ms < retry_at_ms ? wake_at_ms : retry_at_ms);
+	} else if (result.outcome == ROUND_BUSY) {
+		queue_done(engine->queue, work, QUEUE_FAILED, retry_at_ms);
+	} else if (result.outcome == ROUND_FINISHED) {
+		/* Before the queue forgets it: what comes in between opens both again. */
+		pod_cache_drop(engine->rounds.pods, work->execution_id);
+		queue_done(engine->queue, work, QUEUE_FINISHED, CLOCK_NEVER);
+	} else {
+		queue_done(engine->queue, work, QUEUE_KEEP, monotonic_of(result.wake_at_ns));
+	}
+	round_result_release(&result);
+}
+
+static void *worker_main(void *context)
+{
+	struct engine *engine = context;
+	struct queue_work work;
+	while (queue_take(engine->queue, &work))
+		run_one(engine, &work);
+	return NULL;
+}
+
+static void on_transition(void *context, const char *execution, const struct machine_transition *t)
+{
+	(void)context;
+	char attempt[12];
+	(void)snprintf(attempt, sizeof(attempt), "%" PRIu32, t->attempt);
+	if (!t->node_id)
+		log_info("execution", "name", execution, "from", t->from, "to", t->to, NULL);
+	else
+		log_debug(t->of_task ? "task" : "node", "execution", execution, "node", t->node_id, "attempt", attempt,
+		          "from", t->from, "to", t->to, NULL);
+}
+
+/* ---- Start and stop ---- */
+
+static void free_attachment(void *attachment)
+{
+	plan_free(attachment);
+}
+
+static struct engine *engine_new(const struct engine_options *options)
+{
+	struct engine *engine = xcalloc(1, sizeof(*engine));
+	engine->options = *options;
+	engine->outside = outside_new(options->objects, options->kubernetes);
+	engine->queue = queue_new(free_attachment);
+	engine->watch = kubernetes_watch_new(options->kubernetes, "/api/v1/pods", POD_CACHE_LABEL);
+	kubernetes_watch_on_problem(engine->watch, on_watch_problem, engine);
+	engine->rounds = (struct round_context){
+		.database = options->database,
+		.outside = engine->outside,
+		.pods = pod_cache_new(),
+		.parallel = parallel_new(PARALLEL_THREADS),
+		.machine = MACHINE_OPTIONS_DEFAULT,
+		.pod_defaults = options->pod_defaults,
+		.object_maximum = options->object_maximum ? options->object_maximum : ENGINE_OBJECT_MAXIMUM,
+		.on_transition = on_transition,
+	};
+	engine->rounds.machine.metadata_prefix = options->metadata_prefix;
+	engine->rounds.machine.raw_output_prefix = options->raw_output_prefix;
+	engine->rounds.machine.log_link_template = options->log_link_template;
+	engine->stop_fd = -1;
+	return engine;
+}
+
+static struct engine *engine_free(struct engine *engine)
+{
+	kubernetes_watch_free(engine->watch);
+	queue_free(engine->queue);
+	pod_cache_free(engine->rounds.pods);
+	parallel_free(engine->rounds.parallel);
+	outside_free(engine->outside);
+	if (engine->stop_fd >= 0)
+		close(engine->stop_fd);
+	free(engine->workers);
+	free(engine);
+	return NULL;
+}
+
+static int start_threads(struct engine *engine, struct err *e)
+{
+	const unsigned wanted = engine->options.workers ? engine->options.workers : 1;
+	int failure = pthread_create(&engine->watch_thread, NULL, watch_main, engine);
+	if (failure)
+		return err_set_errno(e, failure, NULL, "cannot start the pod watch");
+	failure = pthread_create(&engine->listen_thread, NULL, listen_main, engine);
+	if (failure) {
+		kubernetes_watch_stop(engine->watch);
+		pthread_join(engine->watch_thread, NULL);
+		return err_set_errno(e, failure, NULL, "cannot start the listener");
+	}
+	engine->workers = xcalloc(wanted, sizeof(*engine->workers));
+	while (engine->worker_count < wanted) {
+		failure = pthread_create(&engine->workers[engine->worker_count], NULL, worker_main, engine);
+		if (failure)
+			break;
+		engine->worker_count++;
+	}
+	return engine->worker_count > 0 ? 0 : err_set_errno(e, failure, NULL, "cannot start a worker");
+}
+
+int engine_start(const struct engine_options *options, struct engine **ret_engine, struct err *e)
+{
+	struct engine *engine = engine_new(options);
+	engine->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (engine->stop_fd < 0) {
+		err_set_errno(e, errno, NULL, "cannot make an eventfd");
+		engine_free(engine);
+		return -1;
+	}
+	if (start_threads(engine, e) < 0) {
+		if (engine->workers) /* watch and listener run */
+			engine_stop(engine);
+		else
+			engine_free(engine);
+		return -1;
+	}
+	*ret_engine = engine;
+	return 0;
+}
+
+struct engine *engine_stop(struct engine *engine)
+{
+	if (!engine)
+		return NULL;
+	queue_stop(engine->queue);
+	kubernetes_watch_stop(engine->watch);
+	(void)eventfd_write(engine->stop_fd, 1);
+	for (unsigned i = 0; i < engine->worker_count; i++)
+		pthread_join(engine->workers[i], NULL);
+	pthread_join(engine->listen_thread, NULL);
+	pthread_join(engine->watch_thread, NULL);
+	return engine_free(engine);
+}

@@ -1,0 +1,259 @@
+/*
+ * The state machine of an execution: given what is known, what happens next? Pure — no I/O, no clock, no threads.
+ * Everything lives in the arena of one round (engine/round.c), which is its only user besides the tests.
+ *
+ * The caller fills in what was saved (the execution, its nodes with their current attempts) and what is observed
+ * (pods), then calls machine_step. A step moves everything as far as is known and leaves behind, on the nodes that
+ * cannot go on, the one thing each of them wants from outside: outputs of a node that came before, a pod, a result. The
+ * caller fetches or does these — all of them may be done at the same time, and doing one twice does no harm — sets the
+ * answers, and steps again, until no answer changes anything. Then it saves every row marked `changed` in one
+ * transaction, and only after that deletes the pods that no running attempt owns any more (machine_owns_pod).
+ *
+ * So nothing is decided by what was done, only by what was saved and what can be observed: a crash anywhere before the
+ * commit repeats the same decisions and the same harmless effects. docs/internals/engine.md has the table.
+ *
+ * A node kind is one `struct machine_kind` in one file. Nodes live in a scope: one running instance of a workflow
+ * graph. The execution's own workflow is the top scope; a node that contains a graph opens one below itself.
+ */
+#ifndef SANDBOX_CONTROLPLANE_ENGINE_MACHINE_H
+#define SANDBOX_CONTROLPLANE_ENGINE_MACHINE_H
+
+#include "controlplane/engine/names.h"
+#include "controlplane/engine/pod.h"
+#include "controlplane/store/progress.h"
+
+#include "flyteidl/core/errors.pb-c.h"
+
+#include <inttypes.h>
+
+/* Shorter names for the phases; the values are the wire's. */
+#define EXECUTION(phase) FLYTEIDL__CORE__WORKFLOW_EXECUTION__PHASE__##phase
+#define NODE(phase) FLYTEIDL__CORE__NODE_EXECUTION__PHASE__##phase
+#define TASK(phase) FLYTEIDL__CORE__TASK_EXECUTION__PHASE__##phase
+#define ERROR_KIND(kind) FLYTEIDL__CORE__EXECUTION_ERROR__ERROR_KIND__##kind
+
+struct machine;
+struct machine_node;
+struct machine_kind;
+
+/* ---- The graph: immutable, built once per workflow, shared by every round. ---- */
+
+struct machine_vertex {
+	const char *id; /* the node's id in its workflow */
+	const Flyteidl__Core__Node *node;
+	const struct machine_kind *kind;
+	const Flyteidl__Core__TaskTemplate *task; /* of task nodes */
+	size_t upstream_count;
+	const size_t *upstream; /* indices of vertices */
+	/* Vertices whose outputs the bindings refer to: all of them are upstream, direct or not. */
+	size_t source_count;
+	const size_t *sources;
+};
+
+struct machine_graph {
+	const Flyteidl__Core__CompiledWorkflow *workflow;
+	size_t count;
+	const struct machine_vertex *vertices;
+	size_t start, end;
+	/* A node that cannot be run here, in words ("node \"n1\" is a branch node"), or NULL. */
+	const char *unsupported;
+};
+
+/* The graph of the closure's primary workflow. ERR_INVALID when the closure contradicts itself. Refers to the closure.
+ */
+int machine_graph_build(struct arena *arena, const Flyteidl__Core__CompiledWorkflowClosure *closure,
+                        struct machine_graph *ret_graph, struct err *e);
+
+/* ---- State. ---- */
+
+struct machine_scope {
+	const struct machine_graph *graph;
+	struct machine_node *parent; /* NULL: the execution's own */
+	uint32_t parent_attempt;
+	const char *directory;       /* URI under which its nodes have their directories, without trailing '/' */
+	struct machine_node **nodes; /* one per vertex */
+	const Flyteidl__Core__LiteralMap *inputs;
+};
+
+/* What a node wants from outside. At most one thing at a time. */
+enum machine_want {
+	WANT_NOTHING,
+	WANT_OUTPUTS,     /* a node that succeeded earlier: its outputs, from the row or outputs_uri -> outputs */
+	WANT_INPUTS_READ, /* the start node: the execution's inputs, which are only in the object store -> outputs */
+	WANT_WRITE,       /* put `outputs` at row.outputs_uri */
+	WANT_POD,         /* put `inputs` at row.inputs_uri, then create the pod of the current attempt -> creation */
+	WANT_RESULT,      /* the attempt's pod has ended well: error.pb, outputs.pb, deck -> result */
+};
+
+enum machine_answer {
+	ANSWER_PENDING, /* wanted, not tried */
+	ANSWER_GIVEN,
+	ANSWER_UNAVAILABLE, /* tried in vain; ask again in a later round */
+};
+
+/* How an attempt or a node fails. */
+struct machine_failure {
+	enum pod_failure budget; /* who pays; POD_FAILURE_NONE: there is no failure */
+	Flyteidl__Core__ExecutionError__ErrorKind kind;
+	const char *code, *message, *error_uri;
+	Google__Protobuf__Timestamp *timestamp; /* of the failure in a distributed task, or NULL */
+	const char *worker;
+};
+
+struct machine_pod {
+	bool known; /* false: nobody can tell at present */
+	struct pod_observation observation;
+};
+
+enum machine_creation { CREATION_DONE, CREATION_WAITS, CREATION_FAILED };
+
+struct machine_node {
+	const struct machine_vertex *vertex;
+	struct machine_scope *scope;
+	struct progress_node row; /* row.node_id is set from the start; the rest once there is a row */
+	const char *directory;    /* URI of …/data; attempt k is <directory>/<k> */
+
+	/* Known in this round. */
+	const Flyteidl__Core__LiteralMap *inputs;
+	const Flyteidl__Core__LiteralMap *outputs;
+	bool outputs_known;
+	struct machine_pod pod; /* of the current attempt, when that has a pod */
+
+	enum machine_want want;
+	enum machine_answer answer;
+	/* Answers. A failure with budget NONE means none. */
+	struct machine_failure failure; /* any want: it can never be fulfilled, and why */
+	enum machine_creation creation;
+	const char *creation_reason; /* why it waits */
+	struct {
+		const Flyteidl__Core__ErrorDocument *error; /* error.pb, or NULL */
+		const char *error_uri;
+		bool outputs_found;
+		const Flyteidl__Core__LiteralMap *outputs;
+		bool deck_found;
+		bool futures_found; /* only looked for when neither error nor outputs are there */
+	} result;
+};
+
+struct machine_options {
+	const char *metadata_prefix;   /* "s3://my-s3-bucket/metadata/propeller" */
+	const char *raw_output_prefix; /* "s3://my-s3-bucket/data" */
+	const char *log_link_template; /* "" for none; {{.namespace}} and {{.podName}} are replaced */
+	uint32_t system_retries;       /* upstream: 3 */
+	int64_t retry_delay_ns;        /* before the first system retry; doubles with each */
+	int64_t quota_delay_ns;        /* before a pod that exceeded a quota is tried again */
+};
+#define MACHINE_OPTIONS_DEFAULT                                                                                        \
+	{                                                                                                              \
+		.metadata_prefix = "s3://my-s3-bucket/metadata/propeller",                                             \
+		.raw_output_prefix = "s3://my-s3-bucket/data", .log_link_template = "", .system_retries = 3,           \
+		.retry_delay_ns = 500000000, .quota_delay_ns = 10000000000                                             \
+	}
+
+/* A change of phase, in order, for logs and tests. */
+struct machine_transition {
+	const char *node_id; /* NULL: the execution's own */
+	bool of_task;        /* the node's current task attempt */
+	uint32_t attempt;
+	const char *from, *to; /* names of phases */
+};
+
+struct machine {
+	struct arena *arena;
+	const struct machine_options *options;
+	const struct progress_definition *definition;
+	const char *namespace; /* of the pods */
+	struct progress_execution execution;
+	struct machine_scope top;
+	int64_t now_ns; /* wall clock */
+
+	/* Output of the steps so far. */
+	size_t transition_count;
+	struct machine_transition *transitions;
+	size_t ended_task_count; /* attempts that are over and were replaced, in order: saved besides the current ones
+	                          */
+	struct machine_ended_task *ended_tasks;
+	int64_t wake_at_ns; /* the earliest time at which something would happen by itself; 0: none */
+
+	/* Private to a step. */
+	bool changed;
+	uint32_t running;            /* active nodes that count for max_parallelism */
+	struct machine_node *failed; /* the node that decides how the execution fails */
+};
+
+struct machine_ended_task {
+	struct machine_node *node;
+	struct progress_task *task;
+};
+
+/*
+ * Sets up the machine for one round. `rows` are the saved nodes; rows that belong to no node of the graph are an error.
+ * The machine keeps references to all arguments.
+ */
+int machine_init(struct machine *m, struct arena *arena, const struct machine_options *options,
+                 const struct progress_definition *definition, const struct machine_graph *graph,
+                 const struct progress_execution *execution, const struct progress_nodes *rows, int64_t now_ns,
+                 struct err *e);
+
+/* Moves everything as far as is known. Call again after answers were set. */
+void machine_step(struct machine *m);
+
+/* Nodes whose current attempt has a pod: those for which the caller has to fill in `pod` before the first step. */
+bool machine_node_has_pod(const struct machine_node *node);
+/* Whether a running attempt owns the pod of that name. A pod of the execution that nobody owns is to be deleted unless
+ * it has ended. */
+bool machine_owns_pod(const struct machine *m, const char *pod_name);
+
+/* Of task nodes, for whoever makes the pod: where an attempt puts raw output, and what it leaves for the next one to go
+ * on from. */
+const char *machine_raw_output_prefix(struct machine *m, const struct machine_node *node, uint32_t attempt);
+const char *machine_checkpoint_uri(struct machine *m, const struct machine_node *node, uint32_t attempt);
+bool machine_node_is_interruptible(const struct machine *m, const struct machine_node *node);
+enum machine_deck { DECK_PERHAPS, DECK_ALWAYS, DECK_NEVER };
+enum machine_deck machine_makes_deck(const struct machine_node *node);
+
+/* ---- For node kinds (engine/node_*.c). ---- */
+
+struct machine_kind {
+	const char *name; /* "task node", for messages */
+	bool counts_for_parallelism;
+	/* Moves an active node (QUEUED, RUNNING …) on. Its upstream nodes have succeeded. Called in every step. */
+	void (*advance)(struct machine *m, struct machine_node *node);
+	/* Ends what the node runs: the node itself is set to ABORTED by the caller. */
+	void (*abort)(struct machine *m, struct machine_node *node, const char *reason);
+};
+extern const struct machine_kind machine_kind_task;
+
+bool machine_node_is_active(const struct machine_node *node);   /* has begun and is not over */
+bool machine_node_is_finished(const struct machine_node *node); /* over, in whatever way */
+
+void machine_set_execution(struct machine *m, Flyteidl__Core__WorkflowExecution__Phase phase);
+/* Phase changes with their bookkeeping: times, changed marks, transitions. The same phase again changes nothing. */
+void machine_set_node(struct machine *m, struct machine_node *node, Flyteidl__Core__NodeExecution__Phase phase);
+/* A reason other than the present one is added to the attempt's history; NULL keeps it. */
+void machine_set_task(struct machine *m, struct machine_node *node, Flyteidl__Core__TaskExecution__Phase phase,
+                      const char *reason);
+/* With node->outputs, which must be at row.outputs_uri. */
+void machine_succeed_node(struct machine *m, struct machine_node *node);
+/* `phase` is FAILED or TIMED_OUT. */
+void machine_fail_node(struct machine *m, struct machine_node *node, Flyteidl__Core__NodeExecution__Phase phase,
+                       const struct machine_failure *failure);
+/* Ends the current attempt as FAILED, then retries as the budgets allow (reference §2.9), else fails the node. */
+void machine_fail_attempt(struct machine *m, struct machine_node *node, const struct machine_failure *failure);
+/* How often the user's budget allows the node to be tried. */
+uint32_t machine_maximum_attempts(const struct machine_node *node);
+
+/* Asks for something, or tells that the answer is there: true once answered, and the want is withdrawn. */
+bool machine_ask(struct machine *m, struct machine_node *node, enum machine_want want);
+/* compiler/bindings over the outputs of the scope's nodes, which must be known. NULL with `e` set. */
+Flyteidl__Core__LiteralMap *machine_resolve_bindings(struct machine *m, struct machine_scope *scope,
+                                                     Flyteidl__Core__Binding *const *bindings, size_t count,
+                                                     struct err *e);
+/* Resolves the node's bindings into node->inputs. False while outputs are still wanted, or when the node has just
+ * failed for it. */
+bool machine_resolve_inputs(struct machine *m, struct machine_node *node);
+/* Remembers that something happens by itself at that time. */
+void machine_wake_at(struct machine *m, int64_t at_ns);
+Flyteidl__Core__ExecutionError *machine_error(struct arena *arena, const struct machine_failure *failure);
+
+#endif

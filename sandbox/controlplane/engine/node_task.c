@@ -1,0 +1,410 @@
+/*
+ * Task nodes. An attempt is a pod and a row in task_executions: the pod is asked for, watched until its primary
+ * container has ended, and then what the task wrote decides (reference §2.8) — a container that ended with 0 may have
+ * failed all the same. Every way to fail ends in machine_fail_attempt, which knows the budgets.
+ */
+#include "controlplane/engine/machine.h"
+
+#include "base/text.h"
+#include "controlplane/engine/go_format.h"
+
+#define NS_PER_SECOND INT64_C(1000000000)
+
+static bool declares_outputs(const struct machine_node *node)
+{
+	const Flyteidl__Core__TypedInterface *interface = node->vertex->task->interface;
+	return interface && interface->outputs && interface->outputs->n_variables > 0;
+}
+
+static bool declares_inputs(const struct machine_node *node)
+{
+	const Flyteidl__Core__TypedInterface *interface = node->vertex->task->interface;
+	return interface && interface->inputs && interface->inputs->n_variables > 0;
+}
+
+/* NULL, or why this task cannot run here. */
+static const char *unsupported_reason(struct machine *m, const struct machine_node *node)
+{
+	const Flyteidl__Core__TaskTemplate *task = node->vertex->task;
+	if (text_equal(task->type, "python-task") || text_equal(task->type, "container"))
+		return NULL;
+	if (!text_equal(task->type, "raw-container"))
+		return arena_printf(m->arena, "tasks of type \"%s\" are not supported", task->type);
+	if (declares_inputs(node) || declares_outputs(node))
+		return "container tasks with inputs or outputs are not supported";
+	return NULL;
+}
+
+/* ---- Beginning an attempt ---- */
+
+static void add_log_link(struct machine *m, struct progress_task *task)
+{
+	const char *at = m->options->log_link_template;
+	if (text_is_empty(at))
+		return;
+	char *uri = arena_strdup(m->arena, "");
+	while (*at) {
+		if (text_starts_with(at, "{{.namespace}}")) {
+			uri = arena_printf(m->arena, "%s%s", uri, m->namespace);
+			at += strlen("{{.namespace}}");
+		} else if (text_starts_with(at, "{{.podName}}")) {
+			uri = arena_printf(m->arena, "%s%s", uri, task->pod_name);
+			at += strlen("{{.podName}}");
+		} else {
+			uri = arena_printf(m->arena, "%s%c", uri, *at++);
+		}
+	}
+	Flyteidl__Core__TaskLog *log = proto_new(m->arena, flyteidl__core__task_log);
+	log->uri = uri;
+	log->name = arena_strdup(m->arena, "Kubernetes Logs");
+	log->message_format = FLYTEIDL__CORE__TASK_LOG__MESSAGE_FORMAT__UNKNOWN;
+	proto_append(m->arena, task->closure->n_logs, task->closure->logs, log);
+}
+
+bool machine_node_is_interruptible(const struct machine *m, const struct machine_node *node)
+{
+	/* The last of the system's attempts runs where it cannot be interrupted. */
+	if (node->row.system_failures > 0 && node->row.system_failures >= m->options->system_retries)
+		return false;
+	const Flyteidl__Core__NodeMetadata *metadata = node->vertex->node->metadata;
+	if (metadata &&
+	    metadata->interruptible_value_case == FLYTEIDL__CORE__NODE_METADATA__INTERRUPTIBLE_VALUE_INTERRUPTIBLE)
+		return metadata->interruptible;
+	if (m->definition->spec->interruptible)
+		return m->definition->spec->interruptible->value;
+	const Flyteidl__Core__WorkflowMetadataDefaults *defaults =
+	        node->scope->graph->workflow->template_->metadata_defaults;
+	return defaults && defaults->interruptible;
+}
+
+enum machine_deck machine_makes_deck(const struct machine_node *node)
+{
+	const Flyteidl__Core__TaskMetadata *metadata = node->vertex->task->metadata;
+	if (!metadata || !metadata->generates_deck)
+		return DECK_PERHAPS;
+	return metadata->generates_deck->value ? DECK_ALWAYS : DECK_NEVER;
+}
+
+const char *machine_raw_output_prefix(struct machine *m, const struct machine_node *node, uint32_t attempt)
+{
+	const Flyteidl__Admin__RawOutputDataConfig *config = m->definition->spec->raw_output_data_config;
+	const char *prefix = config && !text_is_empty(config->output_location_prefix) ? config->output_location_prefix
+	                                                                              : m->options->raw_output_prefix;
+	const char *unique_id = names_pod(m->arena, m->definition->name, node->row.node_id, attempt);
+	char shard[3];
+	names_shard(unique_id, shard);
+	return arena_printf(m->arena, "%s%s%s/%s", prefix, text_ends_with(prefix, "/") ? "" : "/", shard, unique_id);
+}
+
+const char *machine_checkpoint_uri(struct machine *m, const struct machine_node *node, uint32_t attempt)
+{
+	return arena_printf(m->arena, "%s/_flytecheckpoints", machine_raw_output_prefix(m, node, attempt));
+}
+
+/* The attempt's row. Made with the answer to WANT_POD, so that an attempt that was never tried leaves none. */
+static void make_task(struct machine *m, struct machine_node *node)
+{
+	if (node->row.task)
+		return;
+	const Flyteidl__Core__TaskTemplate *template = node->vertex->task;
+	struct progress_task *task = arena_new(m->arena, struct progress_task);
+	*task = (struct progress_task){
+		.attempt = node->row.attempt,
+		.id = template->id,
+		.task_type = template->type,
+		.inputs_uri = node->row.inputs_uri,
+		.outputs_uri = "",
+		.reason = "",
+		.closure = proto_new(m->arena, flyteidl__admin__task_execution_closure),
+		.pod_namespace = m->namespace,
+		.pod_name = names_pod(m->arena, m->definition->name, node->row.node_id, node->row.attempt),
+		.created_at_ns = m->now_ns,
+		.changed = true,
+	};
+	Flyteidl__Event__TaskExecutionMetadata *metadata =
+	        proto_new(m->arena, flyteidl__event__task_execution_metadata);
+	metadata->generated_name = arena_strdup(m->arena, task->pod_name);
+	metadata->plugin_identifier = arena_strdup(m->arena, "container");
+	metadata->instance_class = machine_node_is_interruptible(m, node)
+	                                   ? FLYTEIDL__EVENT__TASK_EXECUTION_METADATA__INSTANCE_CLASS__INTERRUPTIBLE
+	                                   : FLYTEIDL__EVENT__TASK_EXECUTION_METADATA__INSTANCE_CLASS__DEFAULT;
+	task->closure->metadata = metadata;
+	task->closure->task_type = arena_strdup(m->arena, task->task_type);
+	task->closure->event_version = 1;
+	add_log_link(m, task);
+	node->row.task = task;
+}
+
+static void fail_unsupported(struct machine *m, struct machine_node *node, const char *reason)
+{
+	const struct machine_failure failure = { .budget = POD_FAILURE_PERMANENT,
+		                                 .kind = ERROR_KIND(USER),
+		                                 .code = "BadTaskSpecification",
+		                                 .message = reason };
+	make_task(m, node);
+	machine_fail_attempt(m, node, &failure);
+}
+
+static void set_deck(struct machine *m, struct machine_node *node)
+{
+	node->row.deck_uri = arena_printf(m->arena, "%s/%" PRIu32 "/deck.html", node->directory, node->row.attempt);
+	node->row.changed = true;
+}
+
+static void begin_attempt(struct machine *m, struct machine_node *node)
+{
+	const int64_t not_before =
+	        node->row.retry_at_ns > node->row.recheck_at_ns ? node->row.retry_at_ns : node->row.recheck_at_ns;
+	if (not_before > m->now_ns) {
+		machine_wake_at(m, not_before);
+		return;
+	}
+	const char *unsupported = unsupported_reason(m, node);
+	if (unsupported) {
+		fail_unsupported(m, node, unsupported);
+		return;
+	}
+	if (!machine_resolve_inputs(m, node) || !machine_ask(m, node, WANT_POD))
+		return;
+	make_task(m, node);
+	switch (node->creation) {
+	case CREATION_DONE:
+		machine_set_task(m, node, TASK(QUEUED), "task submitted to K8s");
+		machine_set_node(m, node, NODE(RUNNING));
+		node->row.checkpoint_uri = machine_checkpoint_uri(m, node, node->row.attempt);
+		node->row.changed = true;
+		/* The console shows the deck of a running task, when the task is known to make one. */
+		if (machine_makes_deck(node) == DECK_ALWAYS)
+			set_deck(m, node);
+		node->row.retry_at_ns = node->row.recheck_at_ns = 0;
+		break;
+	case CREATION_WAITS:
+		machine_set_task(m, node, TASK(WAITING_FOR_RESOURCES), node->creation_reason);
+		node->row.recheck_at_ns = m->now_ns + m->options->quota_delay_ns;
+		node->row.changed = true;
+		machine_wake_at(m, node->row.recheck_at_ns);
+		break;
+	case CREATION_FAILED:
+		machine_fail_attempt(m, node, &node->failure);
+		break;
+	}
+}
+
+/* ---- Ending an attempt ---- */
+
+static struct machine_failure failure_of_document(struct machine *m, const struct machine_node *node)
+{
+	const Flyteidl__Core__ContainerError *error = node->result.error->error;
+	struct machine_failure failure = { .error_uri = node->result.error_uri };
+	if (!error) {
+		failure.budget = POD_FAILURE_SYSTEM;
+		failure.kind = ERROR_KIND(SYSTEM);
+		failure.code = "ErrorFileBadFormat";
+		failure.message = arena_printf(m->arena, "error not formatted correctly, nil error @path [%s]",
+		                               node->result.error_uri);
+		return failure;
+	}
+	failure.kind = error->origin;
+	failure.code = error->code;
+	failure.message = error->message;
+	failure.timestamp = error->timestamp;
+	failure.worker = error->worker;
+	if (error->kind != FLYTEIDL__CORE__CONTAINER_ERROR__KIND__RECOVERABLE)
+		failure.budget = POD_FAILURE_PERMANENT;
+	else
+		failure.budget = error->origin == ERROR_KIND(SYSTEM) ? POD_FAILURE_SYSTEM : POD_FAILURE_USER;
+	return failure;
+}
+
+static void succeed_attempt(struct machine *m, struct machine_node *node)
+{
+	struct progress_task *task = node->row.task;
+	if (node->result.outputs_found) {
+		node->outputs = node->result.outputs;
+		node->row.outputs_uri =
+		        arena_printf(m->arena, "%s/%" PRIu32 "/outputs.pb", node->directory, node->row.attempt);
+		task->outputs = node->outputs;
+		task->outputs_uri = node->row.outputs_uri;
+	}
+	node->outputs_known = true;
+	machine_set_task(m, node, TASK(SUCCEEDED), NULL);
+	machine_succeed_node(m, node);
+}
+
+static void end_attempt(struct machine *m, struct machine_node *node)
+{
+	struct machine_failure failure = { .budget = POD_FAILURE_NONE };
+	if (!machine_ask(m, node, WANT_RESULT))
+		return;
+	if (node->result.deck_found)
+		set_deck(m, node); /* tasks that fail may have one, too */
+	if (node->failure.budget != POD_FAILURE_NONE) {
+		failure = node->failure;
+	} else if (node->result.error) {
+		failure = failure_of_document(m, node);
+	} else if (node->result.futures_found) {
+		failure = (struct machine_failure){
+			.budget = POD_FAILURE_PERMANENT,
+			.kind = ERROR_KIND(SYSTEM),
+			.code = "UnsupportedNode",
+			.message = "the task is dynamic, which this version of the sandbox cannot run"
+		};
+	} else if (declares_outputs(node) && !node->result.outputs_found) {
+		failure = (struct machine_failure){ .budget = POD_FAILURE_USER,
+			                            .kind = ERROR_KIND(UNKNOWN),
+			                            .code = "OutputsNotFound",
+			                            .message = "Outputs not generated by task execution" };
+	}
+	if (failure.budget != POD_FAILURE_NONE)
+		machine_fail_attempt(m, node, &failure);
+	else
+		succeed_attempt(m, node);
+}
+
+static struct machine_failure failure_of_pod(const struct pod_observation *pod)
+{
+	return (struct machine_failure){
+		.budget = pod->failure == POD_FAILURE_NONE ? POD_FAILURE_SYSTEM : pod->failure,
+		.kind = pod->failure == POD_FAILURE_USER || pod->failure == POD_FAILURE_PERMANENT ? ERROR_KIND(USER)
+		                                                                                  : ERROR_KIND(SYSTEM),
+		.code = pod->code,
+		.message = pod->message,
+	};
+}
+
+/* ---- Deadlines ---- */
+
+static const char *duration_text(struct machine *m, int64_t duration)
+{
+	return go_format_duration(m->arena, duration / NS_PER_SECOND, (int32_t)(duration % NS_PER_SECOND));
+}
+
+static int64_t duration_ns(const Google__Protobuf__Duration *duration)
+{
+	const int64_t maximum_seconds = INT64_MAX / NS_PER_SECOND / 1000;
+	if (!duration || duration->seconds < 0 || duration->nanos < 0)
+		return 0;
+	return duration->seconds > maximum_seconds ? maximum_seconds * NS_PER_SECOND
+	                                           : duration->seconds * NS_PER_SECOND + duration->nanos;
+}
+
+/* What an attempt may take; 0 for any time. */
+static int64_t attempt_timeout_ns(const struct machine_node *node)
+{
+	const Flyteidl__Core__NodeMetadata *of_node = node->vertex->node->metadata;
+	const int64_t timeout = of_node ? duration_ns(of_node->timeout) : 0;
+	if (timeout > 0)
+		return timeout;
+	const Flyteidl__Core__TaskMetadata *of_task = node->vertex->task->metadata;
+	return of_task ? duration_ns(of_task->timeout) : 0;
+}
+
+/*
+ * True when a deadline has passed, and the attempt or the node is over for it. The attempt's deadline counts from its
+ * creation and is retried; the node's counts from when the node was queued and is final. Upstream gives the node twice
+ * the attempt's, whatever the retries; here it has room for every attempt of the user's budget and one more.
+ */
+static bool check_deadlines(struct machine *m, struct machine_node *node)
+{
+	const int64_t timeout = attempt_timeout_ns(node);
+	if (timeout == 0)
+		return false;
+	const int64_t node_timeout = timeout * ((int64_t)machine_maximum_attempts(node) + 1);
+	struct machine_failure failure = { .budget = POD_FAILURE_USER, .kind = ERROR_KIND(USER) };
+	if (m->now_ns >= node->row.created_at_ns + node_timeout) {
+		failure.code = "TimedOut";
+		failure.message =
+		        arena_printf(m->arena, "task active timeout [%s] expired", duration_text(m, node_timeout));
+		if (node->row.task) {
+			node->row.task->error = machine_error(m->arena, &failure);
+			machine_set_task(m, node, TASK(FAILED), failure.message);
+		}
+		machine_fail_node(m, node, NODE(TIMED_OUT), &failure);
+		return true;
+	}
+	machine_wake_at(m, node->row.created_at_ns + node_timeout);
+	if (!node->row.task)
+		return false;
+	if (m->now_ns >= node->row.task->created_at_ns + timeout) {
+		failure.code = "TimeoutExpired";
+		failure.message =
+		        arena_printf(m->arena, "task execution timeout [%s] expired", duration_text(m, timeout));
+		machine_fail_attempt(m, node, &failure);
+		return true;
+	}
+	machine_wake_at(m, node->row.task->created_at_ns + timeout);
+	return false;
+}
+
+/* ---- Between the two ---- */
+
+static void observe_running(struct machine *m, struct machine_node *node, const struct pod_observation *pod)
+{
+	struct progress_task *task = node->row.task;
+	/* A pod does not go back; an event that is late must not make it seem so. */
+	if (pod->state == POD_RUNNING)
+		machine_set_task(m, node, TASK(RUNNING), pod->message);
+	else if (task->phase == TASK(RUNNING))
+		return;
+	else if (pod->state == POD_INITIALIZING)
+		machine_set_task(m, node, TASK(INITIALIZING), pod->message);
+	else
+		machine_set_task(m, node, task->phase == TASK(INITIALIZING) ? TASK(INITIALIZING) : TASK(QUEUED),
+		                 pod->message);
+	machine_wake_at(m, pod->recheck_at_ns);
+}
+
+static void watch_attempt(struct machine *m, struct machine_node *node)
+{
+	const struct pod_observation *pod = &node->pod.observation;
+	if (node->pod.known && pod->state == POD_SUCCEEDED) {
+		struct progress_task *task = node->row.task;
+		if (!task->started_at_ns && pod->started_at_ns) {
+			task->started_at_ns =
+			        pod->started_at_ns > task->created_at_ns ? pod->started_at_ns : task->created_at_ns;
+			task->changed = true;
+		}
+		end_attempt(m, node);
+		return;
+	}
+	if (node->pod.known && pod->state == POD_FAILED && pod->failure != POD_FAILURE_SYSTEM) {
+		const struct machine_failure failure = failure_of_pod(pod);
+		machine_fail_attempt(m, node, &failure);
+		return;
+	}
+	/* Deadlines come before failures of the system: a pod that was deleted for its deadline must not count as lost.
+	 */
+	if (check_deadlines(m, node) || !node->pod.known)
+		return;
+	if (pod->state == POD_FAILED) {
+		const struct machine_failure failure = failure_of_pod(pod);
+		machine_fail_attempt(m, node, &failure);
+	} else {
+		observe_running(m, node, pod);
+	}
+}
+
+static void task_advance(struct machine *m, struct machine_node *node)
+{
+	if (machine_node_has_pod(node))
+		watch_attempt(m, node);
+	else if (!check_deadlines(m, node))
+		begin_attempt(m, node);
+}
+
+static void task_abort(struct machine *m, struct machine_node *node, const char *reason)
+{
+	struct progress_task *task = node->row.task;
+	if (!task || task->phase == TASK(SUCCEEDED) || task->phase == TASK(FAILED))
+		return;
+	const struct machine_failure failure = { .code = "NodeAborted", .message = reason };
+	task->error = machine_error(m->arena, &failure);
+	machine_set_task(m, node, TASK(ABORTED), reason);
+}
+
+const struct machine_kind machine_kind_task = {
+	.name = "task node",
+	.counts_for_parallelism = true,
+	.advance = task_advance,
+	.abort = task_abort,
+};

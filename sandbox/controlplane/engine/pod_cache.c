@@ -1,0 +1,284 @@
+#include "controlplane/engine/pod_cache.h"
+
+#include "base/text.h"
+#include "proto/message.h"
+
+#include <pthread.h>
+
+#define BUCKETS 1024
+
+struct cached_pod {
+	char *name;
+	json_t *pod;
+	bool deleted;
+	bool doubtful; /* to be asked for: it may have gone unseen */
+	struct cached_pod *next;
+};
+
+struct cached_execution {
+	int64_t id;
+	struct cached_pod *pods;
+	struct cached_execution *next;
+};
+
+struct pod_cache {
+	pthread_mutex_t mutex;
+	bool synced;
+	struct cached_execution *buckets[BUCKETS];
+};
+
+struct pod_cache *pod_cache_new(void)
+{
+	struct pod_cache *cache = xcalloc(1, sizeof(*cache));
+	pthread_mutex_init(&cache->mutex, NULL);
+	return cache;
+}
+
+static void free_execution(struct cached_execution *execution)
+{
+	for (struct cached_pod *pod = execution->pods, *next; pod; pod = next) {
+		next = pod->next;
+		json_decref(pod->pod);
+		free(pod->name);
+		free(pod);
+	}
+	free(execution);
+}
+
+struct pod_cache *pod_cache_free(struct pod_cache *cache)
+{
+	if (!cache)
+		return NULL;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct cached_execution *execution = cache->buckets[i], *next; execution; execution = next) {
+			next = execution->next;
+			free_execution(execution);
+		}
+	}
+	pthread_mutex_destroy(&cache->mutex);
+	free(cache);
+	return NULL;
+}
+
+int64_t pod_execution(const json_t *pod)
+{
+	const json_t *labels = json_lookup(pod, "metadata/labels");
+	const json_t *label = json_object_get(labels, POD_CACHE_LABEL);
+	int64_t id = 0;
+	if (!json_is_string(label) || !text_to_int64(json_string_value(label), 1, INT64_MAX, &id))
+		return 0;
+	return id;
+}
+
+/* ---- What is kept of a pod ---- */
+
+static json_t *pick(const json_t *from, const char *const *keys, size_t count)
+{
+	json_t *to = json_object();
+	for (size_t i = 0; i < count; i++) {
+		json_t *value = json_object_get(from, keys[i]);
+		if (value)
+			json_object_set(to, keys[i], value);
+	}
+	return to;
+}
+
+static json_t *pick_containers(const json_t *containers)
+{
+	static const char *const keys[] = { "name", "restartPolicy" };
+	json_t *picked = json_array();
+	for (size_t i = 0; i < json_array_size(containers); i++)
+		json_array_append_new(picked, pick(json_array_get(containers, i), keys, ARRAY_LENGTH(keys)));
+	return picked;
+}
+
+static json_t *prune(const json_t *pod)
+{
+	static const char *const metadata[] = { "name",        "namespace",         "labels",
+		                                "annotations", "creationTimestamp", "deletionTimestamp" };
+	const json_t *spec = json_object_get(pod, "spec");
+	json_t *pruned = json_object();
+	json_t *pruned_spec = json_object();
+	json_object_set_new(pruned_spec, "containers", pick_containers(json_object_get(spec, "containers")));
+	json_object_set_new(pruned_spec, "initContainers", pick_containers(json_object_get(spec, "initContainers")));
+	json_object_set_new(pruned, "metadata",
+	                    pick(json_object_get(pod, "metadata"), metadata, ARRAY_LENGTH(metadata)));
+	json_object_set_new(pruned, "spec", pruned_spec);
+	json_t *status = json_object_get(pod, "status");
+	if (status)
+		json_object_set(pruned, "status", status);
+	return pruned;
+}
+
+/* Nothing of it runs or will run: its phase says so or, a second earlier, all its containers have ended. */
+static bool has_ended(const json_t *pod)
+{
+	const char *phase = json_string_at(pod, "status/phase", "");
+	if (text_equal(phase, "Succeeded") || text_equal(phase, "Failed"))
+		return true;
+	const json_t *statuses = json_lookup(pod, "status/containerStatuses");
+	const size_t count = json_array_size(json_lookup(pod, "spec/containers"));
+	if (count == 0 || json_array_size(statuses) < count)
+		return false;
+	for (size_t i = 0; i < json_array_size(statuses); i++) {
+		if (!json_lookup(json_array_get(statuses, i), "state/terminated"))
+			return false;
+	}
+	return true;
+}
+
+static bool is_being_deleted(const json_t *pod)
+{
+	return json_lookup(pod, "metadata/deletionTimestamp") != NULL;
+}
+
+/* ---- The table ---- */
+
+static struct cached_execution **find_execution(struct pod_cache *cache, int64_t id)
+{
+	struct cached_execution **at = &cache->buckets[(uint64_t)id % BUCKETS];
+	while (*at && (*at)->id != id)
+		at = &(*at)->next;
+	return at;
+}
+
+static struct cached_execution *open_execution(struct pod_cache *cache, int64_t id)
+{
+	struct cached_execution **at = find_execution(cache, id);
+	if (!*at) {
+		*at = xcalloc(1, sizeof(**at));
+		(*at)->id = id;
+	}
+	return *at;
+}
+
+static struct cached_pod *find_pod(const struct cached_execution *execution, const char *name)
+{
+	for (struct cached_pod *pod = execution ? execution->pods : NULL; pod; pod = pod->next) {
+		if (text_equal(pod->name, name))
+			return pod;
+	}
+	return NULL;
+}
+
+static void store(struct cached_execution *execution, const json_t *pod, bool deleted)
+{
+	const char *name = json_string_at(pod, "metadata/name", "");
+	struct cached_pod *cached = find_pod(execution, name);
+	if (!cached) {
+		cached = xcalloc(1, sizeof(*cached));
+		cached->name = xstrdup(name);
+		cached->next = execution->pods;
+		execution->pods = cached;
+	}
+	json_decref(cached->pod);
+	cached->pod = prune(pod);
+	cached->deleted = deleted;
+	cached->doubtful = false;
+}
+
+void pod_cache_open(struct pod_cache *cache, int64_t execution_id)
+{
+	pthread_mutex_lock(&cache->mutex);
+	open_execution(cache, execution_id);
+	pthread_mutex_unlock(&cache->mutex);
+}
+
+void pod_cache_drop(struct pod_cache *cache, int64_t execution_id)
+{
+	pthread_mutex_lock(&cache->mutex);
+	struct cached_execution **at = find_execution(cache, execution_id);
+	struct cached_execution *execution = *at;
+	if (execution)
+		*at = execution->next;
+	pthread_mutex_unlock(&cache->mutex);
+	if (execution)
+		free_execution(execution);
+}
+
+int64_t pod_cache_update(struct pod_cache *cache, const json_t *pod, bool deleted)
+{
+	const int64_t id = pod_execution(pod);
+	if (!id)
+		return 0;
+	const bool runs = !deleted && !has_ended(pod) && !is_being_deleted(pod);
+	pthread_mutex_lock(&cache->mutex);
+	struct cached_execution *execution = *find_execution(cache, id);
+	if (!execution && runs)
+		execution = open_execution(cache, id);
+	if (execution)
+		store(execution, pod, deleted);
+	pthread_mutex_unlock(&cache->mutex);
+	return execution ? id : 0;
+}
+
+void pod_cache_synced(struct pod_cache *cache)
+{
+	pthread_mutex_lock(&cache->mutex);
+	const bool again = cache->synced;
+	cache->synced = true;
+	for (size_t i = 0; again && i < BUCKETS; i++) {
+		for (struct cached_execution *execution = cache->buckets[i]; execution; execution = execution->next) {
+			for (struct cached_pod *pod = execution->pods; pod; pod = pod->next)
+				pod->doubtful = !pod->deleted && !has_ended(pod->pod);
+		}
+	}
+	pthread_mutex_unlock(&cache->mutex);
+}
+
+void pod_cache_add(struct pod_cache *cache, int64_t execution_id, const json_t *pod)
+{
+	pthread_mutex_lock(&cache->mutex);
+	struct cached_execution *execution = open_execution(cache, execution_id);
+	const struct cached_pod *known = find_pod(execution, json_string_at(pod, "metadata/name", ""));
+	if (!known || known->doubtful)
+		store(execution, pod, false);
+	pthread_mutex_unlock(&cache->mutex);
+}
+
+void pod_cache_remove(struct pod_cache *cache, int64_t execution_id, const char *name)
+{
+	pthread_mutex_lock(&cache->mutex);
+	struct cached_pod *pod = find_pod(*find_execution(cache, execution_id), name);
+	if (pod) {
+		pod->deleted = true;
+		pod->doubtful = false;
+	}
+	pthread_mutex_unlock(&cache->mutex);
+}
+
+enum pod_knowledge pod_cache_find(struct pod_cache *cache, int64_t execution_id, const char *name, json_t **ret_pod)
+{
+	enum pod_knowledge knowledge;
+	*ret_pod = NULL;
+	pthread_mutex_lock(&cache->mutex);
+	const struct cached_pod *pod = find_pod(*find_execution(cache, execution_id), name);
+	if (pod && !pod->doubtful) {
+		*ret_pod = json_incref(pod->pod);
+		knowledge = pod->deleted ? POD_DELETED : POD_KNOWN;
+	} else {
+		knowledge = cache->synced ? POD_ASK : POD_UNKNOWN;
+	}
+	pthread_mutex_unlock(&cache->mutex);
+	return knowledge;
+}
+
+size_t pod_cache_running(struct pod_cache *cache, int64_t execution_id, struct arena *arena,
+                         const char *const **ret_names, const char *const **ret_namespaces)
+{
+	const char **names = NULL, **namespaces = NULL;
+	size_t count = 0, namespace_count = 0;
+	pthread_mutex_lock(&cache->mutex);
+	const struct cached_execution *execution = *find_execution(cache, execution_id);
+	for (const struct cached_pod *pod = execution ? execution->pods : NULL; pod; pod = pod->next) {
+		if (pod->deleted || has_ended(pod->pod) || is_being_deleted(pod->pod))
+			continue;
+		proto_append(arena, namespace_count, namespaces,
+		             arena_strdup(arena, json_string_at(pod->pod, "metadata/namespace", "")));
+		proto_append(arena, count, names, arena_strdup(arena, pod->name));
+	}
+	pthread_mutex_unlock(&cache->mutex);
+	*ret_names = names;
+	*ret_namespaces = namespaces;
+	return count;
+}

@@ -1,0 +1,179 @@
+#include "controlplane/engine/round.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#define ROUND_ARENA_MAXIMUM ((size_t)4 << 30)
+#define PLAN_ARENA_MAXIMUM ((size_t)1 << 30)
+#define BORROW_MS INT64_C(10000)
+
+struct plan {
+	struct arena arena;
+	struct progress_definition definition;
+	struct machine_graph graph;
+};
+
+struct plan *plan_free(struct plan *plan)
+{
+	if (!plan)
+		return NULL;
+	arena_release(&plan->arena);
+	free(plan);
+	return NULL;
+}
+
+void round_result_release(struct round_result *result)
+{
+	err_release(&result->problem);
+}
+
+static struct plan *plan_load(struct database_connection *c, int64_t execution_id, struct err *e)
+{
+	struct plan *plan = xcalloc(1, sizeof(*plan));
+	plan->arena = (struct arena)ARENA_INIT(PLAN_ARENA_MAXIMUM);
+	if (progress_load_definition(c, &plan->arena, execution_id, &plan->definition, e) < 0 ||
+	    machine_graph_build(&plan->arena, plan->definition.closure, &plan->graph, e) < 0)
+		return plan_free(plan);
+	return plan;
+}
+
+/* An execution that cannot be understood must end, with the reason where its user looks for it. */
+static int end_unreadable(struct database_connection *c, struct arena *arena, struct progress_execution *execution,
+                          const struct err *why, struct err *e)
+{
+	const struct machine_failure failure = { .kind = ERROR_KIND(SYSTEM),
+		                                 .code = "IllegalStateError",
+		                                 .message = err_message(why) };
+	const bool aborting = execution->phase == EXECUTION(ABORTING);
+	execution->phase = aborting ? EXECUTION(ABORTED) : EXECUTION(FAILED);
+	execution->error = aborting ? NULL : machine_error(arena, &failure);
+	execution->ended_at_ns = clock_wall_ns();
+	return progress_save_execution(c, arena, execution, e);
+}
+
+static int save(struct database_connection *c, struct machine *m, struct err *e)
+{
+	const int64_t id = m->definition->id;
+	if (m->execution.changed && progress_save_execution(c, m->arena, &m->execution, e) < 0)
+		return -1;
+	for (size_t i = 0; i < m->top.graph->count; i++) {
+		struct progress_node *row = &m->top.nodes[i]->row;
+		if (row->changed && progress_save_node(c, m->arena, id, row, e) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < m->ended_task_count; i++) {
+		const struct machine_ended_task *ended = &m->ended_tasks[i];
+		if (ended->task->changed &&
+		    progress_save_task(c, m->arena, id, ended->node->row.row_id, ended->task, e) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < m->top.graph->count; i++) {
+		const struct progress_node *row = &m->top.nodes[i]->row;
+		if (row->task && row->task->changed &&
+		    progress_save_task(c, m->arena, id, row->row_id, row->task, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The execution's pods that run and belong to no running attempt. */
+static struct effects_pods unowned_pods(const struct round_context *context, const struct machine *m,
+                                        int64_t execution_id, struct arena *arena)
+{
+	struct effects_pods pods = { 0 };
+	const char *const *names, *const *namespaces;
+	const size_t count = pod_cache_running(context->pods, execution_id, arena, &names, &namespaces);
+	const char **unowned_names = arena_array(arena, const char *, count);
+	const char **unowned_namespaces = arena_array(arena, const char *, count);
+	for (size_t i = 0; i < count; i++) {
+		if (m && machine_owns_pod(m, names[i]))
+			continue;
+		unowned_names[pods.count] = names[i];
+		unowned_namespaces[pods.count++] = namespaces[i];
+	}
+	pods.names = unowned_names;
+	pods.namespaces = unowned_namespaces;
+	return pods;
+}
+
+static void report_transitions(const struct round_context *context, const struct machine *m)
+{
+	for (size_t i = 0; context->on_transition && i < m->transition_count; i++)
+		context->on_transition(context->transition_context, m->definition->name, &m->transitions[i]);
+}
+
+static int advance(const struct round_context *context, struct database_connection *c, struct machine *m,
+                   const struct progress_execution *execution, const struct plan *plan, struct arena *arena,
+                   struct round_result *result, struct err *e)
+{
+	struct progress_nodes rows;
+	if (progress_load_nodes(c, arena, plan->definition.id, &rows, e) < 0 ||
+	    machine_init(m, arena, &context->machine, &plan->definition, &plan->graph, execution, &rows,
+	                 clock_wall_ns(), e) < 0)
+		return -1;
+	effects_observe_pods(context, m, result);
+	for (int tried = 1; tried > 0;) {
+		machine_step(m);
+		tried = effects_fulfil(context, c, m, result, e);
+		if (tried < 0)
+			return -1;
+	}
+	return save(c, m, e);
+}
+
+/* With the row locked: moves the execution on and commits. */
+static int run_locked(const struct round_context *context, struct database_connection *c, struct machine *m,
+                      bool *ret_has_machine, struct progress_execution *execution, struct plan **plan,
+                      struct arena *arena, struct round_result *result, struct err *e)
+{
+	auto_err struct err failure = ERR_INIT;
+	if (progress_execution_is_finished(execution->phase))
+		return 0;
+	if (!*plan)
+		*plan = plan_load(c, execution->id, &failure);
+	if (*plan) {
+		if (advance(context, c, m, execution, *plan, arena, result, e) < 0)
+			return -1;
+		*ret_has_machine = true;
+		execution->phase = m->execution.phase;
+		result->wake_at_ns = m->wake_at_ns;
+	} else if (failure.kind == ERR_NOT_FOUND || failure.kind == ERR_INVALID) {
+		if (end_unreadable(c, arena, execution, &failure, e) < 0)
+			return -1;
+	} else {
+		return err_move(e, &failure);
+	}
+	if (database_commit(c, e) < 0)
+		return -1;
+	return 0;
+}
+
+int round_run(const struct round_context *context, int64_t execution_id, struct plan **plan,
+              struct round_result *ret_result, struct err *e)
+{
+	auto_arena struct arena arena = ARENA_INIT(ROUND_ARENA_MAXIMUM);
+	struct progress_execution execution = { .id = execution_id };
+	enum progress_lock lock;
+	struct machine m;
+	bool has_machine = false;
+	{
+		auto_connection struct database_connection *c = NULL;
+		if (database_borrow(context->database, clock_monotonic_ms() + BORROW_MS, &c, e) < 0 ||
+		    database_begin(c, e) < 0 || progress_lock(c, &arena, execution_id, &lock, &execution, e) < 0)
+			return -1;
+		if (lock == PROGRESS_LOCKED &&
+		    run_locked(context, c, &m, &has_machine, &execution, plan, &arena, ret_result, e) < 0)
+			return -1;
+	}
+	if (lock != PROGRESS_LOCKED) {
+		ret_result->outcome = lock == PROGRESS_BUSY ? ROUND_BUSY : ROUND_FINISHED;
+		return 0;
+	}
+	if (has_machine)
+		report_transitions(context, &m);
+	const struct effects_pods unowned = unowned_pods(context, has_machine ? &m : NULL, execution_id, &arena);
+	effects_delete_pods(context, execution_id, &unowned, &arena, ret_result);
+	if (progress_execution_is_finished(execution.phase) && !ret_result->incomplete)
+		ret_result->outcome = ROUND_FINISHED;
+	return 0;
+}

@@ -1,0 +1,583 @@
+/*
+ * The machine against a model of everything outside: a database that only knows what was committed, a cluster whose
+ * pods end as fate has it, an object store. Random workflows run to their end while the engine crashes at random points
+ * — that is, what was not committed is forgotten and what was done outside remains — and watches lag, pods vanish,
+ * users abort. Invariants are checked at every commit.
+ */
+#include "controlplane/engine/machine.h"
+
+#include "base/text.h"
+#include "workflow_builder.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define PODS_MAXIMUM 512
+#define ROUNDS_MAXIMUM 3000
+#define NODES_MAXIMUM 12
+
+enum fate {
+	FATE_SUCCESS,
+	FATE_ERROR,            /* error.pb, not recoverable */
+	FATE_RECOVERABLE_USER, /* error.pb, recoverable, the user's budget */
+	FATE_RECOVERABLE_SYSTEM,
+	FATE_NO_OUTPUTS,
+	FATE_OOM,
+	FATE_INTERRUPTED,
+	FATE_PERMANENT,
+	FATE_COUNT
+};
+
+struct fake_pod {
+	char *name;
+	size_t node;
+	uint32_t attempt;
+	enum pod_state state; /* POD_SUCCEEDED: its container ended with 0 */
+	enum fate fate;
+	bool gone;
+	int64_t sum_of_inputs;
+};
+
+struct world {
+	struct arena arena; /* as long as the world */
+	unsigned random;
+	struct progress_definition definition;
+	struct machine_graph graph;
+	struct machine_options options;
+	size_t node_count;
+	uint32_t retries[NODES_MAXIMUM];
+	unsigned bad_percent;
+	int64_t now_ns;
+	/* The database. */
+	struct progress_execution execution;
+	struct progress_nodes rows;
+	size_t finished_tasks;
+	/* The cluster and the object store. */
+	struct fake_pod pods[PODS_MAXIMUM];
+	size_t pod_count;
+	bool start_written, end_written;
+	/* What happens to the round under way. */
+	int crash_in; /* effects and commits until the crash; < 0: none */
+	bool lags;
+};
+
+static unsigned pick(struct world *w, unsigned below)
+{
+	w->random = w->random * 1664525u + 1013904223u;
+	return (w->random >> 8) % below;
+}
+
+static bool crashes(struct world *w)
+{
+	return w->crash_in >= 0 && w->crash_in-- == 0;
+}
+
+/* ---- The cluster ---- */
+
+static struct fake_pod *find_pod(struct world *w, const char *name)
+{
+	for (size_t i = 0; i < w->pod_count; i++) {
+		if (text_equal(w->pods[i].name, name))
+			return &w->pods[i];
+	}
+	return NULL;
+}
+
+static bool has_ended(const struct fake_pod *pod)
+{
+	return pod->gone || pod->state == POD_SUCCEEDED || pod->state == POD_FAILED;
+}
+
+static int64_t sum(const Flyteidl__Core__LiteralMap *literals)
+{
+	int64_t total = 0;
+	for (size_t i = 0; i < literals->n_literals; i++)
+		total += literals->literals[i]->value->scalar->primitive->integer;
+	return total;
+}
+
+static void create_pod(struct world *w, struct machine *m, struct machine_node *node)
+{
+	const char *name = names_pod(m->arena, w->definition.name, node->row.node_id, node->row.attempt);
+	const size_t number = (size_t)strtoul(node->vertex->id + 1, NULL, 10);
+	if (find_pod(w, name))
+		return; /* a repetition: names are deterministic */
+	/* An attempt that has come to a good end is never run again. */
+	for (size_t i = 0; i < w->pod_count; i++) {
+		const struct fake_pod *other = &w->pods[i];
+		if (other->node != number)
+			continue;
+		assert_int_not_equal(other->attempt, node->row.attempt);
+		assert_false(!other->gone && other->state == POD_SUCCEEDED && other->fate == FATE_SUCCESS);
+		assert_true(other->attempt < node->row.attempt);
+	}
+	assert_true(w->pod_count < PODS_MAXIMUM);
+	w->pods[w->pod_count++] = (struct fake_pod){
+		.name = arena_strdup(&w->arena, name),
+		.node = number,
+		.attempt = node->row.attempt,
+		.state = POD_QUEUED,
+		.fate = pick(w, 100) < w->bad_percent ? (enum fate)(1 + pick(w, FATE_COUNT - 1)) : FATE_SUCCESS,
+		.sum_of_inputs = sum(node->inputs),
+	};
+}
+
+/* Something happens in the cluster. False when nothing can. */
+static bool cluster_moves(struct world *w)
+{
+	size_t candidates[PODS_MAXIMUM], count = 0;
+	for (size_t i = 0; i < w->pod_count; i++) {
+		if (!has_ended(&w->pods[i]))
+			candidates[count++] = i;
+	}
+	if (count == 0)
+		return false;
+	struct fake_pod *pod = &w->pods[candidates[pick(w, (unsigned)count)]];
+	if (pick(w, 60) == 0) {
+		pod->gone = true;
+	} else if (pod->state != POD_RUNNING) {
+		pod->state = pod->state == POD_QUEUED ? POD_INITIALIZING : POD_RUNNING;
+	} else {
+		pod->state = pod->fate == FATE_OOM || pod->fate == FATE_INTERRUPTED || pod->fate == FATE_PERMANENT
+		                     ? POD_FAILED
+		                     : POD_SUCCEEDED;
+	}
+	return true;
+}
+
+static struct pod_observation observe(const struct fake_pod *pod)
+{
+	struct pod_observation o = { .state = pod->state, .code = "", .message = "" };
+	if (pod->gone && pod->state != POD_SUCCEEDED && pod->state != POD_FAILED)
+		return (struct pod_observation){ .state = POD_FAILED,
+			                         .failure = POD_FAILURE_SYSTEM,
+			                         .code = "ResourceDeletedExternally",
+			                         .message = "gone" };
+	if (pod->state != POD_FAILED)
+		return o;
+	o.message = "failed";
+	o.failure = pod->fate == FATE_OOM         ? POD_FAILURE_USER
+	            : pod->fate == FATE_PERMANENT ? POD_FAILURE_PERMANENT
+	                                          : POD_FAILURE_SYSTEM;
+	o.code = pod->fate == FATE_OOM ? "OOMKilled" : pod->fate == FATE_PERMANENT ? "InvalidImageName" : "Interrupted";
+	return o;
+}
+
+static void give_result(struct world *w, struct machine *m, struct machine_node *node)
+{
+	const struct fake_pod *pod = find_pod(w, node->row.task->pod_name);
+	memset(&node->result, 0, sizeof(node->result));
+	assert_non_null(pod);
+	assert_int_equal(pod->state, POD_SUCCEEDED);
+	node->result.error_uri = "error.pb";
+	if (pod->fate == FATE_SUCCESS) {
+		node->result.outputs_found = true;
+		node->result.outputs = workflow_integer(m->arena, "o0", pod->sum_of_inputs + 1);
+	} else if (pod->fate != FATE_NO_OUTPUTS) {
+		Flyteidl__Core__ErrorDocument *document = proto_new(m->arena, flyteidl__core__error_document);
+		document->error = proto_new(m->arena, flyteidl__core__container_error);
+		document->error->kind = pod->fate == FATE_ERROR ? FLYTEIDL__CORE__CONTAINER_ERROR__KIND__NON_RECOVERABLE
+		                                                : FLYTEIDL__CORE__CONTAINER_ERROR__KIND__RECOVERABLE;
+		document->error->origin = pod->fate == FATE_RECOVERABLE_SYSTEM ? ERROR_KIND(SYSTEM) : ERROR_KIND(USER);
+		document->error->code = arena_strdup(m->arena, "USER:ValueError");
+		node->result.error = document;
+	}
+}
+
+/* ---- The database ---- */
+
+static struct progress_task *copy_task(struct arena *arena, const struct progress_task *from)
+{
+	struct progress_task *to = arena_copy(arena, from, sizeof(*from));
+	to->pod_name = arena_strdup(arena, from->pod_name);
+	to->pod_namespace = arena_strdup(arena, from->pod_namespace);
+	to->inputs_uri = arena_strdup(arena, from->inputs_uri);
+	to->outputs_uri = arena_strdup(arena, from->outputs_uri);
+	to->reason = arena_strdup(arena, from->reason);
+	to->closure = proto_copy(arena, from->closure);
+	to->closure->reasons = proto_copy_array(arena, to->closure->reasons, to->closure->n_reasons);
+	to->error = from->error ? proto_copy(arena, from->error) : NULL;
+	to->outputs = NULL;
+	to->changed = false;
+	to->row_id = 1;
+	return to;
+}
+
+static struct progress_node copy_node(struct arena *arena, const struct progress_node *from)
+{
+	struct progress_node to = *from;
+	to.node_id = arena_strdup(arena, from->node_id);
+	to.inputs_uri = arena_strdup(arena, from->inputs_uri);
+	to.outputs_uri = arena_strdup(arena, from->outputs_uri);
+	to.deck_uri = arena_strdup(arena, from->deck_uri);
+	to.checkpoint_uri = "";
+	to.error = from->error ? proto_copy(arena, from->error) : NULL;
+	to.outputs = from->outputs ? proto_copy(arena, from->outputs) : NULL;
+	to.inputs = NULL;
+	to.task = from->task ? copy_task(arena, from->task) : NULL;
+	to.changed = false;
+	return to;
+}
+
+static struct progress_node *find_row(struct world *w, const char *node_id)
+{
+	for (size_t i = 0; i < w->rows.count; i++) {
+		if (text_equal(w->rows.nodes[i].node_id, node_id))
+			return &w->rows.nodes[i];
+	}
+	return NULL;
+}
+
+static bool phase_is_final(Flyteidl__Core__NodeExecution__Phase phase)
+{
+	return phase != NODE(UNDEFINED) && phase != NODE(QUEUED) && phase != NODE(RUNNING);
+}
+
+static void save_node(struct world *w, const struct progress_node *row)
+{
+	struct progress_node *saved = find_row(w, row->node_id);
+	if (saved) {
+		assert_false(phase_is_final(saved->phase)); /* what is over stays as it is */
+		assert_true(row->attempt >= saved->attempt);
+		if (saved->task && row->task && saved->task->attempt == row->task->attempt) {
+			assert_int_not_equal(saved->task->phase, TASK(SUCCEEDED));
+			assert_false(saved->task->phase == TASK(RUNNING) && row->task->phase == TASK(QUEUED));
+		}
+		*saved = copy_node(&w->arena, row);
+		return;
+	}
+	struct progress_node copy = copy_node(&w->arena, row);
+	copy.row_id = (int64_t)w->rows.count + 1;
+	assert_true(w->rows.count < NODES_MAXIMUM + 2);
+	w->rows.nodes[w->rows.count++] = copy;
+}
+
+static void commit(struct world *w, const struct machine *m)
+{
+	if (m->execution.changed) {
+		assert_false(progress_execution_is_finished(w->execution.phase));
+		w->execution = m->execution;
+		w->execution.changed = false;
+		w->execution.error = m->execution.error ? proto_copy(&w->arena, m->execution.error) : NULL;
+		w->execution.outputs = m->execution.outputs ? proto_copy(&w->arena, m->execution.outputs) : NULL;
+		w->execution.outputs_uri = arena_strdup(&w->arena, m->execution.outputs_uri);
+	}
+	for (size_t i = 0; i < m->top.graph->count; i++) {
+		const struct progress_node *row = &m->top.nodes[i]->row;
+		if (row->changed || (row->task && row->task->changed))
+			save_node(w, row);
+	}
+	for (size_t i = 0; i < m->ended_task_count; i++) {
+		assert_true(m->ended_tasks[i].task->phase == TASK(FAILED));
+		assert_non_null(m->ended_tasks[i].task->error);
+	}
+}
+
+/* ---- Invariants of what is committed ---- */
+
+static Flyteidl__Core__NodeExecution__Phase phase_of(struct world *w, const char *node_id)
+{
+	const struct progress_node *row = find_row(w, node_id);
+	return row ? row->phase : NODE(UNDEFINED);
+}
+
+static void check_invariants(struct world *w)
+{
+	unsigned active = 0;
+	for (size_t i = 0; i < w->graph.count; i++) {
+		const struct machine_vertex *vertex = &w->graph.vertices[i];
+		const struct progress_node *row = find_row(w, vertex->id);
+		if (!row)
+			continue;
+		if (row->phase == NODE(QUEUED) || row->phase == NODE(RUNNING) || row->phase == NODE(SUCCEEDED)) {
+			for (size_t k = 0; k < vertex->upstream_count; k++)
+				assert_int_equal(phase_of(w, w->graph.vertices[vertex->upstream[k]].id),
+				                 NODE(SUCCEEDED));
+		}
+		if (vertex->kind && (row->phase == NODE(QUEUED) || row->phase == NODE(RUNNING)))
+			active++;
+		if (row->phase == NODE(FAILED) || row->phase == NODE(ABORTED))
+			assert_non_null(row->error);
+		if (!vertex->kind)
+			continue;
+		const uint32_t retries = w->retries[strtoul(vertex->id + 1, NULL, 10)];
+		assert_true(row->user_failures <= retries);
+		assert_true(row->system_failures <= w->options.system_retries);
+		assert_int_equal(row->attempt, row->user_failures + row->system_failures);
+	}
+	if (w->definition.spec->max_parallelism > 0)
+		assert_true(active <= (unsigned)w->definition.spec->max_parallelism);
+	if (progress_execution_is_finished(w->execution.phase))
+		assert_int_equal(active, 0);
+}
+
+/* ---- A round ---- */
+
+static void fulfil(struct world *w, struct machine *m, struct machine_node *node)
+{
+	switch (node->want) {
+	case WANT_OUTPUTS: {
+		const struct progress_node *row = find_row(w, node->row.node_id);
+		assert_non_null(row);
+		assert_int_equal(row->phase, NODE(SUCCEEDED));
+		node->outputs = row->outputs;
+		break;
+	}
+	case WANT_INPUTS_READ:
+		node->outputs = workflow_integer(m->arena, "x", 1);
+		break;
+	case WANT_WRITE:
+		if (text_equal(node->vertex->id, "start-node"))
+			w->start_written = true;
+		else
+			w->end_written = true;
+		break;
+	case WANT_POD:
+		assert_true(w->start_written);
+		create_pod(w, m, node);
+		node->creation = CREATION_DONE;
+		break;
+	case WANT_RESULT:
+		give_result(w, m, node);
+		break;
+	case WANT_NOTHING:
+		return;
+	}
+	node->answer = ANSWER_GIVEN;
+}
+
+static void observe_pods(struct world *w, struct machine *m)
+{
+	for (size_t i = 0; i < m->top.graph->count; i++) {
+		struct machine_node *node = m->top.nodes[i];
+		if (!machine_node_has_pod(node) || (w->lags && pick(w, 2)))
+			continue;
+		const struct fake_pod *pod = find_pod(w, node->row.task->pod_name);
+		assert_non_null(pod);
+		node->pod.known = true;
+		node->pod.observation = observe(pod);
+	}
+}
+
+/* False when the engine crashed. */
+static bool fulfil_all(struct world *w, struct machine *m, bool *ret_any)
+{
+	*ret_any = false;
+	/* In any order: they are done at the same time. */
+	const size_t first = pick(w, (unsigned)m->top.graph->count);
+	for (size_t i = 0; i < m->top.graph->count; i++) {
+		struct machine_node *node = m->top.nodes[(first + i) % m->top.graph->count];
+		if (node->want == WANT_NOTHING || node->answer != ANSWER_PENDING)
+			continue;
+		if (crashes(w))
+			return false;
+		*ret_any = true;
+		if (w->lags && pick(w, 10) == 0)
+			node->answer = ANSWER_UNAVAILABLE;
+		else
+			fulfil(w, m, node);
+	}
+	return true;
+}
+
+static void delete_unowned(struct world *w, const struct machine *m)
+{
+	for (size_t i = 0; i < w->pod_count; i++) {
+		if (!has_ended(&w->pods[i]) && !machine_owns_pod(m, w->pods[i].name))
+			w->pods[i].gone = true;
+	}
+}
+
+/* Returns the time at which the machine wants to be called again; 0: none. */
+static int64_t run_round(struct world *w)
+{
+	auto_arena struct arena arena = ARENA_INIT((size_t)64 << 20);
+	auto_err struct err e = ERR_INIT;
+	struct machine m;
+	struct progress_nodes rows = { .count = w->rows.count,
+		                       .nodes = arena_array(&arena, struct progress_node, w->rows.count) };
+	for (size_t i = 0; i < rows.count; i++) {
+		rows.nodes[i] = copy_node(&arena, &w->rows.nodes[i]);
+		rows.nodes[i].outputs = NULL;
+	}
+	assert_int_equal(
+	        machine_init(&m, &arena, &w->options, &w->definition, &w->graph, &w->execution, &rows, w->now_ns, &e),
+	        0);
+	observe_pods(w, &m);
+	for (bool any = true; any;) {
+		machine_step(&m);
+		if (!fulfil_all(w, &m, &any))
+			return w->now_ns + 1;
+	}
+	if (crashes(w))
+		return w->now_ns + 1;
+	commit(w, &m);
+	check_invariants(w);
+	if (crashes(w))
+		return w->now_ns + 1;
+	delete_unowned(w, &m);
+	return m.wake_at_ns;
+}
+
+/* ---- Worlds ---- */
+
+static void make_workflow(struct world *w)
+{
+	struct workflow_builder b = workflow_builder(&w->arena);
+	w->node_count = 1 + pick(w, NODES_MAXIMUM - 1);
+	for (size_t i = 0; i < w->node_count; i++) {
+		size_t upstream[NODES_MAXIMUM], count = 0;
+		for (size_t k = 0; k < i; k++) {
+			if (pick(w, 3) == 0)
+				upstream[count++] = k;
+		}
+		w->retries[i] = pick(w, 3);
+		workflow_add_task(&b, w->retries[i], upstream, count);
+	}
+	if (pick(w, 2))
+		b.template->metadata->on_failure =
+		        FLYTEIDL__CORE__WORKFLOW_METADATA__ON_FAILURE_POLICY__FAIL_AFTER_EXECUTABLE_NODES_COMPLETE;
+	auto_err struct err e = ERR_INIT;
+	w->definition = workflow_execution(&w->arena, workflow_finish(&b));
+	assert_int_equal(machine_graph_build(&w->arena, w->definition.closure, &w->graph, &e), 0);
+	if (pick(w, 2)) {
+		Flyteidl__Admin__ExecutionSpec *spec = proto_new(&w->arena, flyteidl__admin__execution_spec);
+		spec->max_parallelism = (int32_t)(1 + pick(w, 3));
+		w->definition.spec = spec;
+	}
+	if (pick(w, 3) == 0)
+		w->definition.inputs = NULL; /* too large for the row */
+}
+
+/* What the end node's outputs have to be, computed from the graph alone. */
+static int64_t expected_output(const struct world *w, size_t vertex)
+{
+	const struct machine_vertex *v = &w->graph.vertices[vertex];
+	int64_t total = 1;
+	for (size_t i = 0; i < v->upstream_count; i++)
+		total += v->upstream[i] == w->graph.start ? 1 : expected_output(w, v->upstream[i]);
+	return total;
+}
+
+static void check_outputs(const struct world *w)
+{
+	const struct machine_vertex *end = &w->graph.vertices[w->graph.end];
+	assert_true(w->end_written);
+	assert_string_equal(
+	        w->execution.outputs_uri,
+	        "s3://my-s3-bucket/metadata/propeller/flytesnacks-development-e1/end-node/data/0/outputs.pb");
+	for (size_t i = 0; i < end->upstream_count; i++) {
+		char name[16];
+		(void)snprintf(name, sizeof(name), "o%s", w->graph.vertices[end->upstream[i]].id + 1);
+		assert_int_equal(workflow_integer_of(w->execution.outputs, name), expected_output(w, end->upstream[i]));
+	}
+}
+
+/* Some pod ended badly or vanished. */
+static bool there_was_a_reason(const struct world *w)
+{
+	for (size_t i = 0; i < w->pod_count; i++) {
+		if (w->pods[i].gone || w->pods[i].fate != FATE_SUCCESS)
+			return true;
+	}
+	return false;
+}
+
+static void check_end(struct world *w, bool aborted)
+{
+	for (size_t i = 0; i < w->pod_count; i++)
+		assert_true(has_ended(&w->pods[i])); /* nothing runs on */
+	switch (w->execution.phase) {
+	case EXECUTION(SUCCEEDED):
+		for (size_t i = 0; i < w->graph.count; i++)
+			assert_int_equal(phase_of(w, w->graph.vertices[i].id), NODE(SUCCEEDED));
+		check_outputs(w);
+		break;
+	case EXECUTION(FAILED): {
+		bool any = false;
+		assert_non_null(w->execution.error);
+		for (size_t i = 0; i < w->rows.count; i++)
+			any = any || w->rows.nodes[i].phase == NODE(FAILED);
+		assert_true(any);
+		if (!there_was_a_reason(w))
+			fail_msg("failed for no reason: %s: %s", w->execution.error->code, w->execution.error->message);
+		break;
+	}
+	case EXECUTION(ABORTED):
+		assert_true(aborted);
+		break;
+	default:
+		fail_msg("the execution ends in phase %d", (int)w->execution.phase);
+	}
+}
+
+static void run_world(unsigned seed, unsigned *ended)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	w->arena = (struct arena)ARENA_INIT((size_t)256 << 20);
+	w->random = seed * 2654435761u + 1;
+	w->options = (struct machine_options)MACHINE_OPTIONS_DEFAULT;
+	w->rows.nodes = arena_array(&w->arena, struct progress_node, NODES_MAXIMUM + 2);
+	w->execution = (struct progress_execution){ .id = 1, .outputs_uri = "", .abort_cause = "" };
+	w->now_ns = 1000000000;
+	w->bad_percent = (unsigned[]){ 0, 10, 30 }[pick(w, 3)];
+	make_workflow(w);
+	const bool harsh = pick(w, 4) != 0;
+	bool aborted = false;
+	unsigned rounds = 0;
+	while (!progress_execution_is_finished(w->execution.phase)) {
+		if (++rounds > ROUNDS_MAXIMUM)
+			fail_msg("seed %u: not at its end after %d rounds", seed, ROUNDS_MAXIMUM);
+		w->crash_in = harsh && pick(w, 3) == 0 ? (int)pick(w, 6) : -1;
+		w->lags = harsh && pick(w, 3) == 0;
+		if (harsh && !aborted && pick(w, 200) == 0) {
+			w->execution.phase = EXECUTION(ABORTING);
+			w->execution.abort_cause = "enough";
+			aborted = true;
+		}
+		const bool disturbed = w->crash_in >= 0 || w->lags;
+		const int64_t wake_at_ns = run_round(w);
+		w->now_ns += 1000000;
+		/* Nothing is under way and nobody was in the way: then the machine must know when to go on. */
+		if (!cluster_moves(w) && !disturbed && !progress_execution_is_finished(w->execution.phase)) {
+			const int64_t again = run_round(w);
+			if (!progress_execution_is_finished(w->execution.phase) && !cluster_moves(w)) {
+				if (!again)
+					fail_msg("seed %u: waits for nothing", seed);
+				w->now_ns = again;
+			}
+		}
+		if (wake_at_ns > w->now_ns && pick(w, 4) == 0)
+			w->now_ns = wake_at_ns;
+	}
+	w->crash_in = -1;
+	w->lags = false;
+	/* After a crash between commit and clean-up the pods that still run wake the execution once more. */
+	run_round(w);
+	check_end(w, aborted);
+	ended[w->execution.phase]++;
+	arena_release(&w->arena);
+	free(w);
+}
+
+static void test_random_worlds(void **state)
+{
+	(void)state;
+	unsigned ended[10] = { 0 };
+	for (unsigned seed = 1; seed <= 1500; seed++)
+		run_world(seed, ended);
+	/* The worlds are worth something only if they end in different ways. */
+	assert_true(ended[EXECUTION(SUCCEEDED)] > 200);
+	assert_true(ended[EXECUTION(FAILED)] > 200);
+	assert_true(ended[EXECUTION(ABORTED)] > 50);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random_worlds) };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,227 @@
+#include "workflow_builder.h"
+
+#include "base/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* proto_new for the generated messages of map entries and other nested types, which have no unpack function. */
+#define NESTED_NEW(arena, type, prefix) ((type *)proto_new_of((arena), &prefix##__descriptor))
+
+static Flyteidl__Core__Variable *integer_variable(struct arena *arena)
+{
+	Flyteidl__Core__Variable *variable = proto_new(arena, flyteidl__core__variable);
+	variable->type = proto_new(arena, flyteidl__core__literal_type);
+	variable->type->type_case = FLYTEIDL__CORE__LITERAL_TYPE__TYPE_SIMPLE;
+	variable->type->simple = FLYTEIDL__CORE__SIMPLE_TYPE__INTEGER;
+	return variable;
+}
+
+static void declare(struct arena *arena, Flyteidl__Core__VariableMap *variables, const char *name)
+{
+	Flyteidl__Core__VariableMap__VariablesEntry *entry = NESTED_NEW(
+	        arena, Flyteidl__Core__VariableMap__VariablesEntry, flyteidl__core__variable_map__variables_entry);
+	entry->key = arena_strdup(arena, name);
+	entry->value = integer_variable(arena);
+	proto_append(arena, variables->n_variables, variables->variables, entry);
+}
+
+static Flyteidl__Core__Binding *promise(struct arena *arena, const char *variable, const char *node, const char *output)
+{
+	Flyteidl__Core__Binding *binding = proto_new(arena, flyteidl__core__binding);
+	binding->var = arena_strdup(arena, variable);
+	binding->binding = proto_new(arena, flyteidl__core__binding_data);
+	binding->binding->value_case = FLYTEIDL__CORE__BINDING_DATA__VALUE_PROMISE;
+	binding->binding->promise = proto_new(arena, flyteidl__core__output_reference);
+	binding->binding->promise->node_id = arena_strdup(arena, node);
+	binding->binding->promise->var = arena_strdup(arena, output);
+	return binding;
+}
+
+static Flyteidl__Core__TypedInterface *interface(struct arena *arena)
+{
+	Flyteidl__Core__TypedInterface *interface = proto_new(arena, flyteidl__core__typed_interface);
+	interface->inputs = proto_new(arena, flyteidl__core__variable_map);
+	interface->outputs = proto_new(arena, flyteidl__core__variable_map);
+	return interface;
+}
+
+static Flyteidl__Core__Identifier *identifier(struct arena *arena, const char *name)
+{
+	Flyteidl__Core__Identifier *id = proto_new(arena, flyteidl__core__identifier);
+	id->project = arena_strdup(arena, "flytesnacks");
+	id->domain = arena_strdup(arena, "development");
+	id->name = arena_strdup(arena, name);
+	id->version = arena_strdup(arena, "v1");
+	return id;
+}
+
+static Flyteidl__Core__Node *add_node(struct workflow_builder *b, const char *id)
+{
+	Flyteidl__Core__Node *node = proto_new(b->arena, flyteidl__core__node);
+	node->id = arena_strdup(b->arena, id);
+	proto_append(b->arena, b->template->n_nodes, b->template->nodes, node);
+	return node;
+}
+
+struct workflow_builder workflow_builder(struct arena *arena)
+{
+	struct workflow_builder b = { .arena = arena,
+		                      .closure = proto_new(arena, flyteidl__core__compiled_workflow_closure) };
+	b.closure->primary = proto_new(arena, flyteidl__core__compiled_workflow);
+	b.closure->primary->connections = proto_new(arena, flyteidl__core__connection_set);
+	b.template = b.closure->primary->template_ = proto_new(arena, flyteidl__core__workflow_template);
+	b.template->id = identifier(arena, "wf");
+	b.template->metadata = proto_new(arena, flyteidl__core__workflow_metadata);
+	b.template->interface = interface(arena);
+	declare(arena, b.template->interface->inputs, "x");
+	add_node(&b, "start-node");
+	return b;
+}
+
+static void connect(struct workflow_builder *b, const char *to, const char *const *from, size_t count)
+{
+	Flyteidl__Core__ConnectionSet__UpstreamEntry *entry = NESTED_NEW(
+	        b->arena, Flyteidl__Core__ConnectionSet__UpstreamEntry, flyteidl__core__connection_set__upstream_entry);
+	entry->key = arena_strdup(b->arena, to);
+	entry->value =
+	        NESTED_NEW(b->arena, Flyteidl__Core__ConnectionSet__IdList, flyteidl__core__connection_set__id_list);
+	for (size_t i = 0; i < count; i++)
+		proto_append(b->arena, entry->value->n_ids, entry->value->ids, arena_strdup(b->arena, from[i]));
+	Flyteidl__Core__ConnectionSet *connections = b->closure->primary->connections;
+	proto_append(b->arena, connections->n_upstream, connections->upstream, entry);
+}
+
+Flyteidl__Core__Node *workflow_add_task(struct workflow_builder *b, uint32_t retries, const size_t *upstream,
+                                        size_t upstream_count)
+{
+	const size_t number = b->closure->n_tasks;
+	const char *from[64] = { "start-node" };
+	Flyteidl__Core__TaskTemplate *task = proto_new(b->arena, flyteidl__core__task_template);
+	task->id = identifier(b->arena, arena_printf(b->arena, "t%zu", number));
+	task->type = arena_strdup(b->arena, "python-task");
+	task->metadata = proto_new(b->arena, flyteidl__core__task_metadata);
+	task->metadata->retries = proto_new(b->arena, flyteidl__core__retry_strategy);
+	task->metadata->retries->retries = retries;
+	task->interface = interface(b->arena);
+	declare(b->arena, task->interface->outputs, "o0");
+	task->target_case = FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER;
+	task->container = proto_new(b->arena, flyteidl__core__container);
+	task->container->image = arena_strdup(b->arena, "image");
+	Flyteidl__Core__CompiledTask *compiled = proto_new(b->arena, flyteidl__core__compiled_task);
+	compiled->template_ = task;
+	proto_append(b->arena, b->closure->n_tasks, b->closure->tasks, compiled);
+
+	Flyteidl__Core__Node *node = add_node(b, arena_printf(b->arena, "n%zu", number));
+	node->metadata = proto_new(b->arena, flyteidl__core__node_metadata);
+	node->metadata->name = task->id->name;
+	node->target_case = FLYTEIDL__CORE__NODE__TARGET_TASK_NODE;
+	node->task_node = proto_new(b->arena, flyteidl__core__task_node);
+	node->task_node->reference_case = FLYTEIDL__CORE__TASK_NODE__REFERENCE_REFERENCE_ID;
+	node->task_node->reference_id = task->id;
+	if (upstream_count == 0) {
+		declare(b->arena, task->interface->inputs, "i0");
+		proto_append(b->arena, node->n_inputs, node->inputs, promise(b->arena, "i0", "", "x"));
+	}
+	assert_true(upstream_count <= ARRAY_LENGTH(from));
+	for (size_t i = 0; i < upstream_count; i++) {
+		const char *input = arena_printf(b->arena, "i%zu", upstream[i]);
+		from[i] = arena_printf(b->arena, "n%zu", upstream[i]);
+		declare(b->arena, task->interface->inputs, input);
+		proto_append(b->arena, node->n_inputs, node->inputs, promise(b->arena, input, from[i], "o0"));
+	}
+	connect(b, node->id, from, upstream_count ? upstream_count : 1);
+	return node;
+}
+
+Flyteidl__Core__TaskTemplate *workflow_task(const struct workflow_builder *b, size_t number)
+{
+	return b->closure->tasks[number]->template_;
+}
+
+static bool is_followed(const struct workflow_builder *b, const char *id)
+{
+	const Flyteidl__Core__ConnectionSet *connections = b->closure->primary->connections;
+	for (size_t i = 0; i < connections->n_upstream; i++) {
+		for (size_t k = 0; k < connections->upstream[i]->value->n_ids; k++) {
+			if (text_equal(connections->upstream[i]->value->ids[k], id))
+				return true;
+		}
+	}
+	return false;
+}
+
+Flyteidl__Core__CompiledWorkflowClosure *workflow_finish(struct workflow_builder *b)
+{
+	const char **leaves = arena_array(b->arena, const char *, b->template->n_nodes);
+	size_t count = 0;
+	for (size_t i = 1; i < b->template->n_nodes; i++) {
+		const char *id = b->template->nodes[i]->id;
+		if (is_followed(b, id))
+			continue;
+		const char *output = arena_printf(b->arena, "o%s", id + 1);
+		leaves[count++] = id;
+		declare(b->arena, b->template->interface->outputs, output);
+		proto_append(b->arena, b->template->n_outputs, b->template->outputs,
+		             promise(b->arena, output, id, "o0"));
+	}
+	Flyteidl__Core__Node *end = add_node(b, "end-node");
+	end->n_inputs = b->template->n_outputs;
+	end->inputs = b->template->outputs;
+	connect(b, "end-node", leaves, count);
+	return b->closure;
+}
+
+Flyteidl__Core__LiteralMap *workflow_integer(struct arena *arena, const char *name, int64_t value)
+{
+	Flyteidl__Core__Primitive *primitive = proto_new(arena, flyteidl__core__primitive);
+	primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_INTEGER;
+	primitive->integer = value;
+	Flyteidl__Core__Literal *literal = proto_new(arena, flyteidl__core__literal);
+	literal->value_case = FLYTEIDL__CORE__LITERAL__VALUE_SCALAR;
+	literal->scalar = proto_new(arena, flyteidl__core__scalar);
+	literal->scalar->value_case = FLYTEIDL__CORE__SCALAR__VALUE_PRIMITIVE;
+	literal->scalar->primitive = primitive;
+	Flyteidl__Core__LiteralMap *literals = proto_new(arena, flyteidl__core__literal_map);
+	Flyteidl__Core__LiteralMap__LiteralsEntry *entry = NESTED_NEW(arena, Flyteidl__Core__LiteralMap__LiteralsEntry,
+	                                                              flyteidl__core__literal_map__literals_entry);
+	entry->key = arena_strdup(arena, name);
+	entry->value = literal;
+	proto_append(arena, literals->n_literals, literals->literals, entry);
+	return literals;
+}
+
+int64_t workflow_integer_of(const Flyteidl__Core__LiteralMap *literals, const char *name)
+{
+	assert_non_null(literals);
+	for (size_t i = 0; i < literals->n_literals; i++) {
+		if (text_equal(literals->literals[i]->key, name))
+			return literals->literals[i]->value->scalar->primitive->integer;
+	}
+	fail_msg("there is no literal \"%s\"", name);
+	return 0;
+}
+
+struct progress_definition workflow_execution(struct arena *arena,
+                                              const Flyteidl__Core__CompiledWorkflowClosure *closure)
+{
+	return (struct progress_definition){
+		.id = 1,
+		.project = "flytesnacks",
+		.domain = "development",
+		.name = "e1",
+		.workflow_project = "flytesnacks",
+		.workflow_domain = "development",
+		.workflow_name = "wf",
+		.workflow_version = "v1",
+		.launch_plan_name = "wf",
+		.spec = proto_new(arena, flyteidl__admin__execution_spec),
+		.closure = closure,
+		.inputs = workflow_integer(arena, "x", 1),
+		.inputs_uri = "s3://bucket/inputs",
+	};
+}

@@ -1,0 +1,37 @@
+/* Compiled workflows for the engine's tests, built by hand: task nodes that each put out the integer "o0". Everything
+ * is in the arena. */
+#ifndef SANDBOX_TESTS_UNIT_ENGINE_WORKFLOW_BUILDER_H
+#define SANDBOX_TESTS_UNIT_ENGINE_WORKFLOW_BUILDER_H
+
+#include "base/arena.h"
+#include "controlplane/store/progress.h"
+
+struct workflow_builder {
+	struct arena *arena;
+	Flyteidl__Core__CompiledWorkflowClosure *closure;
+	Flyteidl__Core__WorkflowTemplate *template;
+};
+
+struct workflow_builder workflow_builder(struct arena *arena);
+/*
+ * Adds node "n<k>" running task "t<k>" of type python-task, after the nodes with these numbers: its inputs "i<j>" are
+ * their outputs. Without any it follows the start node, and its input "i0" is the workflow's input "x". Returns the
+ * node.
+ */
+Flyteidl__Core__Node *workflow_add_task(struct workflow_builder *b, uint32_t retries, const size_t *upstream,
+                                        size_t upstream_count);
+/* The template of a node's task. */
+Flyteidl__Core__TaskTemplate *workflow_task(const struct workflow_builder *b, size_t number);
+/* Adds end node and connections: the workflow's outputs "o<k>" are those of the nodes that nothing follows. */
+Flyteidl__Core__CompiledWorkflowClosure *workflow_finish(struct workflow_builder *b);
+
+/* A map of one integer. */
+Flyteidl__Core__LiteralMap *workflow_integer(struct arena *arena, const char *name, int64_t value);
+/* The integer of that name; fails the test when it is not there. */
+int64_t workflow_integer_of(const Flyteidl__Core__LiteralMap *literals, const char *name);
+
+/* An execution "e1" of the closure with input x = 1. */
+struct progress_definition workflow_execution(struct arena *arena,
+                                              const Flyteidl__Core__CompiledWorkflowClosure *closure);
+
+#endif
