@@ -187,8 +187,10 @@ static int check_concurrency(struct rpc_call *call, struct database_connection *
 
 static int put(struct api *api, const char *uri, struct proto_bytes bytes, struct err *e)
 {
-	if (objects_put(api->objects, uri, bytes.data, bytes.length, "application/octet-stream", e) < 0)
-		return err_wrap(e, "cannot store the inputs at \"%s\"", uri);
+	if (objects_put(api->objects, uri, bytes.data, bytes.length, "application/octet-stream", e) < 0) {
+		literals_store_failed(e);
+		return err_wrap(e, "cannot store the inputs");
+	}
 	return 0;
 }
 

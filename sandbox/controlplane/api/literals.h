@@ -29,6 +29,9 @@ int literals_answer(struct api *api, struct rpc_call *call, const struct stored_
 int literals_load(struct api *api, struct rpc_call *call, const struct stored_literals *stored,
                   Flyteidl__Core__LiteralMap **ret_map, struct err *e);
 
+/* An object store that finds fault with what we ask is our failure, not the client's: makes it INTERNAL. Returns -1. */
+int literals_store_failed(struct err *e);
+
 /* For a deck and other objects that clients fetch by themselves: a URL for reading `uri`, good for an hour. */
 int literals_sign(struct api *api, struct rpc_call *call, const char *uri, char **ret_url, struct err *e);
 

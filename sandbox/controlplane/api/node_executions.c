@@ -140,7 +140,7 @@ static Flyteidl__Core__CompiledWorkflowClosure *load_dynamic_workflow(struct api
 {
 	struct proto_bytes bytes;
 	if (objects_get(api->objects, call->arena, uri, DYNAMIC_WORKFLOW_MAXIMUM, &bytes, e) < 0) {
-		err_wrap(e, "cannot read the dynamic workflow \"%s\"", uri);
+		literals_store_failed(e);
 		return NULL;
 	}
 	Flyteidl__Core__CompiledWorkflowClosure *closure =
