@@ -20,11 +20,11 @@ int main(void)
 	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
 		return EXIT_FAILURE;
 	for (;;) {
+		/* Signals of the same kind are merged, and children may be older than this program: reap all that have ended. */
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
 		int signal = sigwaitinfo(&signals, NULL);
 		if (signal == SIGINT || signal == SIGTERM)
 			return EXIT_SUCCESS;
-		/* Signals of the same kind are merged: reap all that have ended. */
-		while (waitpid(-1, NULL, WNOHANG) > 0)
-			;
 	}
 }

@@ -6,8 +6,10 @@
 
 #define NANO INT64_C(1000000000)
 #define DIGITS_MAXIMUM 64
-/* Above every sum that can occur; keeps the arithmetic far from __int128's end. */
-#define VALUE_MAXIMUM ((__int128)INT64_MAX * NANO)
+/* Kubernetes caps binary quantities at int64; decimal ones may be larger, here up to what __int128 holds with room to
+ * multiply by ten. */
+#define BINARY_MAXIMUM ((__int128)INT64_MAX * NANO)
+#define DECIMAL_MAXIMUM ((__int128)NANO * NANO * NANO * NANO)
 
 struct suffix {
 	const char *text;
@@ -43,7 +45,8 @@ static bool find_suffix(const char *text, struct suffix *ret_suffix)
 			return true;
 		}
 	}
-	if ((*text != 'e' && *text != 'E') || !text_to_int64(text + 1 + (text[1] == '+'), -100, 100, &exponent))
+	if ((*text != 'e' && *text != 'E') ||
+	    !text_to_int64(text + 1 + (text[1] == '+'), text[1] == '+' ? 0 : -100, 100, &exponent))
 		return false;
 	/* Beyond these the value is below a nano or above the cap whatever the digits say, up to DIGITS_MAXIMUM. */
 	*ret_suffix = (struct suffix){ .nano = 1, .format = QUANTITY_DECIMAL_EXPONENT };
@@ -55,14 +58,14 @@ static bool find_suffix(const char *text, struct suffix *ret_suffix)
 }
 
 /* digits × unit with the last `fraction` digits behind the point: exact, then rounded up to a nano, capped. */
-static __int128 scale(const char *digits, size_t count, size_t fraction, __int128 unit)
+static __int128 scale(const char *digits, size_t count, size_t fraction, __int128 unit, __int128 maximum)
 {
 	__int128 whole = 0, part = 0;
 	bool lost = false;
 	for (size_t i = 0; i < count - fraction; i++) {
 		whole = whole * 10 + (digits[i] - '0') * unit;
-		if (whole > VALUE_MAXIMUM)
-			return VALUE_MAXIMUM;
+		if (whole > maximum)
+			return maximum;
 	}
 	/* From the last digit: floor((n + floor(x)) / 10) is floor((n + x) / 10), so only what falls off has to be
 	 * remembered. */
@@ -72,7 +75,7 @@ static __int128 scale(const char *digits, size_t count, size_t fraction, __int12
 		part /= 10;
 	}
 	whole += part + lost;
-	return whole > VALUE_MAXIMUM ? VALUE_MAXIMUM : whole;
+	return whole > maximum ? maximum : whole;
 }
 
 bool quantity_parse(const char *text, struct quantity *ret_quantity)
@@ -94,7 +97,8 @@ bool quantity_parse(const char *text, struct quantity *ret_quantity)
 	struct suffix suffix;
 	if (!count || !find_suffix(text, &suffix))
 		return false;
-	__int128 nano = scale(digits, count, fraction, suffix.nano);
+	__int128 maximum = suffix.format == QUANTITY_BINARY ? BINARY_MAXIMUM : DECIMAL_MAXIMUM;
+	__int128 nano = scale(digits, count, fraction, suffix.nano, maximum);
 	*ret_quantity = (struct quantity){ .nano = negative ? -nano : nano, .format = suffix.format };
 	return true;
 }
@@ -140,10 +144,9 @@ void quantity_print(const struct quantity *quantity, char text[QUANTITY_TEXT_SIZ
 		snprintf(text, QUANTITY_TEXT_SIZE, "0");
 		return;
 	}
-	/* Kubernetes prints small binary quantities as decimal ones, and rounds the rest up to whole bytes. */
-	if (quantity->format == QUANTITY_BINARY && magnitude >= (__int128)1024 * NANO) {
-		__int128 whole = (magnitude + NANO - 1) / NANO;
-		print_binary(nano < 0 ? -whole : whole, text);
+	/* Kubernetes prints binary quantities that are small or no whole number as decimal ones. */
+	if (quantity->format == QUANTITY_BINARY && magnitude >= (__int128)1024 * NANO && nano % NANO == 0) {
+		print_binary(nano / NANO, text);
 		return;
 	}
 	size_t step = 0;

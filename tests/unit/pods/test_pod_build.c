@@ -1,0 +1,544 @@
+#include "base/text.h"
+#include "controlplane/engine/pod.h"
+#include "controlplane/engine/pod_internal.h"
+#include "proto/message.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define new_nested(arena, prefix) ((void *)proto_new_of((arena), &prefix##__descriptor))
+
+static const struct pod_environment platform[] = {
+	{ "FLYTE_AWS_ENDPOINT", "http://flyte-sandbox-minio.flyte:9000" },
+	{ "FLYTE_PLATFORM_INSECURE", "true" },
+};
+static const struct pod_defaults defaults = {
+	.environment = platform,
+	.environment_count = ARRAY_LENGTH(platform),
+	.cpu_request = "100m",
+	.memory_request = "200Mi",
+};
+
+struct fixture {
+	struct arena arena;
+	Flyteidl__Core__TaskTemplate *task;
+	Flyteidl__Admin__ExecutionSpec *spec;
+	struct pod_request request;
+	struct err e;
+	bool needs_task_template;
+};
+
+static char **strings(struct arena *arena, size_t count, const char *const *values)
+{
+	char **copy = arena_array(arena, char *, count);
+	for (size_t i = 0; i < count; i++)
+		copy[i] = arena_strdup(arena, values[i]);
+	return copy;
+}
+
+static Flyteidl__Core__KeyValuePair *pair(struct arena *arena, const char *key, const char *value)
+{
+	Flyteidl__Core__KeyValuePair *made = proto_new(arena, flyteidl__core__key_value_pair);
+	made->key = arena_strdup(arena, key);
+	made->value = arena_strdup(arena, value);
+	return made;
+}
+
+static Flyteidl__Core__TaskTemplate *make_task(struct arena *arena)
+{
+	Flyteidl__Core__TaskTemplate *task = proto_new(arena, flyteidl__core__task_template);
+	task->id = proto_new(arena, flyteidl__core__identifier);
+	task->id->project = arena_strdup(arena, "flytesnacks");
+	task->id->domain = arena_strdup(arena, "development");
+	task->id->name = arena_strdup(arena, "Wf.Module.task_1__");
+	task->id->version = arena_strdup(arena, "v1");
+	task->type = arena_strdup(arena, "python-task");
+	task->target_case = FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER;
+	Flyteidl__Core__Container *container = proto_new(arena, flyteidl__core__container);
+	container->image = arena_strdup(arena, "cr.flyte.org/flyteorg/flytekit:py3.11-1.16.31");
+	container->n_args = 4;
+	container->args = strings(
+	        arena, 4, (const char *[]){ "pyflyte-execute", "--inputs", "{{.input}}", "{{.perRetryUniqueKey}}" });
+	proto_append(arena, container->n_env, container->env, pair(arena, "FLYTE_INTERNAL_IMAGE", "image"));
+	proto_append(arena, container->n_env, container->env, pair(arena, "FLYTE_PLATFORM_INSECURE", "false"));
+	task->container = container;
+	return task;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = xcalloc(1, sizeof(*fixture));
+	fixture->arena.maximum = 1 << 20;
+	struct arena *arena = &fixture->arena;
+	fixture->task = make_task(arena);
+	fixture->spec = proto_new(arena, flyteidl__admin__execution_spec);
+	fixture->request = (struct pod_request){
+		.namespace = "flytesnacks-development",
+		.name = "exec-n0-1",
+		.task = fixture->task,
+		.execution_spec = fixture->spec,
+		.project = "flytesnacks",
+		.domain = "development",
+		.execution_name = "exec",
+		.workflow_name = "Wf.Module.wf",
+		.workflow_id_text = "flytesnacks:development:Wf.Module.wf",
+		.node_id = "n0",
+		.attempt = 1,
+		.input_uri = "s3://b/n0/data/inputs.pb",
+		.output_prefix = "s3://b/n0/data/1",
+		.raw_output_prefix = "s3://b/data/ab/exec-n0-1",
+		.checkpoint_prefix = "s3://b/data/ab/exec-n0-1/_flytecheckpoints",
+		.previous_checkpoint_prefix = "",
+		.task_template_uri = "s3://b/n0/data/task.pb",
+		.defaults = &defaults,
+	};
+	*state = fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+	arena_release(&fixture->arena);
+	err_release(&fixture->e);
+	free(fixture);
+	return 0;
+}
+
+static json_t *build(struct fixture *fixture)
+{
+	json_t *pod = pod_build(&fixture->arena, &fixture->request, &fixture->needs_task_template, &fixture->e);
+	if (!pod)
+		fail_msg("%s", err_message(&fixture->e));
+	return pod;
+}
+
+static void expect_refusal(struct fixture *fixture, const char *message)
+{
+	assert_null(pod_build(&fixture->arena, &fixture->request, NULL, &fixture->e));
+	assert_string_equal(err_id(&fixture->e), "BadTaskSpecification");
+	assert_non_null(strstr(err_message(&fixture->e), message));
+}
+
+static const json_t *container_of(const json_t *pod, const char *list, size_t index)
+{
+	return json_array_get(json_lookup(pod, list), index);
+}
+
+/* The value of a variable, or NULL; fails when it is there twice. */
+static const char *variable(const json_t *container, const char *name)
+{
+	const char *value = NULL;
+	unsigned count = 0;
+	const json_t *env = json_object_get(container, "env");
+	for (size_t i = 0; i < json_array_size(env); i++) {
+		if (!text_equal(json_string_at(json_array_get(env, i), "name", NULL), name))
+			continue;
+		value = json_string_at(json_array_get(env, i), "value", NULL);
+		count++;
+	}
+	assert_true(count <= 1);
+	return value;
+}
+
+static void assert_text(const json_t *value, const char *path, const char *expected)
+{
+	const char *text = json_string_at(value, path, NULL);
+	assert_non_null(text);
+	assert_string_equal(text, expected);
+}
+
+static void test_container_task(void **state)
+{
+	struct fixture *fixture = *state;
+	auto_json json_t *pod = build(fixture);
+	assert_text(pod, "apiVersion", "v1");
+	assert_text(pod, "kind", "Pod");
+	assert_text(pod, "metadata/name", "exec-n0-1");
+	assert_text(pod, "metadata/namespace", "flytesnacks-development");
+	assert_text(pod, "spec/restartPolicy", "Never");
+	assert_text(pod, "spec/serviceAccountName", "default");
+	assert_true(json_is_false(json_lookup(pod, "spec/automountServiceAccountToken")));
+	assert_true(json_is_false(json_lookup(pod, "spec/enableServiceLinks")));
+	assert_null(json_lookup(pod, "spec/volumes"));
+	assert_int_equal(json_array_size(json_lookup(pod, "spec/containers")), 1);
+	const json_t *container = container_of(pod, "spec/containers", 0);
+	assert_text(container, "name", "exec-n0-1");
+	assert_text(container, "image", "cr.flyte.org/flyteorg/flytekit:py3.11-1.16.31");
+	assert_text(container, "imagePullPolicy", "IfNotPresent");
+	assert_text(container, "terminationMessagePolicy", "FallbackToLogsOnError");
+	assert_null(json_object_get(container, "command"));
+	assert_string_equal(json_string_value(json_array_get(json_object_get(container, "args"), 2)),
+	                    "s3://b/n0/data/inputs.pb");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(container, "args"), 3)), "exec_n0_1");
+	assert_false(fixture->needs_task_template);
+}
+
+static void test_labels(void **state)
+{
+	struct fixture *fixture = *state;
+	auto_json json_t *pod = build(fixture);
+	auto_free char *labels = json_dumps(json_lookup(pod, "metadata/labels"), JSON_COMPACT | JSON_SORT_KEYS);
+	/* The shard key is FNV-1a-32("exec") mod 32. */
+	assert_string_equal(labels,
+	                    "{\"" POD_LABEL_NAME "\":\"" POD_LABEL_VALUE
+	                    "\",\"domain\":\"development\",\"execution-id\":\"exec\",\"interruptible\":\"false\","
+	                    "\"node-id\":\"n0\","
+	                    "\"project\":\"flytesnacks\",\"shard-key\":\"28\",\"task-name\":\"wf-module-task-1\","
+	                    "\"workflow-name\":\"wf-module-wf\"}");
+	auto_free char *annotations =
+	        json_dumps(json_lookup(pod, "metadata/annotations"), JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(annotations, "{\"cluster-autoscaler.kubernetes.io/safe-to-evict\":\"false\","
+	                                 "\"primary_container_name\":\"exec-n0-1\"}");
+}
+
+static void test_label_values(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA_INIT(65536);
+	assert_string_equal(pod_label_value(&arena, "a.b_c D"), "a-b-c-d");
+	assert_string_equal(pod_label_value(&arena, "--x--"), "x");
+	assert_string_equal(pod_label_value(&arena, ".."), "");
+	assert_string_equal(pod_label_value(&arena, "a--b"), "a--b");
+	/* 63 characters at most, and none but a letter or digit at the end. */
+	assert_string_equal(
+	        pod_label_value(&arena, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bc"),
+	        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+}
+
+static void test_execution_metadata(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->arena;
+	Flyteidl__Admin__Labels__ValuesEntry *label = new_nested(arena, flyteidl__admin__labels__values_entry);
+	label->key = arena_strdup(arena, "team");
+	label->value = arena_strdup(arena, "Blue");
+	Flyteidl__Admin__Labels__ValuesEntry *taken = new_nested(arena, flyteidl__admin__labels__values_entry);
+	taken->key = arena_strdup(arena, "execution-id");
+	taken->value = arena_strdup(arena, "mine");
+	fixture->spec->labels = proto_new(arena, flyteidl__admin__labels);
+	proto_append(arena, fixture->spec->labels->n_values, fixture->spec->labels->values, label);
+	proto_append(arena, fixture->spec->labels->n_values, fixture->spec->labels->values, taken);
+	Flyteidl__Admin__Annotations__ValuesEntry *annotation =
+	        new_nested(arena, flyteidl__admin__annotations__values_entry);
+	annotation->key = arena_strdup(arena, "note");
+	annotation->value = arena_strdup(arena, "hi");
+	fixture->spec->annotations = proto_new(arena, flyteidl__admin__annotations);
+	proto_append(arena, fixture->spec->annotations->n_values, fixture->spec->annotations->values, annotation);
+	fixture->request.interruptible = true;
+	auto_json json_t *pod = build(fixture);
+	assert_text(pod, "metadata/labels/team", "Blue");
+	assert_text(pod, "metadata/labels/execution-id", "exec");
+	assert_text(pod, "metadata/labels/interruptible", "true");
+	assert_text(pod, "metadata/annotations/note", "hi");
+}
+
+static void test_environment(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->arena;
+	fixture->spec->envs = proto_new(arena, flyteidl__admin__envs);
+	proto_append(arena, fixture->spec->envs->n_values, fixture->spec->envs->values,
+	             pair(arena, "FLYTE_INTERNAL_IMAGE", "other"));
+	proto_append(arena, fixture->spec->envs->n_values, fixture->spec->envs->values,
+	             pair(arena, "FLYTE_ATTEMPT_NUMBER", "99"));
+	proto_append(arena, fixture->spec->envs->n_values, fixture->spec->envs->values, pair(arena, "EXTRA", "1"));
+	auto_json json_t *pod = build(fixture);
+	const json_t *container = container_of(pod, "spec/containers", 0);
+	static const char *const rows[][2] = {
+		{ "FLYTE_INTERNAL_EXECUTION_WORKFLOW", "flytesnacks:development:Wf.Module.wf" },
+		{ "FLYTE_INTERNAL_EXECUTION_ID", "exec" },
+		{ "FLYTE_INTERNAL_EXECUTION_PROJECT", "flytesnacks" },
+		{ "FLYTE_INTERNAL_EXECUTION_DOMAIN", "development" },
+		{ "FLYTE_ATTEMPT_NUMBER", "1" },
+		{ "FLYTE_INTERNAL_TASK_PROJECT", "flytesnacks" },
+		{ "FLYTE_INTERNAL_TASK_DOMAIN", "development" },
+		{ "FLYTE_INTERNAL_TASK_NAME", "Wf.Module.task_1__" },
+		{ "FLYTE_INTERNAL_TASK_VERSION", "v1" },
+		{ "FLYTE_AWS_ENDPOINT", "http://flyte-sandbox-minio.flyte:9000" },
+		{ "FLYTE_PLATFORM_INSECURE", "false" }, /* the task's own beats the platform's */
+		{ "FLYTE_INTERNAL_IMAGE", "other" },    /* the execution's beats the task's */
+		{ "EXTRA", "1" },
+	};
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		assert_non_null(variable(container, rows[i][0]));
+		assert_string_equal(variable(container, rows[i][0]), rows[i][1]);
+	}
+	assert_int_equal(json_array_size(json_object_get(container, "env")), ARRAY_LENGTH(rows));
+}
+
+static Flyteidl__Core__Resources *memory_request(struct arena *arena, const char *value)
+{
+	Flyteidl__Core__Resources *resources = proto_new(arena, flyteidl__core__resources);
+	Flyteidl__Core__Resources__ResourceEntry *entry =
+	        (void *)proto_new_of(arena, &flyteidl__core__resources__resource_entry__descriptor);
+	entry->name = FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__MEMORY;
+	entry->value = arena_strdup(arena, value);
+	proto_append(arena, resources->n_requests, resources->requests, entry);
+	return resources;
+}
+
+static void test_resources_and_overrides(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->arena;
+	Flyteidl__Core__TaskNodeOverrides *overrides = proto_new(arena, flyteidl__core__task_node_overrides);
+	fixture->task->container->resources = memory_request(arena, "300Mi");
+	auto_json json_t *plain = build(fixture);
+	const json_t *container = container_of(plain, "spec/containers", 0);
+	assert_text(container, "resources/requests/memory", "300Mi");
+	assert_text(container, "resources/limits/memory", "300Mi");
+	assert_text(container, "resources/requests/cpu", "100m");
+	assert_null(json_lookup(container, "resources/limits/cpu"));
+	overrides->resources = memory_request(arena, "1Gi");
+	overrides->container_image = arena_strdup(arena, "localhost:30000/mine:1");
+	fixture->request.overrides = overrides;
+	auto_json json_t *overridden = build(fixture);
+	container = container_of(overridden, "spec/containers", 0);
+	assert_text(container, "resources/limits/memory", "1Gi");
+	assert_text(container, "image", "localhost:30000/mine:1");
+	overrides->resources = memory_request(arena, "1GB");
+	expect_refusal(fixture, "\"1GB\" is not a quantity of memory");
+}
+
+static Flyteidl__Core__SecurityContext *security(struct arena *arena, const char *account)
+{
+	Flyteidl__Core__SecurityContext *context = proto_new(arena, flyteidl__core__security_context);
+	context->run_as = proto_new(arena, flyteidl__core__identity);
+	context->run_as->k8s_service_account = arena_strdup(arena, account);
+	return context;
+}
+
+static void test_service_account(void **state)
+{
+	struct fixture *fixture = *state;
+	fixture->task->security_context = security(&fixture->arena, "of-the-task");
+	auto_json json_t *first = build(fixture);
+	assert_text(first, "spec/serviceAccountName", "of-the-task");
+	assert_true(json_is_true(json_lookup(first, "spec/automountServiceAccountToken")));
+	fixture->spec->security_context = security(&fixture->arena, "of-the-execution");
+	auto_json json_t *second = build(fixture);
+	assert_text(second, "spec/serviceAccountName", "of-the-execution");
+	fixture->spec->security_context = security(&fixture->arena, "default");
+	auto_json json_t *third = build(fixture);
+	assert_true(json_is_false(json_lookup(third, "spec/automountServiceAccountToken")));
+}
+
+static void add_secret(struct fixture *fixture, const char *group, const char *key,
+                       Flyteidl__Core__Secret__MountType mount, const char *env_var)
+{
+	struct arena *arena = &fixture->arena;
+	Flyteidl__Core__Secret *secret = proto_new(arena, flyteidl__core__secret);
+	secret->group = arena_strdup(arena, group);
+	secret->key = arena_strdup(arena, key);
+	secret->mount_requirement = mount;
+	secret->env_var = arena_strdup(arena, env_var);
+	if (!fixture->task->security_context)
+		fixture->task->security_context = proto_new(arena, flyteidl__core__security_context);
+	proto_append(arena, fixture->task->security_context->n_secrets, fixture->task->security_context->secrets,
+	             secret);
+}
+
+static void test_secret_files(void **state)
+{
+	struct fixture *fixture = *state;
+	add_secret(fixture, "User-Info", "Name", FLYTEIDL__CORE__SECRET__MOUNT_TYPE__FILE, "");
+	add_secret(fixture, "User-Info", "Mail", FLYTEIDL__CORE__SECRET__MOUNT_TYPE__ANY, "MAIL_FILE");
+	auto_json json_t *pod = build(fixture);
+	const json_t *container = container_of(pod, "spec/containers", 0);
+	auto_free char *volumes = json_dumps(json_lookup(pod, "spec/volumes"), JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(volumes,
+	                    "[{\"name\":\"flyte-secret-0\",\"secret\":{\"items\":[{\"key\":\"Name\",\"path\":\"name\"},"
+	                    "{\"key\":\"Mail\",\"path\":\"mail\"}],\"optional\":true,\"secretName\":\"User-Info\"}}]");
+	auto_free char *mounts = json_dumps(json_object_get(container, "volumeMounts"), JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(
+	        mounts,
+	        "[{\"mountPath\":\"/etc/flyte/secrets/user-info\",\"name\":\"flyte-secret-0\",\"readOnly\":true}]");
+	assert_string_equal(variable(container, "FLYTE_SECRETS_DEFAULT_DIR"), "/etc/flyte/secrets");
+	assert_string_equal(variable(container, "FLYTE_SECRETS_FILE_PREFIX"), "");
+	assert_string_equal(variable(container, "MAIL_FILE"), "/etc/flyte/secrets/user-info/mail");
+	assert_text(pod, "metadata/labels/inject-flyte-secrets", "true");
+}
+
+static void test_secret_variables(void **state)
+{
+	struct fixture *fixture = *state;
+	add_secret(fixture, "user-info", "name", FLYTEIDL__CORE__SECRET__MOUNT_TYPE__ENV_VAR, "MY_NAME");
+	auto_json json_t *pod = build(fixture);
+	const json_t *env = json_object_get(container_of(pod, "spec/containers", 0), "env");
+	unsigned found = 0;
+	for (size_t i = 0; i < json_array_size(env); i++) {
+		const json_t *entry = json_array_get(env, i);
+		const char *name = json_string_at(entry, "name", "");
+		if (!text_equal(name, "_FSEC_USER-INFO_NAME") && !text_equal(name, "MY_NAME"))
+			continue;
+		assert_text(entry, "valueFrom/secretKeyRef/name", "user-info");
+		assert_text(entry, "valueFrom/secretKeyRef/key", "name");
+		assert_true(json_is_true(json_lookup(entry, "valueFrom/secretKeyRef/optional")));
+		found++;
+	}
+	assert_int_equal(found, 2);
+	assert_string_equal(variable(container_of(pod, "spec/containers", 0), "FLYTE_SECRETS_ENV_PREFIX"), "_FSEC_");
+	assert_null(json_lookup(pod, "spec/volumes"));
+	add_secret(fixture, "", "x", FLYTEIDL__CORE__SECRET__MOUNT_TYPE__FILE, "");
+	expect_refusal(fixture, "a secret needs a group and a key");
+}
+
+static Google__Protobuf__Value *text_value(struct arena *arena, const char *text)
+{
+	Google__Protobuf__Value *value = proto_new(arena, google__protobuf__value);
+	value->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE;
+	value->string_value = arena_strdup(arena, text);
+	return value;
+}
+
+/* jansson's view of a pod spec as the Struct that flytekit sends. */
+static Google__Protobuf__Value *to_value(struct arena *arena, const json_t *json)
+{
+	Google__Protobuf__Value *value = proto_new(arena, google__protobuf__value);
+	if (json_is_string(json))
+		return text_value(arena, json_string_value(json));
+	if (json_is_number(json)) {
+		value->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE;
+		value->number_value = json_number_value(json);
+	} else if (json_is_array(json)) {
+		value->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_LIST_VALUE;
+		value->list_value = proto_new(arena, google__protobuf__list_value);
+		for (size_t i = 0; i < json_array_size(json); i++)
+			proto_append(arena, value->list_value->n_values, value->list_value->values,
+			             to_value(arena, json_array_get(json, i)));
+	} else {
+		assert_true(json_is_object(json));
+		value->kind_case = GOOGLE__PROTOBUF__VALUE__KIND_STRUCT_VALUE;
+		value->struct_value = proto_new(arena, google__protobuf__struct);
+		for (void *at = json_object_iter((json_t *)(uintptr_t)json); at;
+		     at = json_object_iter_next((json_t *)(uintptr_t)json, at)) {
+			Google__Protobuf__Struct__FieldsEntry *entry =
+			        new_nested(arena, google__protobuf__struct__fields_entry);
+			entry->key = arena_strdup(arena, json_object_iter_key(at));
+			entry->value = to_value(arena, json_object_iter_value(at));
+			proto_append(arena, value->struct_value->n_fields, value->struct_value->fields, entry);
+		}
+	}
+	return value;
+}
+
+static void use_pod_spec(struct fixture *fixture, const char *spec)
+{
+	struct arena *arena = &fixture->arena;
+	auto_json json_t *json = json_parse(spec, strlen(spec), "spec", NULL);
+	assert_non_null(json);
+	fixture->task->type = arena_strdup(arena, "sidecar");
+	fixture->task->target_case = FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_K8S_POD;
+	fixture->task->k8s_pod = proto_new(arena, flyteidl__core__k8s_pod);
+	fixture->task->k8s_pod->pod_spec = to_value(arena, json)->struct_value;
+	Flyteidl__Core__TaskTemplate__ConfigEntry *entry =
+	        new_nested(arena, flyteidl__core__task_template__config_entry);
+	entry->key = arena_strdup(arena, "primary_container_name");
+	entry->value = arena_strdup(arena, "main");
+	fixture->task->n_config = 0;
+	proto_append(arena, fixture->task->n_config, fixture->task->config, entry);
+}
+
+static void test_sidecar_task(void **state)
+{
+	struct fixture *fixture = *state;
+	use_pod_spec(fixture, "{\"containers\":[{\"name\":\"helper\",\"image\":\"h\",\"args\":[\"{{.outputPrefix}}\"]},"
+	                      "{\"name\":\"main\",\"image\":\"m\",\"command\":[\"{{.taskTemplatePath}}\"],"
+	                      "\"ports\":[{\"containerPort\":8080}]}],\"terminationGracePeriodSeconds\":5}");
+	auto_json json_t *pod = build(fixture);
+	const json_t *helper = container_of(pod, "spec/containers", 0),
+	             *main_container = container_of(pod, "spec/containers", 1);
+	assert_true(json_is_integer(json_lookup(pod, "spec/terminationGracePeriodSeconds")));
+	assert_int_equal(
+	        json_integer_at(json_array_get(json_object_get(main_container, "ports"), 0), "containerPort", 0), 8080);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(helper, "args"), 0)), "s3://b/n0/data/1");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(main_container, "command"), 0)),
+	                    "s3://b/n0/data/task.pb");
+	assert_true(fixture->needs_task_template);
+	assert_string_equal(variable(helper, "FLYTE_INTERNAL_EXECUTION_ID"), "exec");
+	assert_text(main_container, "resources/requests/cpu", "100m");
+	assert_null(json_object_get(helper, "resources"));
+	assert_text(pod, "metadata/annotations/primary_container_name", "main");
+}
+
+static void test_sidecar_without_primary(void **state)
+{
+	struct fixture *fixture = *state;
+	use_pod_spec(fixture, "{\"containers\":[{\"name\":\"other\",\"image\":\"m\"}]}");
+	expect_refusal(fixture, "primary container [main] not defined");
+	fixture->task->n_config = 0;
+	expect_refusal(fixture, "config missing [primary_container_name] key");
+	fixture->task->k8s_pod->pod_spec = NULL;
+	expect_refusal(fixture, "should specify their target as a K8sPod");
+}
+
+static void test_refusals(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->arena;
+	fixture->task->container->image = arena_strdup(arena, "");
+	expect_refusal(fixture, "no image");
+	fixture->task->metadata = proto_new(arena, flyteidl__core__task_metadata);
+	fixture->task->metadata->pod_template_name = arena_strdup(arena, "mine");
+	expect_refusal(fixture, "PodTemplate 'mine'");
+	fixture->task->metadata = NULL;
+	fixture->task->target_case = FLYTEIDL__CORE__TASK_TEMPLATE__TARGET__NOT_SET;
+	expect_refusal(fixture, "unable to determine Pod configuration");
+}
+
+static void test_data_loading(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->arena;
+	Flyteidl__Core__DataLoadingConfig *config = proto_new(arena, flyteidl__core__data_loading_config);
+	config->enabled = true;
+	fixture->task->container->data_config = config;
+	auto_json json_t *pod = build(fixture);
+	assert_non_null(pod);
+	Flyteidl__Core__TypedInterface *interface = proto_new(arena, flyteidl__core__typed_interface);
+	interface->outputs = proto_new(arena, flyteidl__core__variable_map);
+	interface->outputs->n_variables = 1;
+	fixture->task->interface = interface;
+	expect_refusal(fixture, "copilot");
+}
+
+static void test_shared_memory(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->arena;
+	fixture->task->extended_resources = proto_new(arena, flyteidl__core__extended_resources);
+	fixture->task->extended_resources->shared_memory = proto_new(arena, flyteidl__core__shared_memory);
+	fixture->task->extended_resources->shared_memory->size_limit = arena_strdup(arena, "1Gi");
+	auto_json json_t *pod = build(fixture);
+	const json_t *volume = container_of(pod, "spec/volumes", 0);
+	assert_text(volume, "emptyDir/medium", "Memory");
+	assert_text(volume, "emptyDir/sizeLimit", "1Gi");
+	assert_text(json_array_get(json_object_get(container_of(pod, "spec/containers", 0), "volumeMounts"), 0),
+	            "mountPath", "/dev/shm");
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_container_task),
+		TEST(test_labels),
+		TEST(test_label_values),
+		TEST(test_execution_metadata),
+		TEST(test_environment),
+		TEST(test_resources_and_overrides),
+		TEST(test_service_account),
+		TEST(test_secret_files),
+		TEST(test_secret_variables),
+		TEST(test_sidecar_task),
+		TEST(test_sidecar_without_primary),
+		TEST(test_refusals),
+		TEST(test_data_loading),
+		TEST(test_shared_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
