@@ -62,7 +62,7 @@ static const struct column execution_columns[] = {
 	{ "task_id", "e.task_id", NUMBER },
 	{ "source_execution_id", "e.source_execution_id", NUMBER },
 	{ "parent_node_execution_id", "e.parent_node_execution_id", NUMBER },
-	{ "launch_entity", "case e.resource_type when 1 then 'TASK' else 'LAUNCH_PLAN' end", TEXT },
+	{ "launch_entity", "case e.resource_type when 1 then 'task' else 'launch_plan' end", TEXT },
 	{ "started_at", "e.started_at", TIME },
 	{ "execution_created_at", "coalesce(e.execution_created_at, e.created_at)", TIME },
 	{ "execution_updated_at", "e.updated_at", TIME },
