@@ -1,0 +1,58 @@
+"""Includes point downwards only. A layer may include itself and what is listed for it here; anything else is an upward (or sideways) include."""
+
+import pathlib
+import re
+import sys
+
+# layer -> the layers below it that it may use
+ALLOWED = {
+    "base": set(),
+    "docker": {"base"},
+    "cli": {"base", "docker"},
+    "pause": set(),
+    "init": {"base"},
+    "proto": {"base"},
+    "rpc": {"base", "proto"},
+    "controlplane/compiler": {"base", "proto"},
+    "controlplane/store": {"base", "proto"},
+    "controlplane/engine": {"base", "proto", "controlplane/compiler", "controlplane/store"},
+    "controlplane/api": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/engine"},
+    "controlplane": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/engine", "controlplane/api"},
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
+
+
+def layer_of(path):
+    """The longest known layer that contains the path, given relative to sandbox/."""
+    parent = pathlib.PurePosixPath(path).parent
+    while str(parent) != ".":
+        if str(parent) in ALLOWED:
+            return str(parent)
+        parent = parent.parent
+    return None
+
+
+def main(root):
+    source = pathlib.Path(root) / "sandbox"
+    complaints, files = [], 0
+    for file in sorted(source.rglob("*.[ch]")):
+        name = file.relative_to(source).as_posix()
+        layer = layer_of(name)
+        if layer is None:
+            complaints.append(f"sandbox/{name}: belongs to no known layer")
+            continue
+        files += 1
+        for included in INCLUDE.findall(file.read_text(encoding="utf-8")):
+            other = layer_of(included)
+            if other is None or other == layer:
+                continue  # generated messages, and the layer's own headers
+            if other not in ALLOWED[layer]:
+                complaints.append(f"sandbox/{name}: {layer} must not include {included}")
+    if not files:
+        complaints.append("no sources found")
+    print("\n".join(complaints) or f"{files} files, every include points downwards")
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
