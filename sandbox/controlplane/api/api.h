@@ -120,6 +120,8 @@ int api_workflow_for_task(struct api *api, struct rpc_call *call, struct databas
                           const Flyteidl__Admin__LaunchPlanSpec *launch_plan_template,
                           struct api_generated *ret_generated, struct err *e);
 
+/* Whether the numeric address lies in one of the CIDR networks, separated by ','. */
+bool api_networks_have(const char *networks, const char *address);
 /* The endpoint to name in URLs for this caller. */
 const char *api_objects_endpoint(const struct api *api, const struct rpc_call *call);
 

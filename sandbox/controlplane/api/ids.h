@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "proto/message.h"
 
 #include "flyteidl/admin/common.pb-c.h"
 #include "flyteidl/core/identifier.pb-c.h"
@@ -17,11 +18,12 @@ int ids_require(const char *value, const char *field, struct err *e);
 
 /* All five parts there and of the expected type. A NULL id is "missing id". */
 int ids_validate(const Flyteidl__Core__Identifier *id, Flyteidl__Core__ResourceType expected, struct err *e);
+/* For reading: as ids_validate, but an id without a type (REST paths carry none) gets the expected one. Returns the id to use, or NULL. */
+const Flyteidl__Core__Identifier *ids_of_request(struct arena *arena, const Flyteidl__Core__Identifier *id,
+                                                 Flyteidl__Core__ResourceType expected, struct err *e);
 /* project, domain and name there. */
 int ids_validate_named_entity(const Flyteidl__Admin__NamedEntityIdentifier *id, struct err *e);
 int ids_validate_execution(const Flyteidl__Core__WorkflowExecutionIdentifier *id, struct err *e);
-/* The version survives URL query escaping. */
-int ids_validate_version(const char *version, struct err *e);
 /* A DNS-1123 label of at most 63 characters. */
 bool ids_is_dns1123_label(const char *text);
 /* A Kubernetes label's key ("prefix/name") and value. */

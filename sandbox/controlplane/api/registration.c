@@ -1,0 +1,91 @@
+#include "controlplane/api/registration.h"
+
+#include "base/text.h"
+#include "controlplane/api/ids.h"
+#include "controlplane/store/list.h"
+#include "controlplane/store/named_entities.h"
+#include "proto/diff.h"
+
+#include <string.h>
+
+struct entity_key registration_key(const Flyteidl__Core__Identifier *id)
+{
+	return (struct entity_key){ id->project, id->domain, id->name, id->version };
+}
+
+struct proto_bytes registration_digest(struct arena *arena, ProtobufCMessage *content)
+{
+	uint8_t *digest = arena_alloc(arena, PROTO_DIGEST_SIZE);
+	proto_digest(arena, content, digest);
+	return (struct proto_bytes){ .data = digest, .length = PROTO_DIGEST_SIZE };
+}
+
+bool registration_same(struct proto_bytes a, struct proto_bytes b)
+{
+	return a.length == b.length && memcmp(a.data, b.data, a.length) == 0;
+}
+
+int registration_identical(const char *entity, struct err *e)
+{
+	return err_set(e, ERR_EXISTS, "identical-structure", "%s with identical structure already exists", entity);
+}
+
+int registration_different(struct arena *arena, const char *entity, const char *name, ProtobufCMessage *old_content,
+                           ProtobufCMessage *new_content, struct err *e)
+{
+	return err_set(e, ERR_INVALID, "different-structure",
+	               "%s %s with different structure already exists. (Please register a new version of the %s):\n%s",
+	               name, entity, entity, proto_diff(arena, old_content, new_content));
+}
+
+int registration_list_init(struct list_query *query, struct rpc_call *call,
+                           const Flyteidl__Admin__ResourceListRequest *request, struct list_request *list,
+                           struct err *e)
+{
+	if (!request->id)
+		return ids_require(NULL, "id", e);
+	if (ids_require(request->id->project, "project", e) < 0 || ids_require(request->id->domain, "domain", e) < 0)
+		return -1;
+	list->limit = request->limit;
+	list->token = request->token;
+	list->filters = request->filters;
+	list->sort_by = request->sort_by;
+	return list_init(query, call->arena, list, e);
+}
+
+ProtobufCMessage *registration_list_ids(struct api *api, struct rpc_call *call,
+                                        const Flyteidl__Admin__NamedEntityIdentifierListRequest *request,
+                                        const char *rpc, Flyteidl__Core__ResourceType type, struct err *e)
+{
+	auto_connection struct database_connection *c = NULL;
+	auto_list_query struct list_query query = LIST_QUERY_INIT;
+	const struct list_request list = { .entity = LIST_NAMED_ENTITY,
+		                           .rpc = rpc,
+		                           .limit = request->limit,
+		                           .token = request->token,
+		                           .filters = request->filters,
+		                           .sort_by = request->sort_by };
+	if (ids_require(request->project, "project", e) < 0 || ids_require(request->domain, "domain", e) < 0 ||
+	    list_init(&query, call->arena, &list, e) < 0)
+		return NULL;
+	list_where(&query, "nen.resource_type = ?", DB_INT(type));
+	list_where(&query, "nen.project = ?", DB_TEXT(request->project));
+	list_where(&query, "nen.domain = ?", DB_TEXT(request->domain));
+	struct named_entity_rows rows;
+	if (api_connect(api, call, &c, e) < 0 || named_entities_list(c, &query, &rows, e) < 0)
+		return NULL;
+	Flyteidl__Admin__NamedEntityIdentifierList *response =
+	        proto_new(call->arena, flyteidl__admin__named_entity_identifier_list);
+	response->token = arena_strdup(call->arena, query.next_token);
+	response->entities = arena_array(call->arena, Flyteidl__Admin__NamedEntityIdentifier *, rows.count);
+	response->n_entities = rows.count;
+	for (size_t i = 0; i < rows.count; i++) {
+		Flyteidl__Admin__NamedEntityIdentifier *id =
+		        proto_new(call->arena, flyteidl__admin__named_entity_identifier);
+		id->project = arena_strdup(call->arena, rows.rows[i].project);
+		id->domain = arena_strdup(call->arena, rows.rows[i].domain);
+		id->name = arena_strdup(call->arena, rows.rows[i].name);
+		response->entities[i] = id;
+	}
+	return &response->base;
+}
