@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "controlplane/engine/queue.h"
 #include "controlplane/engine/round.h"
+#include "controlplane/store/executions.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -102,7 +103,7 @@ static void *listen_main(void *context)
 {
 	struct engine *engine = context;
 	auto_err struct err e = ERR_INIT;
-	if (database_listen(engine->options.database, ENGINE_CHANNEL, engine->stop_fd, on_notify, engine, &e) < 0)
+	if (database_listen(engine->options.database, EXECUTIONS_CHANNEL, engine->stop_fd, on_notify, engine, &e) < 0)
 		log_err(LOG_ERROR, "the engine no longer hears of new executions", &e, NULL, NULL);
 	return NULL;
 }

@@ -37,10 +37,4 @@ int engine_start(const struct engine_options *options, struct engine **ret_engin
 /* Finishes the rounds under way and joins the threads. */
 struct engine *engine_stop(struct engine *engine);
 
-/*
- * The channel on which whoever commits a change that the engine must see notifies it, in the same transaction:
- *	select pg_notify('flyte_engine', <executions.id as text>)
- */
-#define ENGINE_CHANNEL "flyte_engine"
-
 #endif
