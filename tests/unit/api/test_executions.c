@@ -539,6 +539,7 @@ static void register_task(const char *name)
 	template->target_case = FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER;
 	template->container = proto_new(&arena, flyteidl__core__container);
 	template->container->image = arena_strdup(&arena, "busybox");
+	proto_append(&arena, template->container->n_command, template->container->command, arena_strdup(&arena, "true"));
 	succeed("CreateTask", r);
 }
 
