@@ -1,0 +1,738 @@
+/*
+ * Rounds against a real Postgres, with an object store and a Kubernetes in memory: what is stored where, what is asked
+ * of whom, and what becomes of an execution when something breaks in the middle.
+ */
+#include "controlplane/engine/round.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "fake_outside.h"
+#include "postgres.h"
+#include "workflow_builder.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define ROOT "s3://my-s3-bucket/metadata/propeller/flytesnacks-development-"
+
+static struct postgres *postgres;
+
+/* One database with one execution, and the outside. */
+struct fixture {
+	struct arena arena;
+	char *url;
+	struct database *database;
+	struct fake_outside *fake;
+	struct round_context context;
+	const char *name; /* of the execution */
+	int64_t id;
+	struct plan *plan;
+};
+
+static int64_t ids;
+
+static void must(int outcome, struct err *e)
+{
+	if (outcome < 0)
+		fail_msg("%s", err_message(e));
+	err_release(e);
+}
+
+static struct database_rows query(struct fixture *f, const char *sql)
+{
+	auto_err struct err e = ERR_INIT;
+	auto_connection struct database_connection *c = NULL;
+	struct database_rows rows;
+	must(database_borrow(f->database, clock_monotonic_ms() + 20000, &c, &e), &e);
+	must(database_query(c, &f->arena, sql, (struct database_value[]){ DB_INT(f->id) }, 1, &rows, &e), &e);
+	return rows;
+}
+
+static const char *query_text(struct fixture *f, const char *sql)
+{
+	const struct database_rows rows = query(f, sql);
+	assert_int_equal(rows.count, 1);
+	return database_text(&rows, 0, 0);
+}
+
+static void assert_query(struct fixture *f, const char *sql, const char *expected)
+{
+	assert_string_equal(query_text(f, sql), expected);
+}
+
+static int64_t insert_execution(struct fixture *f, const Flyteidl__Core__CompiledWorkflowClosure *closure,
+                                struct proto_bytes inputs)
+{
+	auto_err struct err e = ERR_INIT;
+	auto_connection struct database_connection *c = NULL;
+	struct database_rows rows;
+	const struct proto_bytes bytes = proto_pack(&f->arena, &closure->base);
+	const struct proto_bytes spec = { .data = (const uint8_t *)"", .length = 0 };
+	const char *workflow = "insert into workflows (project, domain, name, version, digest, closure)"
+	                       " values ('flytesnacks', 'development', 'wf', $1, '', $2) returning id";
+	const char *execution =
+	        "insert into executions (project, domain, name, workflow_id, spec, inputs, inputs_uri)"
+	        " values ('flytesnacks', 'development', $1, $2, $3, $4, 's3://bucket/inputs') returning id";
+	must(database_borrow(f->database, clock_monotonic_ms() + 20000, &c, &e), &e);
+	must(database_query(c, &f->arena, workflow, (struct database_value[]){ DB_TEXT(f->name), DB_BYTES(bytes) }, 2,
+	                    &rows, &e),
+	     &e);
+	const int64_t workflow_id = database_int(&rows, 0, 0);
+	must(database_query(c, &f->arena, execution,
+	                    (struct database_value[]){ DB_TEXT(f->name), DB_INT(workflow_id), DB_BYTES(spec),
+	                                               DB_BYTES(inputs) },
+	                    4, &rows, &e),
+	     &e);
+	return database_int(&rows, 0, 0);
+}
+
+static struct fixture *fixture_new(const Flyteidl__Core__CompiledWorkflowClosure *closure)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	auto_err struct err e = ERR_INIT;
+	f->arena = (struct arena)ARENA_INIT((size_t)256 << 20);
+	char database[32];
+	(void)snprintf(database, sizeof(database), "d%lld", (long long)++ids);
+	f->name = arena_printf(&f->arena, "e%lld", (long long)ids);
+	f->url = postgres_create_database(postgres, database);
+	f->database = database_new(f->url, 4);
+	must(database_migrate(f->database, clock_monotonic_ms() + 60000, &e), &e);
+	f->fake = fake_outside_new();
+	f->context = (struct round_context){
+		.database = f->database,
+		.outside = fake_outside_table(f->fake),
+		.pods = pod_cache_new(),
+		.parallel = parallel_new(3),
+		.machine = MACHINE_OPTIONS_DEFAULT,
+		.pod_defaults = { .cpu_request = "100m", .memory_request = "200Mi" },
+		.object_maximum = (size_t)16 << 20,
+	};
+	pod_cache_synced(f->context.pods);
+	const Flyteidl__Core__LiteralMap *inputs = workflow_integer(&f->arena, "x", 1);
+	f->id = insert_execution(f, closure, proto_pack(&f->arena, &inputs->base));
+	pod_cache_open(f->context.pods, f->id);
+	return f;
+}
+
+static void fixture_free(struct fixture *f)
+{
+	plan_free(f->plan);
+	pod_cache_free(f->context.pods);
+	parallel_free(f->context.parallel);
+	fake_outside_free(f->fake);
+	database_free(f->database);
+	free(f->url);
+	arena_release(&f->arena);
+	free(f);
+}
+
+/* As engine.c does it: again while something was not there. */
+static enum round_outcome run(struct fixture *f)
+{
+	for (int i = 0; i < 20; i++) {
+		auto_err struct err e = ERR_INIT;
+		struct round_result result = ROUND_RESULT_INIT;
+		const int outcome = round_run(&f->context, f->id, &f->plan, &result, &e);
+		const bool incomplete = result.incomplete;
+		round_result_release(&result);
+		if (outcome == 0 && !incomplete)
+			return result.outcome;
+	}
+	fail_msg("no round came to its end");
+	return ROUND_BUSY;
+}
+
+static const char *pod_name(struct fixture *f, const char *node, unsigned attempt)
+{
+	return arena_printf(&f->arena, "%s-%s-%u", f->name, node, attempt);
+}
+
+static const char *object_uri(struct fixture *f, const char *rest)
+{
+	return arena_printf(&f->arena, ROOT "%s/%s", f->name, rest);
+}
+
+static void report(struct fixture *f, json_t *pod)
+{
+	assert_int_equal(pod_cache_update(f->context.pods, pod, false), f->id);
+	json_decref(pod);
+}
+
+static json_t *terminated(const char *container, int code, const char *reason)
+{
+	return json_pack("{s:s, s:[{s:s, s:{s:{s:i, s:s, s:s, s:s}}}]}", "phase", "Running", "containerStatuses",
+	                 "name", container, "state", "terminated", "exitCode", code, "reason", reason, "startedAt",
+	                 "2026-01-01T00:00:00Z", "finishedAt", "2026-01-01T00:00:01Z");
+}
+
+static void end_pod(struct fixture *f, const char *node, unsigned attempt, int code, const char *reason)
+{
+	const char *name = pod_name(f, node, attempt);
+	report(f, fake_outside_set_status(f->fake, name, terminated(name, code, reason)));
+}
+
+static void put_message(struct fixture *f, const char *uri, const ProtobufCMessage *message)
+{
+	fake_outside_put(f->fake, uri, proto_pack(&f->arena, message));
+}
+
+/* The pod of the attempt did its work: outputs are there, and its container has ended. */
+static void succeed(struct fixture *f, const char *node, unsigned attempt, int64_t value)
+{
+	const char *uri = object_uri(f, arena_printf(&f->arena, "%s/data/%u/outputs.pb", node, attempt));
+	put_message(f, uri, &workflow_integer(&f->arena, "o0", value)->base);
+	end_pod(f, node, attempt, 0, "Completed");
+}
+
+static const Flyteidl__Core__LiteralMap *literals_at(struct fixture *f, const char *uri)
+{
+	auto_err struct err e = ERR_INIT;
+	const struct proto_bytes bytes = fake_outside_object(f->fake, uri);
+	if (!bytes.data)
+		fail_msg("no object %s", uri);
+	const Flyteidl__Core__LiteralMap *literals =
+	        proto_unpack(&f->arena, flyteidl__core__literal_map, bytes.data, bytes.length, &e);
+	assert_non_null(literals);
+	return literals;
+}
+
+static struct fixture *chain(size_t length, uint32_t retries)
+{
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	struct workflow_builder b = workflow_builder(&arena);
+	for (size_t i = 0; i < length; i++)
+		workflow_add_task(&b, retries, (size_t[]){ i - 1 }, i > 0);
+	return fixture_new(workflow_finish(&b));
+}
+
+/* ---- The good way ---- */
+
+static void test_a_chain_runs_to_its_end(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(2, 0);
+	assert_int_equal(run(f), ROUND_UNFINISHED);
+	assert_query(f, "select phase from executions where id = $1", "RUNNING");
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "start-node/data/0/outputs.pb")), "x"), 1);
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "n0/data/inputs.pb")), "i0"), 1);
+	assert_int_equal(fake_outside_pods_created(f->fake), 1);
+
+	auto_json json_t *pod = fake_outside_pod(f->fake, pod_name(f, "n0", 0));
+	assert_non_null(pod);
+	assert_int_equal(pod_execution(pod), f->id);
+
+	succeed(f, "n0", 0, 41);
+	assert_int_equal(run(f), ROUND_UNFINISHED);
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "n1/data/inputs.pb")), "i0"), 41);
+	succeed(f, "n1", 0, 42);
+	assert_int_equal(run(f), ROUND_FINISHED);
+
+	assert_query(f, "select phase from executions where id = $1", "SUCCEEDED");
+	assert_query(f, "select outputs_uri from executions where id = $1",
+	             object_uri(f, "end-node/data/0/outputs.pb"));
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "end-node/data/0/outputs.pb")), "o1"), 42);
+	assert_query(f,
+	             "select string_agg(node_id || ':' || phase, ' ' order by id) from node_executions where "
+	             "execution_id = $1",
+	             "start-node:SUCCEEDED n0:SUCCEEDED n1:SUCCEEDED end-node:SUCCEEDED");
+	assert_query(
+	        f,
+	        "select string_agg(name || ' ' || retry_attempt || ' ' || phase || ' ' || pod_name, ', ' order by id)"
+	        " from task_executions where execution_id = $1",
+	        arena_printf(&f->arena, "t0 0 SUCCEEDED %s, t1 0 SUCCEEDED %s", pod_name(f, "n0", 0),
+	                     pod_name(f, "n1", 0)));
+	assert_query(
+	        f,
+	        "select bool_and(started_at is not null and ended_at is not null and duration >= interval '0')::text"
+	        " from task_executions where execution_id = $1",
+	        "true");
+	assert_query(f, "select (outputs is not null and duration is not null)::text from executions where id = $1",
+	             "true");
+	/* A finished execution stays as it is, whatever wakes it. */
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_int_equal(fake_outside_pods_created(f->fake), 2);
+	assert_int_equal(fake_outside_pods_deleted(f->fake), 0);
+	fixture_free(f);
+}
+
+static void test_phases_of_a_pod_are_shown(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	run(f);
+	const char *name = pod_name(f, "n0", 0);
+	const char *task = "select phase from task_executions where execution_id = $1";
+	assert_query(f, task, "QUEUED");
+	report(f, fake_outside_set_status(f->fake, name,
+	                                  json_pack("{s:s, s:[{s:s, s:s, s:s, s:s}]}", "phase", "Pending", "conditions",
+	                                            "type", "PodScheduled", "status", "False", "reason",
+	                                            "Unschedulable", "message", "0/1 nodes are available")));
+	run(f);
+	assert_query(f, task, "QUEUED");
+	assert_query(f, "select reason from task_executions where execution_id = $1",
+	             "Unschedulable:0/1 nodes are available");
+	report(f, fake_outside_set_status(f->fake, name,
+	                                  json_pack("{s:s, s:[{s:s, s:{s:{s:s}}}]}", "phase", "Pending",
+	                                            "containerStatuses", "name", name, "state", "waiting", "reason",
+	                                            "ContainerCreating")));
+	run(f);
+	assert_query(f, task, "INITIALIZING");
+	report(f, fake_outside_set_status(f->fake, name,
+	                                  json_pack("{s:s, s:[{s:s, s:{s:{s:s}}}]}", "phase", "Running",
+	                                            "containerStatuses", "name", name, "state", "running", "startedAt",
+	                                            "2026-01-01T00:00:00Z")));
+	run(f);
+	assert_query(f, task, "RUNNING");
+	fixture_free(f);
+}
+
+static void test_large_literals_go_through_the_object_store(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(2, 0);
+	run(f);
+	Flyteidl__Core__LiteralMap *outputs = workflow_integer(&f->arena, "o0", 7);
+	const size_t size = PROGRESS_INLINE_MAXIMUM + 1;
+	char *hash = arena_alloc(&f->arena, size + 1);
+	memset(hash, 'h', size);
+	outputs->literals[0]->value->hash = hash;
+	put_message(f, object_uri(f, "n0/data/0/outputs.pb"), &outputs->base);
+	end_pod(f, "n0", 0, 0, "Completed");
+	run(f);
+	assert_query(f,
+	             "select (outputs is null)::text || ' ' || outputs_uri from node_executions where execution_id = "
+	             "$1 and node_id = 'n0'",
+	             arena_printf(&f->arena, "true %s", object_uri(f, "n0/data/0/outputs.pb")));
+	const Flyteidl__Core__LiteralMap *inputs = literals_at(f, object_uri(f, "n1/data/inputs.pb"));
+	assert_int_equal(workflow_integer_of(inputs, "i0"), 7);
+	assert_int_equal(strlen(inputs->literals[0]->value->hash), size);
+	/* Also when the next node is only resolved in a later round, from the row. */
+	plan_free(f->plan);
+	f->plan = NULL;
+	succeed(f, "n1", 0, 8);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	fixture_free(f);
+}
+
+/* ---- Errors ---- */
+
+static void put_error(struct fixture *f, const char *node, unsigned attempt, bool recoverable)
+{
+	Flyteidl__Core__ErrorDocument *document = proto_new(&f->arena, flyteidl__core__error_document);
+	document->error = proto_new(&f->arena, flyteidl__core__container_error);
+	document->error->code = arena_strdup(&f->arena, "USER:ValueError");
+	document->error->message = arena_strdup(&f->arena, "no such luck");
+	document->error->origin = ERROR_KIND(USER);
+	if (recoverable)
+		document->error->kind = FLYTEIDL__CORE__CONTAINER_ERROR__KIND__RECOVERABLE;
+	put_message(f, object_uri(f, arena_printf(&f->arena, "%s/data/%u/error.pb", node, attempt)), &document->base);
+}
+
+static const Flyteidl__Core__ExecutionError *stored_error(struct fixture *f, const char *sql)
+{
+	auto_err struct err e = ERR_INIT;
+	const struct database_rows rows = query(f, sql);
+	assert_int_equal(rows.count, 1);
+	const struct proto_bytes bytes = database_bytes(&rows, 0, 0);
+	assert_non_null(bytes.data);
+	const Flyteidl__Core__ExecutionError *error =
+	        proto_unpack(&f->arena, flyteidl__core__execution_error, bytes.data, bytes.length, &e);
+	assert_non_null(error);
+	return error;
+}
+
+static void assert_execution_error(struct fixture *f, const char *code, const char *message)
+{
+	assert_query(f, "select phase from executions where id = $1", "FAILED");
+	const Flyteidl__Core__ExecutionError *error = stored_error(f, "select error from executions where id = $1");
+	assert_string_equal(error->code, code);
+	assert_string_equal(error->message, message);
+	assert_query(f, "select error_code from executions where id = $1", code);
+}
+
+static void test_error_documents_win_over_outputs(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 3);
+	run(f);
+	put_error(f, "n0", 0, false);
+	succeed(f, "n0", 0, 1);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_execution_error(f, "USER:ValueError", "no such luck");
+	const Flyteidl__Core__ExecutionError *error =
+	        stored_error(f, "select error from node_executions where execution_id = $1 and node_id = 'n0'");
+	assert_int_equal(error->kind, ERROR_KIND(USER));
+	assert_string_equal(error->error_uri, object_uri(f, "n0/data/0/error.pb"));
+	assert_query(f, "select phase || ' ' || error_code from task_executions where execution_id = $1",
+	             "FAILED USER:ValueError");
+	fixture_free(f);
+}
+
+static void test_retries(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 1);
+	run(f);
+	put_error(f, "n0", 0, true);
+	end_pod(f, "n0", 0, 0, "Completed");
+	assert_int_equal(run(f), ROUND_UNFINISHED);
+	assert_int_equal(fake_outside_pods_created(f->fake), 2);
+	assert_query(
+	        f,
+	        "select phase || ' ' || engine_attempt from node_executions where execution_id = $1 and node_id = 'n0'",
+	        "RUNNING 1");
+	put_error(f, "n0", 1, true);
+	end_pod(f, "n0", 1, 0, "Completed");
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_execution_error(f, "RetriesExhausted|USER:ValueError",
+	                       "[2/2] currentAttempt done. Last Error: USER::no such luck");
+	assert_query(f,
+	             "select string_agg(retry_attempt || phase, ' ' order by id) from task_executions where "
+	             "execution_id = $1",
+	             "0FAILED 1FAILED");
+	assert_int_equal(fake_outside_pods_deleted(f->fake), 0); /* they stay to be looked at */
+	fixture_free(f);
+}
+
+static void test_missing_outputs(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	run(f);
+	end_pod(f, "n0", 0, 0, "Completed");
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_execution_error(
+	        f, "RetriesExhausted|OutputsNotFound",
+	        "[1/1] currentAttempt done. Last Error: UNKNOWN::Outputs not generated by task execution");
+	fixture_free(f);
+}
+
+static void test_outputs_that_are_too_large(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 3);
+	f->context.object_maximum = 1;
+	run(f);
+	succeed(f, "n0", 0, 1);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select error_code from executions where id = $1", "OutputSizeExceeded");
+	fixture_free(f);
+}
+
+static void test_unreadable_outputs_use_the_systems_budget(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	f->context.machine.retry_delay_ns = 0;
+	for (unsigned attempt = 0; attempt <= 3; attempt++) {
+		run(f);
+		const struct proto_bytes garbage = { .data = (const uint8_t *)"\xff\xff\xff", .length = 3 };
+		fake_outside_put(f->fake, object_uri(f, arena_printf(&f->arena, "n0/data/%u/outputs.pb", attempt)),
+		                 garbage);
+		end_pod(f, "n0", attempt, 0, "Completed");
+	}
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select error_code from executions where id = $1", "RetriesExhausted|RuntimeExecutionError");
+	assert_int_equal(fake_outside_pods_created(f->fake), 4);
+	fixture_free(f);
+}
+
+static void test_a_pod_killed_for_memory(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	run(f);
+	end_pod(f, "n0", 0, 137, "OOMKilled");
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select error_code from executions where id = $1", "RetriesExhausted|OOMKilled");
+	fixture_free(f);
+}
+
+static void test_a_vanished_pod_is_asked_for_and_replaced(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	run(f);
+	f->context.machine.retry_delay_ns = 0;
+	fake_outside_remove_pod(f->fake, pod_name(f, "n0", 0));
+	run(f); /* nobody has noticed */
+	assert_int_equal(fake_outside_pods_created(f->fake), 1);
+	pod_cache_synced(f->context.pods); /* the watch was interrupted, and has listed again */
+	run(f);
+	assert_int_equal(fake_outside_pods_created(f->fake), 2);
+	assert_query(f, "select error_code from task_executions where execution_id = $1 and retry_attempt = 0",
+	             "ResourceDeletedExternally");
+	succeed(f, "n0", 1, 1);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select phase from executions where id = $1", "SUCCEEDED");
+	fixture_free(f);
+}
+
+static void test_a_pod_that_ended_before_it_was_deleted_counts(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	run(f);
+	succeed(f, "n0", 0, 1);
+	auto_json json_t *pod = fake_outside_pod(f->fake, pod_name(f, "n0", 0));
+	pod_cache_update(f->context.pods, pod, true);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select phase from executions where id = $1", "SUCCEEDED");
+	fixture_free(f);
+}
+
+static void test_refused_pods(void **state)
+{
+	(void)state;
+	static const struct {
+		enum err_kind kind;
+		const char *task_phase, *code;
+	} cases[] = {
+		{ ERR_EXHAUSTED, "WAITING_FOR_RESOURCES", "" },
+		{ ERR_PERMISSION, "FAILED", "RetriesExhausted|RuntimeFailure" },
+		{ ERR_INVALID, "FAILED", "BadTaskFormat" },
+	};
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct fixture *f = chain(1, 0);
+		fake_outside_refuse_pods(f->fake, cases[i].kind, "no");
+		run(f);
+		assert_query(f, "select phase from task_executions where execution_id = $1", cases[i].task_phase);
+		assert_query(f, "select error_code from executions where id = $1", cases[i].code);
+		if (cases[i].kind == ERR_EXHAUSTED) {
+			assert_query(f, "select reason from task_executions where execution_id = $1",
+			             "Exceeded resourcequota: no");
+			assert_query(f, "select phase from node_executions where execution_id = $1 and node_id = 'n0'",
+			             "QUEUED");
+			/* There is room again, and the time has come. */
+			fake_outside_refuse_pods(f->fake, ERR_NONE, NULL);
+			(void)query(f, "update node_executions set engine_recheck_at = now() where execution_id = $1 "
+			               "returning id");
+			run(f);
+			assert_query(f, "select phase from task_executions where execution_id = $1", "QUEUED");
+		}
+		fixture_free(f);
+	}
+}
+
+static void test_an_unsupported_node_fails_at_the_start(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	struct workflow_builder b = workflow_builder(&arena);
+	workflow_add_task(&b, 0, NULL, 0);
+	Flyteidl__Core__Node *gate = workflow_add_task(&b, 0, NULL, 0);
+	gate->target_case = FLYTEIDL__CORE__NODE__TARGET_GATE_NODE;
+	gate->gate_node = proto_new(&arena, flyteidl__core__gate_node);
+	struct fixture *f = fixture_new(workflow_finish(&b));
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_execution_error(f, "UnsupportedNode",
+	                       "node \"n1\" is a gate node, which this version of the sandbox cannot run");
+	assert_int_equal(fake_outside_pods_created(f->fake), 0);
+	fixture_free(f);
+}
+
+static void test_an_unreadable_closure_ends_the_execution(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	(void)query(f, "update workflows set closure = '\\xffff' where $1 > 0 returning id");
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select phase || ' ' || error_code from executions where id = $1", "FAILED IllegalStateError");
+	fixture_free(f);
+}
+
+/* ---- Aborts ---- */
+
+static void test_abort(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(2, 0);
+	run(f);
+	(void)query(f, "update executions set phase = 'ABORTING', abort_cause = 'enough' where id = $1 returning id");
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select phase from executions where id = $1", "ABORTED");
+	assert_query(f,
+	             "select string_agg(node_id || ':' || phase, ' ' order by id) from node_executions where "
+	             "execution_id = $1",
+	             "start-node:SUCCEEDED n0:ABORTED");
+	assert_query(f, "select phase from task_executions where execution_id = $1", "ABORTED");
+	assert_string_equal(
+	        stored_error(f, "select error from node_executions where execution_id = $1 and node_id = 'n0'")
+	                ->message,
+	        "enough");
+	assert_int_equal(fake_outside_pods_deleted(f->fake), 1);
+	fixture_free(f);
+}
+
+static void test_a_pod_nobody_owns_is_deleted(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	run(f);
+	auto_json json_t *pod = fake_outside_pod(f->fake, pod_name(f, "n0", 0));
+	(void)query(f, "update executions set phase = 'ABORTING' where id = $1 returning id");
+	/* The API server is away when the pod is to be deleted; the process ends before it comes back. */
+	auto_err struct err e = ERR_INIT;
+	struct round_result result = ROUND_RESULT_INIT;
+	fake_outside_fail(f->fake, 0, UINT32_MAX);
+	must(round_run(&f->context, f->id, &f->plan, &result, &e), &e);
+	assert_true(result.incomplete);
+	assert_int_equal(result.outcome, ROUND_UNFINISHED);
+	round_result_release(&result);
+	assert_query(f, "select phase from executions where id = $1", "ABORTED");
+	fake_outside_fail(f->fake, 0, 0);
+	pod_cache_drop(f->context.pods, f->id);
+	/* Its watch reports that it runs: that is enough. */
+	assert_int_equal(pod_cache_update(f->context.pods, pod, false), f->id);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_int_equal(fake_outside_pods_deleted(f->fake), 1);
+	fixture_free(f);
+}
+
+/* ---- Breakage ---- */
+
+static void test_a_locked_execution_is_left_alone(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	auto_err struct err e = ERR_INIT;
+	auto_connection struct database_connection *c = NULL;
+	struct database_rows rows;
+	must(database_borrow(f->database, clock_monotonic_ms() + 20000, &c, &e), &e);
+	must(database_begin(c, &e), &e);
+	must(database_query(c, &f->arena, "select 1 from executions where id = $1 for update",
+	                    (struct database_value[]){ DB_INT(f->id) }, 1, &rows, &e),
+	     &e);
+	assert_int_equal(run(f), ROUND_BUSY);
+	must(database_commit(c, &e), &e);
+	database_return(steal_ptr(c));
+	assert_int_equal(run(f), ROUND_UNFINISHED);
+	(void)query(f, "delete from executions where id = $1 returning id");
+	assert_int_equal(run(f), ROUND_FINISHED);
+	fixture_free(f);
+}
+
+struct breakage {
+	struct fixture *fixture;
+	unsigned at;
+	bool done;
+};
+
+/* The effect has happened; then the transaction that was to record it is lost. */
+static void lose_the_transaction(void *context, unsigned call)
+{
+	struct breakage *breakage = context;
+	if (call != breakage->at || breakage->done)
+		return;
+	breakage->done = true;
+	(void)query(breakage->fixture, "select pg_terminate_backend(pid) from pg_stat_activity where $1 > 0"
+	                               " and datname = current_database() and state = 'idle in transaction'");
+}
+
+static void play(struct fixture *f)
+{
+	run(f);
+	succeed(f, "n0", 0, 2);
+	run(f);
+	put_error(f, "n1", 0, true);
+	end_pod(f, "n1", 0, 0, "Completed");
+	run(f);
+	succeed(f, "n1", 1, 3);
+	run(f);
+}
+
+static void assert_played(struct fixture *f)
+{
+	assert_query(f, "select phase from executions where id = $1", "SUCCEEDED");
+	assert_query(f,
+	             "select string_agg(name || retry_attempt || t.phase, ' ' order by name, retry_attempt) from "
+	             "task_executions t"
+	             " where execution_id = $1",
+	             "t00SUCCEEDED t10FAILED t11SUCCEEDED");
+	assert_query(f, "select count(*)::text from node_executions where execution_id = $1", "4");
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "end-node/data/0/outputs.pb")), "o1"), 3);
+	assert_int_equal(fake_outside_pods_created(f->fake), 3);
+}
+
+static void test_a_crash_after_any_effect(void **state)
+{
+	(void)state;
+	struct fixture *whole = chain(2, 1);
+	play(whole);
+	assert_played(whole);
+	const unsigned calls = fake_outside_calls(whole->fake);
+	fixture_free(whole);
+	assert_true(calls > 10);
+	for (unsigned at = 0; at < calls; at++) {
+		struct fixture *f = chain(2, 1);
+		struct breakage breakage = { .fixture = f, .at = at };
+		fake_outside_hook(f->fake, lose_the_transaction, &breakage);
+		play(f);
+		assert_true(breakage.done);
+		assert_played(f);
+		fixture_free(f);
+	}
+}
+
+static void test_failures_of_any_call(void **state)
+{
+	(void)state;
+	struct fixture *whole = chain(2, 1);
+	play(whole);
+	const unsigned calls = fake_outside_calls(whole->fake);
+	fixture_free(whole);
+	for (unsigned at = 0; at < calls; at++) {
+		struct fixture *f = chain(2, 1);
+		fake_outside_fail(f->fake, at, 2);
+		play(f);
+		assert_played(f);
+		fixture_free(f);
+	}
+}
+
+static int start_postgres(void **state)
+{
+	(void)state;
+	auto_err struct err e = ERR_INIT;
+	if (postgres_start(&postgres, &e) == 0)
+		return 0;
+	fprintf(stderr, "skipped: %s\n", err_message(&e));
+	exit(e.kind == ERR_NOT_FOUND ? POSTGRES_SKIP : 1);
+}
+
+static int stop_postgres(void **state)
+{
+	(void)state;
+	postgres = postgres_stop(postgres);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_chain_runs_to_its_end),
+		cmocka_unit_test(test_phases_of_a_pod_are_shown),
+		cmocka_unit_test(test_large_literals_go_through_the_object_store),
+		cmocka_unit_test(test_error_documents_win_over_outputs),
+		cmocka_unit_test(test_retries),
+		cmocka_unit_test(test_missing_outputs),
+		cmocka_unit_test(test_outputs_that_are_too_large),
+		cmocka_unit_test(test_unreadable_outputs_use_the_systems_budget),
+		cmocka_unit_test(test_a_pod_killed_for_memory),
+		cmocka_unit_test(test_a_vanished_pod_is_asked_for_and_replaced),
+		cmocka_unit_test(test_a_pod_that_ended_before_it_was_deleted_counts),
+		cmocka_unit_test(test_refused_pods),
+		cmocka_unit_test(test_an_unsupported_node_fails_at_the_start),
+		cmocka_unit_test(test_an_unreadable_closure_ends_the_execution),
+		cmocka_unit_test(test_abort),
+		cmocka_unit_test(test_a_pod_nobody_owns_is_deleted),
+		cmocka_unit_test(test_a_locked_execution_is_left_alone),
+		cmocka_unit_test(test_a_crash_after_any_effect),
+		cmocka_unit_test(test_failures_of_any_call),
+	};
+	return cmocka_run_group_tests(tests, start_postgres, stop_postgres);
+}
