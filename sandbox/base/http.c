@@ -1,6 +1,7 @@
 #include "base/http.h"
 
 #include "base/clock.h"
+#include "base/http_upgrade.h"
 #include "base/text.h"
 
 #include <curl/curl.h>
@@ -183,9 +184,9 @@ static void set_pem(CURL *easy, CURLoption blob_option, CURLoption file_option, 
 		curl_easy_setopt(easy, file_option, file);
 }
 
-static void set_up_connection(const struct http_client *client)
+void http_client_apply(const struct http_client *client, void *curl_easy)
 {
-	CURL *easy = client->easy;
+	CURL *easy = curl_easy;
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -303,7 +304,7 @@ int http_perform(struct http_client *client, const struct http_request *request,
 	buf_init(&ret_response->headers, HEADERS_MAXIMUM);
 	char detail[CURL_ERROR_SIZE] = "";
 	curl_easy_reset(client->easy);
-	set_up_connection(client);
+	http_client_apply(client, client->easy);
 	struct curl_slist *headers = build_headers(client, request);
 	set_up_request(&exchange, headers);
 	curl_easy_setopt(client->easy, CURLOPT_ERRORBUFFER, detail);

@@ -1,0 +1,134 @@
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/interrupt.h"
+#include "cli/terminal.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRESS_TERMINAL_MS 80
+#define PROGRESS_PLAIN_MS 10000
+
+int cli_connect(struct cli *cli, struct err *e)
+{
+	if (cli->docker)
+		return 0;
+	if (!cli->endpoint.address && docker_endpoint_discover(cli->globals.host, &cli->endpoint, e) < 0)
+		return -1;
+	cli->docker = docker_client_connect(&cli->endpoint, interrupt_fd(), e);
+	if (!cli->docker)
+		return -1;
+	cli_say_verbose(cli, "engine at %s (%s), API 1.%u", cli->endpoint.address, cli->endpoint.source,
+	                docker_client_api_minor(cli->docker));
+	return 0;
+}
+
+void cli_release(struct cli *cli)
+{
+	cli->docker = docker_client_free(cli->docker);
+	docker_endpoint_release(&cli->endpoint);
+	instance_release(&cli->instance);
+}
+
+bool cli_wants_json(const struct cli *cli)
+{
+	return text_equal(cli->globals.output, "json");
+}
+
+static void say(struct cli *cli, const char *format, va_list arguments)
+{
+	cli_progress_end(cli);
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+}
+
+void cli_say(struct cli *cli, const char *format, ...)
+{
+	if (cli->globals.quiet)
+		return;
+	va_list arguments;
+	va_start(arguments, format);
+	say(cli, format, arguments);
+	va_end(arguments);
+}
+
+void cli_say_verbose(struct cli *cli, const char *format, ...)
+{
+	if (!cli->globals.verbose)
+		return;
+	va_list arguments;
+	va_start(arguments, format);
+	say(cli, format, arguments);
+	va_end(arguments);
+}
+
+void cli_progress(struct cli *cli, const char *format, ...)
+{
+	if (cli->globals.quiet)
+		return;
+	bool terminal = terminal_is_smart(STDERR_FILENO);
+	int64_t now = clock_monotonic_ms();
+	bool first = !cli->progress_last_ms;
+	if (!first && now - cli->progress_last_ms < (terminal ? PROGRESS_TERMINAL_MS : PROGRESS_PLAIN_MS))
+		return;
+	cli->progress_last_ms = now;
+	/* What is over soon needs no line in a log file. */
+	if (first && !terminal)
+		return;
+	va_list arguments;
+	va_start(arguments, format);
+	auto_free char *text = xvasprintf(format, arguments);
+	va_end(arguments);
+	if (!terminal) {
+		fprintf(stderr, "%s\n", text);
+		return;
+	}
+	text[terminal_cut(text, terminal_columns(STDERR_FILENO) - 1)] = '\0';
+	fprintf(stderr, "\r\033[K%s", text);
+	fflush(stderr);
+	cli->progress_open = true;
+}
+
+void cli_progress_end(struct cli *cli)
+{
+	if (cli->progress_open)
+		fputs("\r\033[K", stderr);
+	cli->progress_open = false;
+	cli->progress_last_ms = 0;
+}
+
+const char *cli_color(bool colors, enum cli_color color)
+{
+	static const char *const codes[] = {
+		[CLI_PLAIN] = "",         [CLI_BOLD] = "\033[1m",    [CLI_DIM] = "\033[2m",  [CLI_RED] = "\033[31m",
+		[CLI_GREEN] = "\033[32m", [CLI_YELLOW] = "\033[33m", [CLI_CYAN] = "\033[36m"
+	};
+	return colors ? codes[color] : "";
+}
+
+void cli_print_error(struct cli *cli, const struct err *e)
+{
+	bool colors = cli->colors_err;
+	cli_progress_end(cli);
+	fflush(stdout);
+	fprintf(stderr, "%serror[%s]%s: %s\n", cli_color(colors, CLI_RED), err_id(e), CLI_RESET(colors),
+	        err_message(e));
+	if (e->hint)
+		fprintf(stderr, "%shint%s: %s\n", cli_color(colors, CLI_CYAN), CLI_RESET(colors), e->hint);
+}
+
+int cli_hint_command(const struct cli *cli, struct err *e, const char *rest)
+{
+	if (cli->instance.is_default)
+		return err_hint(e, "sandbox %s", rest);
+	return err_hint(e, "sandbox %s --name %s", rest, cli->instance.name);
+}
+
+void cli_print_json(json_t *value)
+{
+	auto_json json_t *owned = value;
+	auto_free char *text = json_dumps(owned, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	puts(text ? text : "null");
+}

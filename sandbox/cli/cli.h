@@ -1,0 +1,65 @@
+/*
+ * What every verb gets: the global options, how to talk to the person (stderr), and the engine. stdout is data, stderr
+ * is talk.
+ */
+#ifndef SANDBOX_CLI_CLI_H
+#define SANDBOX_CLI_CLI_H
+
+#include "base/err.h"
+#include "cli/instance.h"
+#include "cli/options.h"
+#include "docker/client.h"
+
+#include <stdbool.h>
+
+struct globals {
+	const char *name;
+	const char *host;
+	const char *output; /* "text" or "json" */
+	bool quiet;
+	bool verbose;
+	bool no_color;
+	bool help;
+};
+extern const struct option global_options[];
+
+struct cli {
+	struct globals globals;
+	struct instance instance;
+	struct docker_endpoint endpoint;
+	struct docker_client *docker; /* see cli_connect */
+	bool colors_out;              /* of stdout and stderr */
+	bool colors_err;
+	bool progress_open; /* a line on stderr that is rewritten in place */
+	int64_t progress_last_ms;
+};
+
+/* Discovers the engine and connects, once; later calls return at once. */
+int cli_connect(struct cli *cli, struct err *e);
+void cli_release(struct cli *cli);
+
+bool cli_wants_json(const struct cli *cli);
+
+/* A line on stderr for the person; nothing when --quiet. */
+void cli_say(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
+/* As cli_say, with --verbose only. */
+void cli_say_verbose(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
+/* A line that the next one replaces on a terminal; elsewhere printed at most every 10 s. */
+void cli_progress(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Ends the line of cli_progress. */
+void cli_progress_end(struct cli *cli);
+/* error[id]: message, and its hint; on stderr whatever the options say. */
+void cli_print_error(struct cli *cli, const struct err *e);
+
+/* Hint: the command "sandbox REST" for this instance, e.g. "sandbox start --name ci1". Returns -1. */
+int cli_hint_command(const struct cli *cli, struct err *e, const char *rest);
+
+/* One JSON document and a newline on stdout; takes the reference. */
+void cli_print_json(json_t *value);
+
+enum cli_color { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_RED, CLI_GREEN, CLI_YELLOW, CLI_CYAN };
+/* The escape sequence, or "" when colours are off. */
+const char *cli_color(bool colors, enum cli_color color);
+#define CLI_RESET(colors) ((colors) ? "\033[0m" : "")
+
+#endif

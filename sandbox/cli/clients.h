@@ -1,0 +1,17 @@
+/*
+ * What clients on this machine need to find the sandbox: ~/.flyte/config-sandbox.yaml for flytekit and flytectl, and a
+ * Kubernetes context, both in a file of its own (~/.flyte/sandbox/kubeconfig) and merged into the user's kubeconfig. An
+ * instance that is deleted takes all of it away again.
+ */
+#ifndef SANDBOX_CLI_CLIENTS_H
+#define SANDBOX_CLI_CLIENTS_H
+
+#include "cli/sandbox.h"
+
+/* Writes what changed. The kubeconfig is fetched from the container, which must be ready. `make_current` as for
+ * kubeconfig_merge. */
+int clients_configure(struct cli *cli, const struct sandbox *sandbox, bool make_current, struct err *e);
+/* Removes files and context; what is absent already is no error. */
+int clients_forget(struct cli *cli, struct err *e);
+
+#endif

@@ -1,0 +1,61 @@
+#include "cli/interrupt.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static int event_fd = -1;
+static volatile sig_atomic_t last_signal;
+
+static void handle(int number)
+{
+	int saved = errno;
+	uint64_t one = 1;
+	last_signal = number;
+	(void)!write(event_fd, &one, sizeof(one));
+	errno = saved;
+}
+
+void interrupt_setup(void)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event_fd < 0)
+		abort();
+	struct sigaction action = { .sa_handler = handle };
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		struct sigaction before;
+		/* nohup and background jobs have told us not to care. */
+		if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &action, NULL);
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+int interrupt_fd(void)
+{
+	return event_fd;
+}
+
+int interrupt_signal(void)
+{
+	return last_signal;
+}
+
+void interrupt_acknowledge(void)
+{
+	uint64_t count;
+	(void)!read(event_fd, &count, sizeof(count));
+}
+
+void interrupt_restore(void)
+{
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+}

@@ -1,0 +1,130 @@
+#include "cli/launch.h"
+
+#include "base/text.h"
+#include "cli/interrupt.h"
+#include "docker/container.h"
+#include "docker/volume.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CLEANUP_STOP_SECONDS 10
+
+void launch_release(struct launch *launch)
+{
+	free(launch->container);
+	launch->container = NULL;
+}
+
+static int ensure_volume(struct launch *launch, struct err *e)
+{
+	struct cli *cli = launch->cli;
+	auto_err struct err problem = ERR_INIT;
+	auto_json json_t *found = docker_volume_inspect(cli->docker, cli->instance.name, &problem);
+	if (found && !json_object_get(json_object_get(found, "Labels"), INSTANCE_LABEL)) {
+		err_set(e, ERR_CONFLICT, "foreign-volume", "the volume '%s' was not made by this launcher",
+		        cli->instance.name);
+		return err_hint(e, "remove it (`docker volume rm %s`), or use another name: --name NAME",
+		                cli->instance.name);
+	}
+	if (found)
+		return 0;
+	if (problem.kind != ERR_NOT_FOUND)
+		return err_move(e, &problem);
+	auto_json json_t *labels = spec_labels(&cli->instance);
+	/* Known before the call: an interrupt between the engine's work and its answer must not leave the volume
+	 * behind. */
+	launch->created_volume = true;
+	return docker_volume_create(cli->docker, cli->instance.name, labels, e);
+}
+
+static int create(struct launch *launch, const json_t *body, struct err *e)
+{
+	struct cli *cli = launch->cli;
+	if (ensure_volume(launch, e) < 0)
+		return -1;
+	auto_err struct err problem = ERR_INIT;
+	launch->created_container = true;
+	if (docker_container_create(cli->docker, cli->instance.name, body, &launch->container, &problem) == 0)
+		return 0;
+	/* Somebody else's container, made at the same moment, is not ours to take back. */
+	bool lost_race = problem.kind == ERR_CONFLICT;
+	launch->created_container = problem.kind == ERR_CANCELLED || problem.kind == ERR_TIMEOUT;
+	err_move(e, &problem);
+	if (!lost_race)
+		return -1;
+	launch->created_volume = false;
+	return err_hint(e, "another `sandbox start` may be at work; `sandbox status` tells");
+}
+
+/* "… bind for 127.0.0.1:30080 failed: port is already allocated", "… listen tcp4 127.0.0.1:30080: bind: address already
+ * in use" */
+static bool complains_about_port(const char *message, const struct ports *ports, enum port_name *ret_name)
+{
+	if (!strstr(message, "port is already allocated") && !strstr(message, "address already in use"))
+		return false;
+	for (size_t i = 0; i < PORT_COUNT; i++) {
+		auto_free char *port = xasprintf(":%d", ports->host_port[i]);
+		const char *at = strstr(message, port);
+		if (at && strchr(": ", at[strlen(port)])) {
+			*ret_name = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int explain_start(struct launch *launch, const struct ports *ports, struct err *e)
+{
+	enum port_name name = PORT_HTTP;
+	if (e && complains_about_port(err_message(e), ports, &name))
+		return ports_taken_error(launch->cli->docker, name, ports->host_port[name], e);
+	if (e && strstr(err_message(e), "sandbox-init")) {
+		e->id = "image-unsuitable";
+		return err_hint(e, "this is no sandbox image: build one with scripts/build-image, or name another one "
+		                   "with --image");
+	}
+	if (e && strstr(err_message(e), "unable to apply caps"))
+		return err_hint(e, "the engine's host lacks capabilities that the sandbox asks for");
+	return -1;
+}
+
+int launch_start(struct launch *launch, const struct sandbox *existing, const json_t *body, const char *image_id,
+                 const struct ports *ports, struct port_hold *hold, struct err *e)
+{
+	struct cli *cli = launch->cli;
+	const char *hash = json_string_value(json_object_get(json_lookup(body, "Labels"), SPEC_LABEL));
+	bool same = existing->state == SANDBOX_STOPPED && text_equal(existing->specification, hash) &&
+	            text_equal(existing->image_id, image_id);
+	if (existing->state == SANDBOX_STOPPED && !same) {
+		cli_say_verbose(cli, "the container is made anew: image or settings have changed");
+		if (docker_container_remove(cli->docker, existing->id, e) < 0)
+			return -1;
+	}
+	if (same)
+		launch->container = xstrdup(existing->id);
+	else if (create(launch, body, e) < 0)
+		return -1;
+	port_hold_release(hold);
+	launch->started = true;
+	if (docker_container_start(cli->docker, launch->container, e) < 0)
+		return explain_start(launch, ports, e);
+	return 0;
+}
+
+int launch_take_back(struct launch *launch, struct err *e)
+{
+	struct cli *cli = launch->cli;
+	interrupt_acknowledge();
+	/* An interrupted create has a name and no known id. */
+	const char *container = launch->container ? launch->container : cli->instance.name;
+	if (launch->created_container) {
+		if (docker_container_remove(cli->docker, container, e) < 0)
+			return -1;
+	} else if (launch->started && docker_container_stop(cli->docker, container, CLEANUP_STOP_SECONDS, e) < 0) {
+		return -1;
+	}
+	if (launch->created_volume && docker_volume_remove(cli->docker, cli->instance.name, e) < 0)
+		return -1;
+	return 0;
+}

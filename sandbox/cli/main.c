@@ -1,0 +1,148 @@
+/* sandbox: finds the verb, fills its options, runs it, and turns its error into text and an exit code. */
+
+#include "base/text.h"
+#include "cli/errors.h"
+#include "cli/help.h"
+#include "cli/interrupt.h"
+#include "cli/verb.h"
+
+#include <stdalign.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ALIASES_MAXIMUM 32
+
+static int unknown_verb(const char *name, struct err *e)
+{
+	const char *names[ALIASES_MAXIMUM];
+	size_t count = 0;
+	for (; count < verb_count && count < ALIASES_MAXIMUM; count++)
+		names[count] = verbs[count]->name;
+	const char *near = text_suggest(name, names, count);
+	/* What other tools call these verbs. */
+	static const char *const synonyms[][2] = { { "up", "start" },        { "down", "stop" },
+		                                   { "teardown", "delete" }, { "remove", "delete" },
+		                                   { "rm", "delete" },       { "destroy", "delete" },
+		                                   { "ps", "status" },       { "ls", "status" },
+		                                   { "log", "logs" },        { "--version", "version" } };
+	for (size_t i = 0; i < ARRAY_LENGTH(synonyms); i++) {
+		if (text_equal(name, synonyms[i][0]))
+			near = synonyms[i][1];
+	}
+	err_set(e, ERR_USAGE, "unknown-verb", "unknown verb '%s'", name);
+	if (near)
+		return err_hint(e, "did you mean '%s'? `sandbox help` lists the verbs", near);
+	return err_hint(e, "`sandbox help` lists the verbs");
+}
+
+/* The first word that is neither an option nor an option's value; -1 when there is none. */
+static int find_verb(char **words, int count)
+{
+	for (int i = 1; i < count; i++) {
+		const char *word = words[i];
+		if (text_equal(word, "--"))
+			return i + 1 < count ? i + 1 : -1;
+		if (word[0] != '-' || !word[1])
+			return i;
+		bool is_long = word[1] == '-';
+		for (const struct option *option = global_options; option->name; option++) {
+			bool named =
+			        is_long ? text_equal(word + 2, option->name) : (option->letter == word[1] && !word[2]);
+			if (named && option->kind != OPTION_FLAG)
+				i++;
+		}
+	}
+	return -1;
+}
+
+static int check_arguments(const struct verb *verb, char **arguments, size_t count, struct err *e)
+{
+	if (count < verb->arguments_minimum) {
+		err_set(e, ERR_USAGE, "missing-argument", "`sandbox %s` needs %s", verb->name, verb->arguments);
+		return err_hint(e, "`sandbox help %s` tells more", verb->name);
+	}
+	if (count > verb->arguments_maximum) {
+		err_set(e, ERR_USAGE, "extra-argument", "`sandbox %s` does not take '%s'", verb->name,
+		        arguments[verb->arguments_maximum]);
+		return err_hint(e, "`sandbox help %s` tells more", verb->name);
+	}
+	return 0;
+}
+
+static int run_verb(struct cli *cli, const struct verb *verb, const struct option_set *own, char **words, size_t count,
+                    struct err *e)
+{
+	const struct option_set sets[] = { *own, { global_options, &cli->globals } };
+	const struct parse parse = { .sets = sets, .set_count = 2, .command_follows = verb->command_follows };
+	size_t arguments = 0;
+	int parsed = options_parse(&parse, words, count, &arguments, e);
+	if (cli->globals.help) {
+		help_print_verb(stdout, verb);
+		return 0;
+	}
+	if (parsed < 0)
+		return err_hint(e, "`sandbox help %s` lists the options", verb->name);
+	const char *no_color = getenv("NO_COLOR");
+	bool colors = !cli->globals.no_color && text_is_empty(no_color);
+	const char *terminal = getenv("TERM");
+	colors = colors && !text_equal(terminal, "dumb");
+	cli->colors_out = colors && isatty(STDOUT_FILENO);
+	cli->colors_err = colors && isatty(STDERR_FILENO);
+	if (check_arguments(verb, words, arguments, e) < 0 || instance_named(cli->globals.name, &cli->instance, e) < 0)
+		return -1;
+	return verb->run(cli, own->values, words, arguments, e);
+}
+
+/* Global options before the verb, then the verb's own and more global ones. */
+static int dispatch(struct cli *cli, int argc, char **argv, const struct verb **ret_verb, struct err *e)
+{
+	const struct option_set globals = { global_options, &cli->globals };
+	if (options_set_defaults(&globals, e) < 0)
+		return -1;
+	int at = find_verb(argv, argc);
+	size_t ignored = 0;
+	const struct parse parse = { .sets = &globals, .set_count = 1 };
+	size_t before = at < 0 ? (size_t)argc - 1 : (size_t)at - 1;
+	if (before == 1 && text_equal(argv[1], "--version")) {
+		at = -1;
+		*ret_verb = verb_find("version");
+	} else if (options_parse(&parse, argv + 1, before, &ignored, e) < 0) {
+		return -1;
+	}
+	if (at < 0 && !*ret_verb) {
+		help_print_overview(cli->globals.help ? stdout : stderr);
+		return cli->globals.help ? EXIT_CODE_OK : EXIT_CODE_USAGE;
+	}
+	const struct verb *verb = *ret_verb ? *ret_verb : verb_find(argv[at]);
+	if (!verb)
+		return unknown_verb(argv[at], e);
+	*ret_verb = verb;
+	auto_free void *values = xcalloc(1, verb->values_size);
+	const struct option_set own = { verb->options, values };
+	int code = options_set_defaults(&own, e);
+	if (code == 0)
+		code = run_verb(cli, verb, &own, at < 0 ? argv + argc : argv + at + 1,
+		                at < 0 ? 0 : (size_t)(argc - at - 1), e);
+	options_release(&own);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = { .globals = { .name = NULL } };
+	auto_err struct err e = ERR_INIT;
+	const struct verb *verb = NULL;
+	interrupt_setup();
+	cli.colors_err = isatty(STDERR_FILENO) && text_is_empty(getenv("NO_COLOR"));
+	int code = dispatch(&cli, argc, argv, &verb, &e);
+	if (code < 0) {
+		cli_print_error(&cli, &e);
+		bool passes_code = verb && verb->failure_code && e.kind != ERR_USAGE && e.kind != ERR_CANCELLED;
+		code = passes_code ? verb->failure_code : exit_code_of(&e, interrupt_signal());
+	}
+	cli_progress_end(&cli);
+	if (fflush(stdout) != 0 && code == 0)
+		code = EXIT_CODE_FAILURE;
+	cli_release(&cli);
+	return code;
+}

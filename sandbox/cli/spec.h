@@ -1,0 +1,40 @@
+/*
+ * What the container is created from. Least privilege as docs/decisions/ measured it: no --privileged, capabilities
+ * named one by one, private cgroups, a read-write device rule for what the kubelet's containers need, tmpfs for /run
+ * and /tmp, one named volume.
+ */
+#ifndef SANDBOX_CLI_SPEC_H
+#define SANDBOX_CLI_SPEC_H
+
+#include "base/json.h"
+#include "cli/instance.h"
+#include "cli/options.h"
+#include "cli/ports.h"
+
+#define SPEC_LABEL "dev.sandbox.specification"
+#define SPEC_STATE_DIRECTORY "/var/lib/sandbox"
+/* Docker restarts the container after a crash once, and after the engine's or the machine's restart (no other policy
+ * means just that). */
+#define SPEC_RESTART_POLICY "on-failure"
+#define SPEC_RESTART_MAXIMUM 1
+/* PID 1 stops its services within 10 s. */
+#define SPEC_STOP_SECONDS 15
+
+struct spec {
+	const struct instance *instance;
+	const char *image;
+	const struct ports *ports;
+	const struct option_list *environment; /* "K=V" of the person */
+	int64_t memory_bytes;                  /* 0: no limit */
+	uint64_t missing_capabilities;         /* bits that the host cannot give */
+};
+
+/* The ContainerCreate body, with a hash of itself in SPEC_LABEL: a stopped container whose hash differs is created
+ * anew. */
+json_t *spec_build(const struct spec *spec);
+json_t *spec_labels(const struct instance *instance);
+/* Capabilities of this kernel that are not in our bounding set, so that a local engine's are taken to lack them too; 0
+ * when unknown. */
+uint64_t spec_missing_capabilities(void);
+
+#endif

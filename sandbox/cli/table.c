@@ -1,0 +1,174 @@
+#include "cli/table.h"
+
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/terminal.h"
+
+#include <string.h>
+
+#define CELLS 4
+#define GAP 3
+#define TABLE_MAXIMUM ((size_t)256 * 1024)
+
+static const char *const heading[CELLS] = { "SERVICE", "STATUS", "NAMESPACE", "ENDPOINT" };
+/* Widths where each row stands alone. */
+static const size_t alone_widths[CELLS] = { 14, 10, 12, 0 };
+
+struct row {
+	char *cells[CELLS];
+	const char *status;
+};
+
+static void row_release(struct row *row)
+{
+	for (size_t i = 0; i < CELLS; i++)
+		free(row->cells[i]);
+}
+
+/* The last cell is the endpoint of what works, and the reason of what does not yet. */
+static void row_of_service(const struct service *service, const struct ports *ports, struct row *ret_row)
+{
+	bool ready = text_equal(service->status, "ready");
+	char *last =
+	        ready ? ports_endpoint_of_container_port(ports, service->endpoint_port) : xstrdup(service->message);
+	*ret_row = (struct row){ .cells = { xstrdup(service->name), xstrdup(service->status),
+		                            xstrdup(service->namespace), last },
+		                 .status = service->status };
+	for (char *c = last; *c; c++) {
+		if ((unsigned char)*c < ' ')
+			*c = ' ';
+	}
+}
+
+static void row_of_heading(struct row *ret_row)
+{
+	*ret_row = (struct row){ .status = "" };
+	for (size_t i = 0; i < CELLS; i++)
+		ret_row->cells[i] = xstrdup(heading[i]);
+}
+
+static enum cli_color color_of(const char *status)
+{
+	if (text_equal(status, "ready"))
+		return CLI_GREEN;
+	if (text_equal(status, "failed"))
+		return CLI_RED;
+	return *status ? CLI_YELLOW : CLI_BOLD;
+}
+
+static void render(const struct row *row, const size_t widths[CELLS], const struct table_style *style, struct buf *out)
+{
+	auto_buf struct buf line = BUF_INIT(TABLE_MAXIMUM);
+	bool whole = !*row->status;
+	size_t room = style->columns ? style->columns : SIZE_MAX;
+	if (style->colors && whole)
+		buf_add_str(&line, cli_color(true, CLI_BOLD));
+	for (size_t i = 0; i < CELLS; i++) {
+		size_t width = terminal_width(row->cells[i]);
+		bool colored = style->colors && !whole && i == 1;
+		buf_add_str(&line, cli_color(colored, color_of(row->status)));
+		buf_add_str(&line, row->cells[i]);
+		buf_add_str(&line, CLI_RESET(colored));
+		if (i + 1 < CELLS)
+			buf_add_format(&line, "%*s", (int)((width < widths[i] ? widths[i] - width : 0) + GAP), "");
+	}
+	buf_truncate(&line, terminal_cut(buf_text(&line), room));
+	while (line.length && line.data[line.length - 1] == ' ')
+		buf_truncate(&line, line.length - 1);
+	buf_add(out, buf_text(&line), line.length);
+	buf_add_str(out, CLI_RESET(style->colors));
+	buf_add_byte(out, '\n');
+}
+
+void table_render(const struct services *services, const struct ports *ports, const struct table_style *style,
+                  struct buf *out)
+{
+	struct row rows[SERVICES_MAXIMUM + 1];
+	size_t count = 1;
+	size_t widths[CELLS] = { 0 };
+	row_of_heading(&rows[0]);
+	for (size_t i = 0; i < services->count; i++) {
+		if (service_is_shown(&services->items[i]))
+			row_of_service(&services->items[i], ports, &rows[count++]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < CELLS; j++) {
+			size_t width = terminal_width(rows[i].cells[j]);
+			widths[j] = width > widths[j] ? width : widths[j];
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		render(&rows[i], widths, style, out);
+		row_release(&rows[i]);
+	}
+}
+
+void table_render_row(const struct services *services, size_t index, const struct ports *ports, bool colors,
+                      struct buf *out)
+{
+	struct row row;
+	if (index == SERVICES_MAXIMUM)
+		row_of_heading(&row);
+	else
+		row_of_service(&services->items[index], ports, &row);
+	render(&row, alone_widths, &(struct table_style){ .colors = colors }, out);
+	row_release(&row);
+}
+
+size_t table_rows(const char *text, size_t columns)
+{
+	size_t rows = 0;
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+		auto_free char *line = xstrndup(text, length);
+		size_t width = terminal_width(line);
+		rows += width ? (width + columns - 1) / columns : 1;
+		text += length + (text[length] == '\n');
+	}
+	return rows;
+}
+
+void table_view_init(struct table_view *view, FILE *out, bool colors)
+{
+	*view = (struct table_view){ .out = out, .colors = colors, .in_place = out && terminal_is_smart(fileno(out)) };
+}
+
+void table_view_release(struct table_view *view)
+{
+	free(view->drawn);
+	view->drawn = NULL;
+}
+
+static void redraw(struct table_view *view, const struct services *services, const struct ports *ports)
+{
+	size_t columns = terminal_columns(fileno(view->out));
+	auto_buf struct buf text = BUF_INIT(TABLE_MAXIMUM);
+	size_t up = view->drawn ? table_rows(view->drawn, columns) : 0;
+	table_render(services, ports, &(struct table_style){ .columns = columns, .colors = view->colors }, &text);
+	if (text_equal(view->drawn, buf_text(&text)))
+		return;
+	if (up)
+		fprintf(view->out, "\033[%zuA\r\033[J", up);
+	fputs(buf_text(&text), view->out);
+	fflush(view->out);
+	free(view->drawn);
+	view->drawn = buf_steal(&text);
+}
+
+void table_view_update(struct table_view *view, const struct services *services, size_t index,
+                       const struct ports *ports)
+{
+	if (!view->out || !service_is_shown(&services->items[index]))
+		return;
+	if (view->in_place) {
+		redraw(view, services, ports);
+		return;
+	}
+	auto_buf struct buf text = BUF_INIT(TABLE_MAXIMUM);
+	if (!view->started)
+		table_render_row(services, SERVICES_MAXIMUM, ports, view->colors, &text);
+	table_render_row(services, index, ports, view->colors, &text);
+	view->started = true;
+	fputs(buf_text(&text), view->out);
+	fflush(view->out);
+}
