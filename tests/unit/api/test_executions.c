@@ -22,6 +22,7 @@
 
 #include <libpq-fe.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 
 #define PHASE(name) FLYTEIDL__CORE__WORKFLOW_EXECUTION__PHASE__##name
@@ -517,6 +518,71 @@ static void test_concurrency_limit(void **state)
 	succeed("CreateExecution", r);
 }
 
+/* The same request from several clients at once; how many of them were told that they made it. The others have to hear
+ * ALREADY_EXISTS. */
+struct rival {
+	pthread_t thread;
+	struct arena arena;
+	const Flyteidl__Admin__ExecutionCreateRequest *request;
+	bool made;
+	enum err_kind refused;
+};
+
+static void *compete(void *context)
+{
+	struct rival *rival = context;
+	auto_err struct err e = ERR_INIT;
+	struct rpc_call own = call;
+	own.arena = &rival->arena;
+	const struct api_methods methods = api_execution_methods();
+	assert_string_equal(methods.methods[0].path, "/flyteidl.service.AdminService/CreateExecution");
+	rival->made = methods.methods[0].handler(&api, &own, &rival->request->base, &e) != NULL;
+	rival->refused = e.kind;
+	return NULL;
+}
+
+static unsigned let_compete(Flyteidl__Admin__ExecutionCreateRequest *const *requests, size_t count)
+{
+	struct rival rivals[4] = { { .made = false } };
+	unsigned made = 0;
+	assert_true(count <= ARRAY_LENGTH(rivals));
+	for (size_t i = 0; i < count; i++) {
+		rivals[i].request = requests[i];
+		rivals[i].arena.maximum = 64 << 20;
+		assert_int_equal(pthread_create(&rivals[i].thread, NULL, compete, &rivals[i]), 0);
+	}
+	for (size_t i = 0; i < count; i++) {
+		pthread_join(rivals[i].thread, NULL);
+		arena_release(&rivals[i].arena);
+		made += rivals[i].made;
+		assert_int_equal(rivals[i].refused, rivals[i].made ? ERR_NONE : ERR_EXISTS);
+	}
+	return made;
+}
+
+static void test_rivals(void **state)
+{
+	(void)state;
+	Flyteidl__Admin__LaunchPlanSpec *template = proto_new(&arena, flyteidl__admin__launch_plan_spec);
+	template->concurrency_policy = proto_new(&arena, flyteidl__admin__concurrency_policy);
+	template->concurrency_policy->max = 2;
+	template->concurrency_policy->behavior =
+	        FLYTEIDL__ADMIN__CONCURRENCY_LIMIT_BEHAVIOR__CONCURRENCY_LIMIT_BEHAVIOR_SKIP;
+	register_launch_plan("limited", template);
+	for (int round = 0; round < 5; round++) {
+		Flyteidl__Admin__ExecutionCreateRequest *same[4], *limited[4];
+		for (size_t i = 0; i < ARRAY_LENGTH(same); i++) {
+			same[i] = create_request(arena_printf(&arena, "same-%d", round));
+			limited[i] = create_request("");
+			limited[i]->spec->launch_plan =
+			        identifier(FLYTEIDL__CORE__RESOURCE_TYPE__LAUNCH_PLAN, "limited");
+		}
+		assert_int_equal(let_compete(same, ARRAY_LENGTH(same)), 1);
+		assert_int_equal(let_compete(limited, ARRAY_LENGTH(limited)), 2);
+		RUN("update executions set phase = 'SUCCEEDED'");
+	}
+}
+
 static void register_task(const char *name)
 {
 	Flyteidl__Admin__TaskCreateRequest *r = proto_new(&arena, flyteidl__admin__task_create_request);
@@ -539,7 +605,8 @@ static void register_task(const char *name)
 	template->target_case = FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER;
 	template->container = proto_new(&arena, flyteidl__core__container);
 	template->container->image = arena_strdup(&arena, "busybox");
-	proto_append(&arena, template->container->n_command, template->container->command, arena_strdup(&arena, "true"));
+	proto_append(&arena, template->container->n_command, template->container->command,
+	             arena_strdup(&arena, "true"));
 	succeed("CreateTask", r);
 }
 
@@ -1159,6 +1226,7 @@ int main(void)
 		TEST(test_object_store_refuses),
 		TEST(test_configuration_of_the_launch_plan),
 		TEST(test_concurrency_limit),
+		TEST(test_rivals),
 		TEST(test_a_single_task),
 		TEST(test_relaunch_and_recover),
 		TEST(test_get_refused),
