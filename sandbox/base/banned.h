@@ -13,7 +13,9 @@
 
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok atoi atol atoll atof
 #pragma GCC poison gmtime localtime ctime asctime tmpnam tempnam mktemp system popen usleep
-/* Not poisoned, because a generated field of Flyte's messages has that name. */
+/* Not poisoned, because a generated field of Flyte's messages has that name. Clang takes the attribute only on a first declaration. */
+#ifndef __clang__
 unsigned int sleep(unsigned int seconds) __attribute__((error("wait for an event with a deadline instead")));
+#endif
 
 #endif
