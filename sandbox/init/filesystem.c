@@ -159,10 +159,26 @@ static int make_directory(const struct prepare_directory *directory, struct err 
 	return 0;
 }
 
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *position)
+{
+	(void)info;
+	(void)kind;
+	(void)position;
+	return remove(path);
+}
+
+/* A file or a directory with all that is in it; absent is success. */
+static int remove_tree(const char *path, struct err *e)
+{
+	if (file_exists(path) && nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) < 0)
+		return err_set_errno(e, errno, NULL, "cannot remove '%s'", path);
+	return 0;
+}
+
 int filesystem_prepare_state(const struct init_config *config, struct err *e)
 {
 	for (unsigned i = 0; i < config->removal_count; i++)
-		if (file_remove(config->removals[i], e) < 0)
+		if (remove_tree(config->removals[i], e) < 0)
 			return -1;
 	for (unsigned i = 0; i < config->directory_count; i++)
 		if (make_directory(&config->directories[i], e) < 0)
@@ -244,21 +260,13 @@ static int copy_directory(int from, int to, struct err *e)
 	return result;
 }
 
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *position)
-{
-	(void)info;
-	(void)kind;
-	(void)position;
-	return remove(path);
-}
-
 int filesystem_copy_tree(const char *from, const char *to, struct err *e)
 {
 	if (file_exists(to))
 		return 0;
 	auto_free char *partial = xasprintf("%s.partial", to);
-	if (file_exists(partial) && nftw(partial, remove_entry, 16, FTW_DEPTH | FTW_PHYS) < 0)
-		return err_set_errno(e, errno, NULL, "cannot remove the unfinished copy '%s'", partial);
+	if (remove_tree(partial, e) < 0)
+		return -1;
 	struct stat info;
 	if (stat(from, &info) < 0)
 		return err_set_errno(e, errno, NULL, "cannot look at '%s'", from);
