@@ -224,7 +224,7 @@ static void run_execution(struct machine *m)
 	const struct machine_node *end = m->top.nodes[m->top.graph->end];
 	if (m->failed && (fails_immediately(m) || all_nodes_finished(m))) {
 		fail_execution(m, execution_error(m));
-	} else if (end->row.phase == NODE(SUCCEEDED)) {
+	} else if (end->row.phase == NODE(SUCCEEDED) && all_nodes_finished(m)) {
 		m->execution.outputs = end->outputs;
 		m->execution.outputs_uri = end->row.outputs_uri;
 		machine_set_execution(m, EXECUTION(SUCCEEDING));
