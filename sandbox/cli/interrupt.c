@@ -10,11 +10,17 @@
 
 static int event_fd = -1;
 static volatile sig_atomic_t last_signal;
+static volatile sig_atomic_t pending;
 
 static void handle(int number)
 {
 	int saved = errno;
 	uint64_t one = 1;
+	if (pending) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
+	pending = 1;
 	last_signal = number;
 	(void)!write(event_fd, &one, sizeof(one));
 	errno = saved;
@@ -47,15 +53,14 @@ int interrupt_signal(void)
 	return last_signal;
 }
 
+int interrupt_check(struct err *e)
+{
+	return pending ? err_set(e, ERR_CANCELLED, "cancelled", "interrupted") : 0;
+}
+
 void interrupt_acknowledge(void)
 {
 	uint64_t count;
 	(void)!read(event_fd, &count, sizeof(count));
-}
-
-void interrupt_restore(void)
-{
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
+	pending = 0;
 }

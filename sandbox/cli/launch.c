@@ -10,17 +10,23 @@
 
 #define CLEANUP_STOP_SECONDS 10
 
+void launch_init(struct launch *launch, struct cli *cli)
+{
+	*launch = (struct launch){ .cli = cli, .docker = docker_client_clone(cli->docker, -1) };
+}
+
 void launch_release(struct launch *launch)
 {
 	free(launch->container);
-	launch->container = NULL;
+	docker_client_free(launch->docker);
+	*launch = (struct launch)LAUNCH_INIT;
 }
 
 static int ensure_volume(struct launch *launch, struct err *e)
 {
 	struct cli *cli = launch->cli;
 	auto_err struct err problem = ERR_INIT;
-	auto_json json_t *found = docker_volume_inspect(cli->docker, cli->instance.name, &problem);
+	auto_json json_t *found = docker_volume_inspect(launch->docker, cli->instance.name, &problem);
 	if (found && !json_object_get(json_object_get(found, "Labels"), INSTANCE_LABEL)) {
 		err_set(e, ERR_CONFLICT, "foreign-volume", "the volume '%s' was not made by this launcher",
 		        cli->instance.name);
@@ -32,10 +38,8 @@ static int ensure_volume(struct launch *launch, struct err *e)
 	if (problem.kind != ERR_NOT_FOUND)
 		return err_move(e, &problem);
 	auto_json json_t *labels = spec_labels(&cli->instance);
-	/* Known before the call: an interrupt between the engine's work and its answer must not leave the volume
-	 * behind. */
-	launch->created_volume = true;
-	return docker_volume_create(cli->docker, cli->instance.name, labels, e);
+	launch->created_volume = docker_volume_create(launch->docker, cli->instance.name, labels, e) == 0;
+	return launch->created_volume ? 0 : -1;
 }
 
 static int create(struct launch *launch, const json_t *body, struct err *e)
@@ -43,18 +47,17 @@ static int create(struct launch *launch, const json_t *body, struct err *e)
 	struct cli *cli = launch->cli;
 	if (ensure_volume(launch, e) < 0)
 		return -1;
-	auto_err struct err problem = ERR_INIT;
-	launch->created_container = true;
-	if (docker_container_create(cli->docker, cli->instance.name, body, &launch->container, &problem) == 0)
-		return 0;
-	/* Somebody else's container, made at the same moment, is not ours to take back. */
-	bool lost_race = problem.kind == ERR_CONFLICT;
-	launch->created_container = problem.kind == ERR_CANCELLED || problem.kind == ERR_TIMEOUT;
-	err_move(e, &problem);
-	if (!lost_race)
+	if (interrupt_check(e) < 0)
 		return -1;
-	launch->created_volume = false;
-	return err_hint(e, "another `sandbox start` may be at work; `sandbox status` tells");
+	if (docker_container_create(launch->docker, cli->instance.name, body, &launch->container, e) < 0) {
+		/* The volume may be the other one's by now. */
+		launch->created_volume = launch->created_volume && e->kind != ERR_CONFLICT;
+		return e->kind == ERR_CONFLICT
+		               ? err_hint(e, "another `sandbox start` may be at work; `sandbox status` tells")
+		               : -1;
+	}
+	launch->created_container = true;
+	return interrupt_check(e);
 }
 
 /* "… bind for 127.0.0.1:30080 failed: port is already allocated", "… listen tcp4 127.0.0.1:30080: bind: address already
@@ -78,7 +81,7 @@ static int explain_start(struct launch *launch, const struct ports *ports, struc
 {
 	enum port_name name = PORT_HTTP;
 	if (e && complains_about_port(err_message(e), ports, &name))
-		return ports_taken_error(launch->cli->docker, name, ports->host_port[name], e);
+		return ports_taken_error(launch->docker, name, ports->host_port[name], e);
 	if (e && strstr(err_message(e), "sandbox-init")) {
 		e->id = "image-unsuitable";
 		return err_hint(e, "this is no sandbox image: build one with scripts/build-image, or name another one "
@@ -98,7 +101,7 @@ int launch_start(struct launch *launch, const struct sandbox *existing, const js
 	            text_equal(existing->image_id, image_id);
 	if (existing->state == SANDBOX_STOPPED && !same) {
 		cli_say_verbose(cli, "the container is made anew: image or settings have changed");
-		if (docker_container_remove(cli->docker, existing->id, e) < 0)
+		if (docker_container_remove(launch->docker, existing->id, e) < 0)
 			return -1;
 	}
 	if (same)
@@ -107,24 +110,22 @@ int launch_start(struct launch *launch, const struct sandbox *existing, const js
 		return -1;
 	port_hold_release(hold);
 	launch->started = true;
-	if (docker_container_start(cli->docker, launch->container, e) < 0)
+	if (docker_container_start(launch->docker, launch->container, e) < 0)
 		return explain_start(launch, ports, e);
-	return 0;
+	return interrupt_check(e);
 }
 
 int launch_take_back(struct launch *launch, struct err *e)
 {
-	struct cli *cli = launch->cli;
 	interrupt_acknowledge();
-	/* An interrupted create has a name and no known id. */
-	const char *container = launch->container ? launch->container : cli->instance.name;
 	if (launch->created_container) {
-		if (docker_container_remove(cli->docker, container, e) < 0)
+		if (docker_container_remove(launch->docker, launch->container, e) < 0)
 			return -1;
-	} else if (launch->started && docker_container_stop(cli->docker, container, CLEANUP_STOP_SECONDS, e) < 0) {
+	} else if (launch->started &&
+	           docker_container_stop(launch->docker, launch->container, CLEANUP_STOP_SECONDS, e) < 0) {
 		return -1;
 	}
-	if (launch->created_volume && docker_volume_remove(cli->docker, cli->instance.name, e) < 0)
-		return -1;
+	if (launch->created_volume)
+		return docker_volume_remove(launch->docker, launch->cli->instance.name, e);
 	return 0;
 }

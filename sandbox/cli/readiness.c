@@ -112,7 +112,7 @@ static int died(const struct readiness *readiness, int exit_code, struct err *e)
 {
 	auto_buf struct buf text = BUF_INIT(LAST_LINES_MAXIMUM);
 	const struct docker_sink sink = { .on_output = take_log, .context = &text };
-	const struct docker_log_options options = { .tail = LAST_LINES };
+	const struct docker_log_options options = { .tail = LAST_LINES, .since = readiness->sandbox->started_at };
 	(void)docker_container_logs(readiness->cli->docker, readiness->sandbox->id, &options, &sink, NULL);
 	while (text.length && text.data[text.length - 1] == '\n')
 		buf_truncate(&text, text.length - 1);
@@ -171,8 +171,8 @@ static int follow_until_ready(const struct readiness *readiness, struct docker_c
 
 int readiness_follow(const struct readiness *readiness, struct services *ret_services, struct err *e)
 {
-	auto_docker_client struct docker_client *follower = docker_client_clone(readiness->cli->docker);
-	auto_docker_client struct docker_client *waiter = docker_client_clone(readiness->cli->docker);
+	auto_docker_client struct docker_client *follower = docker_client_clone(readiness->cli->docker, interrupt_fd());
+	auto_docker_client struct docker_client *waiter = docker_client_clone(readiness->cli->docker, interrupt_fd());
 	struct watcher watcher = { .client = waiter, .follower = follower, .container = readiness->sandbox->id };
 	pthread_t thread;
 	int problem = pthread_create(&thread, NULL, watch, &watcher);

@@ -103,11 +103,12 @@ const struct verb verb_exec = {
 	.name = "exec",
 	.summary = "run a command in the sandbox",
 	.arguments = "[--] COMMAND [ARGUMENT]...",
-	.description = "Runs a command in the sandbox's container: kubectl, crictl, psql and mc are there. stdout and "
-	               "stderr stay apart, and the exit code "
-	               "is the command's; 125 means that the launcher itself failed. Options stand before the command. "
-	               "An interrupt ends the launcher, "
-	               "not the command, unless the command has a terminal (-it), where Ctrl-C is its own.",
+	.description =
+	        "Runs a command in the sandbox's container: kubectl, psql, ctr and buildctl are there. stdout and "
+	        "stderr stay apart, and the exit code "
+	        "is the command's; 125 means that the launcher itself failed. Options stand before the command. "
+	        "An interrupt ends the launcher, "
+	        "not the command, unless the command has a terminal (-it), where Ctrl-C is its own.",
 	.examples = "sandbox exec -- kubectl get pods -A\tthe cluster from inside\n"
 	            "sandbox exec -it bash\ta shell\n"
 	            "sandbox exec -i -- psql -U postgres flyte <query.sql\tinput through a pipe",

@@ -277,7 +277,8 @@ static void take_back(struct launch *launch, bool cancelled)
 	auto_err struct err problem = ERR_INIT;
 	if (cancelled)
 		cli_say(cli, "interrupted; taking back what was begun");
-	if (launch_take_back(launch, &problem) < 0)
+	bool was_new = launch->created_container;
+	if (launch_take_back(launch, &problem) < 0 || (was_new && clients_forget(cli, &problem) < 0))
 		cli_print_error(cli, &problem);
 	else if (cancelled)
 		cli_say(cli, "nothing of this start is left");
@@ -288,9 +289,10 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	(void)arguments;
 	(void)count;
 	const struct start_values *values = context;
-	auto_launch struct launch launch = LAUNCH_INIT(cli);
-	if (check_environment(&values->env, e) < 0)
+	auto_launch struct launch launch = LAUNCH_INIT;
+	if (check_environment(&values->env, e) < 0 || cli_connect(cli, e) < 0)
 		return -1;
+	launch_init(&launch, cli);
 	bool is_up = false;
 	if (start(&launch, values, &is_up, e) == 0)
 		return EXIT_CODE_OK;

@@ -39,9 +39,9 @@ static struct docker_client *client_new(const struct docker_endpoint *endpoint, 
 	return client;
 }
 
-struct docker_client *docker_client_clone(const struct docker_client *client)
+struct docker_client *docker_client_clone(const struct docker_client *client, int cancel_fd)
 {
-	struct docker_client *clone = client_new(client->endpoint, client->cancel_fd);
+	struct docker_client *clone = client_new(client->endpoint, cancel_fd);
 	clone->api_minor = client->api_minor;
 	clone->podman = client->podman;
 	clone->fixed_version = client->fixed_version;

@@ -24,7 +24,7 @@ struct docker_client;
  * "docker-permission", "docker-version", or what http_perform reports. The endpoint must outlive the client. */
 struct docker_client *docker_client_connect(const struct docker_endpoint *endpoint, int cancel_fd, struct err *e);
 /* Another client of the same engine and version, without asking again. */
-struct docker_client *docker_client_clone(const struct docker_client *client);
+struct docker_client *docker_client_clone(const struct docker_client *client, int cancel_fd);
 struct docker_client *docker_client_free(struct docker_client *client);
 #define auto_docker_client __attribute__((cleanup(cleanup_docker_client)))
 void cleanup_docker_client(struct docker_client **client);

@@ -1,5 +1,6 @@
 #include "docker/registry.h"
 
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #define DOCKER_HUB "https://index.docker.io/v1/"
+#define AUTH_MAXIMUM ((size_t)64 * 1024)
 #define CONFIG_MAXIMUM ((size_t)1024 * 1024)
 #define HELPER_ANSWER_MAXIMUM ((size_t)256 * 1024)
 
@@ -25,23 +27,13 @@ char *docker_registry_of(const char *reference)
 	return xstrndup(reference, strcspn(reference, "/"));
 }
 
-char *docker_base64url(const void *bytes, size_t length)
+/* RFC 4648 §5, with padding, which is what engines expect in X-Registry-Auth. */
+static char *encode_url(const char *text)
 {
-	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	const unsigned char *in = bytes;
-	char *text = xmalloc((length + 2) / 3 * 4 + 1);
-	char *out = text;
-	for (size_t i = 0; i < length; i += 3) {
-		size_t rest = length - i;
-		unsigned group = (unsigned)in[i] << 16 | (rest > 1 ? (unsigned)in[i + 1] << 8 : 0) |
-		                 (rest > 2 ? (unsigned)in[i + 2] : 0);
-		*out++ = alphabet[group >> 18 & 63];
-		*out++ = alphabet[group >> 12 & 63];
-		*out++ = rest > 1 ? alphabet[group >> 6 & 63] : '=';
-		*out++ = rest > 2 ? alphabet[group & 63] : '=';
-	}
-	*out = '\0';
-	return text;
+	char *encoded = base64_encode(text, strlen(text));
+	for (char *c = encoded; *c; c++)
+		*c = *c == '+' ? '-' : *c == '/' ? '_' : *c;
+	return encoded;
 }
 
 static json_t *read_config(void)
@@ -143,53 +135,21 @@ static json_t *ask_helper(const char *suffix, const char *registry, struct err *
 	return credentials;
 }
 
-static int base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
-/* "user:password" out of base64; NULL when malformed. */
-static char *decode_auth(const char *text)
-{
-	char *decoded = xmalloc(strlen(text) + 1);
-	size_t length = 0;
-	unsigned bits = 0;
-	int count = 0;
-	for (; *text && *text != '='; text++) {
-		int value = base64_value(*text);
-		if (value < 0) {
-			free(decoded);
-			return NULL;
-		}
-		bits = bits << 6 | (unsigned)value;
-		count += 6;
-		if (count >= 8) {
-			count -= 8;
-			decoded[length++] = (char)(bits >> count & 0xff);
-		}
-	}
-	decoded[length] = '\0';
-	return decoded;
-}
-
 static json_t *from_auths(const json_t *config, const char *registry)
 {
 	const json_t *entry = json_object_get(json_lookup(config, "auths"), registry);
 	const char *token = json_string_at(entry, "identitytoken", "");
 	if (*token)
 		return json_pack("{s:s, s:s}", "identitytoken", token, "serveraddress", registry);
-	auto_free char *pair = decode_auth(json_string_at(entry, "auth", ""));
-	char *colon = pair ? strchr(pair, ':') : NULL;
+	const char *encoded = json_string_at(entry, "auth", "");
+	auto_buf struct buf pair = BUF_INIT(AUTH_MAXIMUM);
+	if (base64_decode(encoded, strlen(encoded), &pair) < 0)
+		return json_object();
+	const char *colon = strchr(buf_text(&pair), ':');
 	if (!colon)
 		return json_object();
-	*colon = '\0';
-	return json_pack("{s:s, s:s, s:s}", "username", pair, "password", colon + 1, "serveraddress", registry);
+	auto_free char *user = xstrndup(buf_text(&pair), (size_t)(colon - buf_text(&pair)));
+	return json_pack("{s:s, s:s, s:s}", "username", user, "password", colon + 1, "serveraddress", registry);
 }
 
 char *docker_registry_credentials(const char *reference, struct err *e)
@@ -203,5 +163,5 @@ char *docker_registry_credentials(const char *reference, struct err *e)
 	if (!credentials && helper)
 		return NULL;
 	auto_free char *text = credentials ? json_to_text(credentials) : xstrdup("{}");
-	return docker_base64url(text, strlen(text));
+	return encode_url(text);
 }

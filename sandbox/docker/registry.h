@@ -11,7 +11,4 @@ char *docker_registry_of(const char *reference);
  * when a helper fails other than by not knowing the registry. */
 char *docker_registry_credentials(const char *reference, struct err *e);
 
-/* RFC 4648 base64 with the URL alphabet and padding. Free with free(). */
-char *docker_base64url(const void *bytes, size_t length);
-
 #endif
