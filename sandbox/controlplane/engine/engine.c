@@ -135,12 +135,23 @@ static void log_problem(const char *message, const struct err *e, int64_t execut
 		log_err(LOG_WARN, message, e, "execution_row", id);
 }
 
+static void log_round(const struct queue_work *work, int64_t began_us)
+{
+	char id[24], waited[24], took[24];
+	(void)snprintf(id, sizeof(id), "%" PRId64, work->execution_id);
+	(void)snprintf(waited, sizeof(waited), "%" PRId64, began_us - work->woken_at_us);
+	(void)snprintf(took, sizeof(took), "%" PRId64, clock_monotonic_us() - began_us);
+	log_debug("round", "execution_row", id, "waited_us", waited, "took_us", took, NULL);
+}
+
 static void run_one(struct engine *engine, struct queue_work *work)
 {
+	const int64_t began_us = clock_monotonic_us();
 	auto_err struct err e = ERR_INIT;
 	struct round_result result = ROUND_RESULT_INIT;
 	struct plan *plan = work->attachment;
 	const int outcome = round_run(&engine->rounds, work->execution_id, &plan, &result, &e);
+	log_round(work, began_us);
 	const int64_t retry_at_ms = clock_monotonic_ms() + pause_ms(work->failures);
 	work->attachment = plan;
 	if (outcome < 0) {

@@ -18,6 +18,7 @@ struct entry {
 	int64_t execution_id;
 	enum entry_state state;
 	int64_t wake_at_ms;
+	int64_t woken_at_us;
 	unsigned failures;
 	void *attachment;
 	struct entry *next_in_bucket;
@@ -77,6 +78,7 @@ static struct entry **find(struct queue *q, int64_t execution_id)
 static void enqueue(struct queue *q, struct entry *entry)
 {
 	entry->state = ENTRY_QUEUED;
+	entry->woken_at_us = clock_monotonic_us();
 	entry->wake_at_ms = CLOCK_NEVER;
 	entry->next_in_line = NULL;
 	if (q->last)
@@ -173,7 +175,8 @@ bool queue_take(struct queue *q, struct queue_work *ret_work)
 		entry->state = ENTRY_WORKED_ON;
 		*ret_work = (struct queue_work){ .execution_id = entry->execution_id,
 			                         .attachment = entry->attachment,
-			                         .failures = entry->failures };
+			                         .failures = entry->failures,
+			                         .woken_at_us = entry->woken_at_us };
 		entry->attachment = NULL;
 	}
 	pthread_mutex_unlock(&q->mutex);

@@ -29,7 +29,8 @@ void queue_stop(struct queue *queue);
 struct queue_work {
 	int64_t execution_id;
 	void *attachment;
-	unsigned failures; /* rounds in a row that were reported as failed */
+	unsigned failures;   /* rounds in a row that were reported as failed */
+	int64_t woken_at_us; /* monotonic: when it was put in line */
 };
 /* Waits for an execution that wants a round. False when stopped. Every true is followed by one queue_done. */
 bool queue_take(struct queue *queue, struct queue_work *ret_work);
