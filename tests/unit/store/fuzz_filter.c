@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned entity = 0; entity < LIST_ENTITY_COUNT; entity++) {
 		auto_list_query struct list_query query = LIST_QUERY_INIT;
 		struct list_request request = { .entity = (enum list_entity)entity, .rpc = "Fuzz", .limit = 1 };
-		Flyteidl__Admin__Sort sort = FLYTEIDL__ADMIN__SORT__INIT;
+		Flyteidl__Admin__Sort sort;
+		flyteidl__admin__sort__init(&sort);
 		sort.key = text;
 		switch (data[0] % 3) {
 		case 0:
