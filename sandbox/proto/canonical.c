@@ -5,7 +5,8 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-/* What qsort compares: the entry, its key's type, and where it stood, so that of equal keys the last one can be kept. */
+/* What qsort compares: the entry, its key's type, and where it stood, so that of equal keys the last one can be kept.
+ */
 struct entry {
 	ProtobufCMessage *message;
 	size_t index;

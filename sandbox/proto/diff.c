@@ -34,19 +34,21 @@ static void show(struct differ *d, const char *sign, const ProtobufCFieldDescrip
 	else if (field->type == PROTOBUF_C_TYPE_STRING)
 		status = proto_json_add_string(&text, *(const char *const *)value, strlen(*(const char *const *)value));
 	else if (field->type == PROTOBUF_C_TYPE_BYTES)
-		status = proto_base64_encode(((const ProtobufCBinaryData *)value)->data, ((const ProtobufCBinaryData *)value)->len,
-					     &text);
+		status = proto_base64_encode(((const ProtobufCBinaryData *)value)->data,
+		                             ((const ProtobufCBinaryData *)value)->len, &text);
 	else if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-		status = proto_message_value(value) ? proto_json_print(proto_message_value(value),
-								       PROTO_JSON_CAMEL_CASE | PROTO_JSON_OMIT_DEFAULTS, &text, &e)
-						    : buf_add_str(&text, "{}");
+		status = proto_message_value(value)
+		                 ? proto_json_print(proto_message_value(value),
+		                                    PROTO_JSON_CAMEL_CASE | PROTO_JSON_OMIT_DEFAULTS, &text, &e)
+		                 : buf_add_str(&text, "{}");
 	else
 		status = proto_scalar_to_text(field, value, number) ? buf_add_str(&text, number) : -1;
 	/* A text that did not fit whole was not added, or broke off: say so. */
 	size_t length = text.length;
 	while (status < 0 && length && ((unsigned char)text.data[length - 1] & 0xc0) == 0x80)
 		length--;
-	if (buf_add_format(&d->out, "\t%s %.*s%s\n", sign, (int)length, buf_text(&text), status < 0 ? "\xe2\x80\xa6" : "") < 0)
+	if (buf_add_format(&d->out, "\t%s %.*s%s\n", sign, (int)length, buf_text(&text),
+	                   status < 0 ? "\xe2\x80\xa6" : "") < 0)
 		d->truncated = true;
 }
 
@@ -91,26 +93,29 @@ static void diff_values(struct differ *d, const ProtobufCFieldDescriptor *field,
 	if (both && field->type == PROTOBUF_C_TYPE_MESSAGE && proto_message_value(old) && proto_message_value(new))
 		diff_messages(d, proto_message_value(old), proto_message_value(new));
 	else if (!both || (field->type == PROTOBUF_C_TYPE_MESSAGE ? proto_message_value(old) != proto_message_value(new)
-								   : !same_scalar(field, old, new)))
+	                                                          : !same_scalar(field, old, new)))
 		report(d, field, old, new);
 }
 
 static void diff_lists(struct differ *d, const ProtobufCFieldDescriptor *field, const ProtobufCMessage *old,
-		       const ProtobufCMessage *new)
+                       const ProtobufCMessage *new)
 {
 	size_t old_count = proto_field_count(old, field), new_count = proto_field_count(new, field);
 	for (size_t i = 0; i < old_count || i < new_count; i++) {
 		size_t mark = d->path.length;
 		(void)buf_add_format(&d->path, "/%zu", i);
 		diff_values(d, field, i < old_count ? proto_field_element(old, field, i) : NULL,
-			    i < new_count ? proto_field_element(new, field, i) : NULL);
+		            i < new_count ? proto_field_element(new, field, i) : NULL);
 		buf_truncate(&d->path, mark);
 	}
 }
 
-static const ProtobufCMessage *entry_at(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, size_t index)
+static const ProtobufCMessage *entry_at(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                                        size_t index)
 {
-	return index < proto_field_count(message, field) ? proto_message_value(proto_field_element(message, field, index)) : NULL;
+	return index < proto_field_count(message, field)
+	               ? proto_message_value(proto_field_element(message, field, index))
+	               : NULL;
 }
 
 static const char *key_text(const ProtobufCMessage *entry, char room[PROTO_NUMBER_SIZE])
@@ -135,7 +140,7 @@ static int compare_keys(const ProtobufCMessage *a, const ProtobufCMessage *b)
 
 /* A merge over the two sorted maps. */
 static void diff_maps(struct differ *d, const ProtobufCFieldDescriptor *field, const ProtobufCMessage *old,
-		      const ProtobufCMessage *new)
+                      const ProtobufCMessage *new)
 {
 	size_t i = 0, k = 0;
 	for (;;) {
@@ -150,7 +155,8 @@ static void diff_maps(struct differ *d, const ProtobufCFieldDescriptor *field, c
 		char number[PROTO_NUMBER_SIZE];
 		size_t mark = d->path.length;
 		(void)buf_add_format(&d->path, "/%s", key_text(either, number));
-		diff_values(d, value, left ? proto_field_value(left, value) : NULL, right ? proto_field_value(right, value) : NULL);
+		diff_values(d, value, left ? proto_field_value(left, value) : NULL,
+		            right ? proto_field_value(right, value) : NULL);
 		buf_truncate(&d->path, mark);
 		i += left != NULL;
 		k += right != NULL;
@@ -158,7 +164,7 @@ static void diff_maps(struct differ *d, const ProtobufCFieldDescriptor *field, c
 }
 
 static void diff_fields(struct differ *d, const ProtobufCFieldDescriptor *field, const ProtobufCMessage *old,
-			const ProtobufCMessage *new)
+                        const ProtobufCMessage *new)
 {
 	size_t mark = d->path.length;
 	char camel[128];
@@ -170,7 +176,7 @@ static void diff_fields(struct differ *d, const ProtobufCFieldDescriptor *field,
 		diff_lists(d, field, old, new);
 	else
 		diff_values(d, field, proto_field_is_set(old, field) ? proto_field_value(old, field) : NULL,
-			    proto_field_is_set(new, field) ? proto_field_value(new, field) : NULL);
+		            proto_field_is_set(new, field) ? proto_field_value(new, field) : NULL);
 	buf_truncate(&d->path, mark);
 }
 

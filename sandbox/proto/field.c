@@ -91,7 +91,7 @@ void *proto_field_prepare(ProtobufCMessage *message, const ProtobufCFieldDescrip
 			memset(member, 0, proto_field_value_size(field));
 		*which = field->id;
 	} else if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->type != PROTOBUF_C_TYPE_STRING &&
-		   field->type != PROTOBUF_C_TYPE_MESSAGE) {
+	           field->type != PROTOBUF_C_TYPE_MESSAGE) {
 		*(protobuf_c_boolean *)quantifier_member(message, field) = 1;
 	}
 	return member;
@@ -101,7 +101,8 @@ bool proto_arena_has_room(const struct arena *arena, size_t size)
 {
 	/* Blocks are counted when they are made; this leaves room for a fresh one and for alignment. */
 	const size_t slack = (size_t)32 * 1024;
-	return size < arena->maximum && arena->used < arena->maximum - size && slack < arena->maximum - size - arena->used;
+	return size < arena->maximum && arena->used < arena->maximum - size &&
+	       slack < arena->maximum - size - arena->used;
 }
 
 void *proto_field_append(struct arena *arena, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
@@ -129,7 +130,8 @@ void proto_camel_case(const char *name, char *room, size_t size)
 	room[n] = '\0';
 }
 
-const ProtobufCFieldDescriptor *proto_field_find(const ProtobufCMessageDescriptor *descriptor, const char *name, size_t length)
+const ProtobufCFieldDescriptor *proto_field_find(const ProtobufCMessageDescriptor *descriptor, const char *name,
+                                                 size_t length)
 {
 	for (unsigned i = 0; i < descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];

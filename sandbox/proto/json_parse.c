@@ -106,7 +106,7 @@ static int parse_list(struct parser *p, ProtobufCMessage *message, const Protobu
 
 /* The entry with this key if the map has it already (the last one wins), else a new one. */
 static ProtobufCMessage *map_entry(struct parser *p, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-				   const char *key)
+                                   const char *key)
 {
 	struct json_reader *r = &p->reader;
 	ProtobufCMessage *entry = new_message(p, field->descriptor);
@@ -158,7 +158,8 @@ static int parse_field(struct parser *p, ProtobufCMessage *message, const Protob
 	if (field->label == PROTOBUF_C_LABEL_REPEATED)
 		return parse_list(p, message, field);
 	if (proto_field_is_oneof(field)) {
-		const uint32_t *which = (const uint32_t *)(const void *)((const char *)message + field->quantifier_offset);
+		const uint32_t *which =
+		        (const uint32_t *)(const void *)((const char *)message + field->quantifier_offset);
 		if (*which && *which != field->id)
 			return json_reader_fail(r, "another member of the same oneof is set already");
 	}
@@ -275,15 +276,15 @@ static int parse_message(struct parser *p, ProtobufCMessage *message)
 }
 
 int proto_json_merge(struct arena *arena, ProtobufCMessage *message, const char *text, size_t length, unsigned flags,
-		     struct err *e)
+                     struct err *e)
 {
 	struct parser p = { .flags = flags };
 	json_reader_init(&p.reader, text, length, arena, e);
 	return parse_message(&p, message) < 0 || json_reader_end(&p.reader) < 0 ? -1 : 0;
 }
 
-ProtobufCMessage *proto_json_parse_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const char *text,
-				      size_t length, unsigned flags, struct err *e)
+ProtobufCMessage *proto_json_parse_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                                      const char *text, size_t length, unsigned flags, struct err *e)
 {
 	ProtobufCMessage *message = proto_new_of(arena, descriptor);
 	return proto_json_merge(arena, message, text, length, flags, e) < 0 ? NULL : message;

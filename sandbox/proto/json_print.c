@@ -21,7 +21,7 @@ static int print_message(struct printer *p, const ProtobufCMessage *message);
 static int full(struct printer *p)
 {
 	return err_set(p->e, ERR_EXHAUSTED, "message-too-large", "the JSON text is larger than the maximum (%zu bytes)",
-		       p->out->maximum);
+	               p->out->maximum);
 }
 
 static int print_text(struct printer *p, const char *text)
@@ -46,14 +46,14 @@ int proto_json_add_string(struct buf *out, const char *text, size_t length)
 			break;
 		char c = text[i];
 		size_t sequence = proto_utf8_sequence(text + i, length - i);
-		int status = sequence > 1  ? buf_add(out, text + i, sequence)
-			     : c == '"'	   ? buf_add_str(out, "\\\"")
-			     : c == '\\'   ? buf_add_str(out, "\\\\")
-			     : c == '\n'   ? buf_add_str(out, "\\n")
-			     : c == '\r'   ? buf_add_str(out, "\\r")
-			     : c == '\t'   ? buf_add_str(out, "\\t")
-			     : sequence    ? buf_add_format(out, "\\u%04x", (unsigned char)c)
-					   : buf_add_str(out, "\xef\xbf\xbd");
+		int status = sequence > 1 ? buf_add(out, text + i, sequence)
+		             : c == '"'   ? buf_add_str(out, "\\\"")
+		             : c == '\\'  ? buf_add_str(out, "\\\\")
+		             : c == '\n'  ? buf_add_str(out, "\\n")
+		             : c == '\r'  ? buf_add_str(out, "\\r")
+		             : c == '\t'  ? buf_add_str(out, "\\t")
+		             : sequence   ? buf_add_format(out, "\\u%04x", (unsigned char)c)
+		                          : buf_add_str(out, "\xef\xbf\xbd");
 		if (status < 0)
 			return -1;
 		i += sequence ? sequence : 1;
@@ -81,8 +81,8 @@ static int print_enum(struct printer *p, const ProtobufCFieldDescriptor *field, 
 		return print_text(p, "null");
 	const char *name = proto_enum_name(field, value);
 	return (name ? buf_add_format(p->out, "\"%s\"", name) : buf_add_format(p->out, "%d", *(const int *)value)) < 0
-		       ? full(p)
-		       : 0;
+	               ? full(p)
+	               : 0;
 }
 
 static int print_number(struct printer *p, const ProtobufCFieldDescriptor *field, const void *value)
@@ -178,7 +178,8 @@ static int print_name(struct printer *p, const ProtobufCFieldDescriptor *field)
 	char camel[128];
 	if (p->flags & PROTO_JSON_CAMEL_CASE)
 		proto_camel_case(field->name, camel, sizeof(camel));
-	return buf_add_format(p->out, "\"%s\":", p->flags & PROTO_JSON_CAMEL_CASE ? camel : field->name) < 0 ? full(p) : 0;
+	return buf_add_format(p->out, "\"%s\":", p->flags & PROTO_JSON_CAMEL_CASE ? camel : field->name) < 0 ? full(p)
+	                                                                                                     : 0;
 }
 
 static int print_fields(struct printer *p, const ProtobufCMessage *message)
@@ -195,9 +196,9 @@ static int print_fields(struct printer *p, const ProtobufCMessage *message)
 			return -1;
 		first = false;
 		int status = proto_is_map_field(field) ? print_map(p, message, field)
-			     : field->label == PROTOBUF_C_LABEL_REPEATED
-				     ? print_list(p, message, field)
-				     : print_value(p, field, proto_field_value(message, field));
+		             : field->label == PROTOBUF_C_LABEL_REPEATED
+		                     ? print_list(p, message, field)
+		                     : print_value(p, field, proto_field_value(message, field));
 		if (status < 0)
 			return -1;
 	}
@@ -235,8 +236,8 @@ static int print_time(struct printer *p, int status, const char *text, const cha
 
 static int print_any(struct printer *p, const Google__Protobuf__Any *any)
 {
-	if (print_text(p, "{\"@type\":") < 0 || print_string(p, any->type_url) < 0 || print_text(p, ",\"value\":") < 0 ||
-	    print_bytes(p, &any->value) < 0)
+	if (print_text(p, "{\"@type\":") < 0 || print_string(p, any->type_url) < 0 ||
+	    print_text(p, ",\"value\":") < 0 || print_bytes(p, &any->value) < 0)
 		return -1;
 	return print_text(p, "}");
 }
@@ -251,7 +252,8 @@ static int print_well_known(struct printer *p, const ProtobufCMessage *message)
 	}
 	if (type == &google__protobuf__duration__descriptor) {
 		const Google__Protobuf__Duration *duration = (const Google__Protobuf__Duration *)message;
-		return print_time(p, proto_duration_to_text(duration->seconds, duration->nanos, text), text, "Duration");
+		return print_time(p, proto_duration_to_text(duration->seconds, duration->nanos, text), text,
+		                  "Duration");
 	}
 	if (type == &google__protobuf__struct__descriptor)
 		return print_map(p, message, &type->fields[0]);

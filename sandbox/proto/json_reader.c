@@ -50,7 +50,8 @@ void json_reader_leave(struct json_reader *r, size_t mark)
 
 char json_reader_peek(struct json_reader *r)
 {
-	while (r->cursor < r->end && (*r->cursor == ' ' || *r->cursor == '\t' || *r->cursor == '\n' || *r->cursor == '\r'))
+	while (r->cursor < r->end &&
+	       (*r->cursor == ' ' || *r->cursor == '\t' || *r->cursor == '\n' || *r->cursor == '\r'))
 		r->cursor++;
 	return r->cursor < r->end ? *r->cursor : '\0';
 }
@@ -128,7 +129,8 @@ int json_reader_next_element(struct json_reader *r, bool first)
 
 /* --- strings --- */
 
-/* The closing quote of the string that starts behind the cursor's quote, or NULL. Only escapes matter for finding it. */
+/* The closing quote of the string that starts behind the cursor's quote, or NULL. Only escapes matter for finding it.
+ */
 static const char *find_quote(const struct json_reader *r)
 {
 	for (const char *c = r->cursor + 1; c < r->end; c++) {
@@ -147,10 +149,10 @@ static bool read_hex4(const char *text, const char *end, unsigned *ret_value)
 		return false;
 	for (int i = 0; i < 4; i++) {
 		char c = text[i];
-		unsigned digit = c >= '0' && c <= '9'	? (unsigned)(c - '0')
-				 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-				 : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
-							: 16;
+		unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+		                 : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+		                 : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
+		                                        : 16;
 		if (digit > 15)
 			return false;
 		value = value << 4 | digit;
@@ -183,8 +185,8 @@ static int read_unicode(struct json_reader *r, const char **cursor, const char *
 		return json_reader_fail(r, "malformed \\u escape");
 	*cursor += 4;
 	if (code >= 0xd800 && code <= 0xdbff) {
-		if (end - *cursor < 6 || (*cursor)[0] != '\\' || (*cursor)[1] != 'u' || !read_hex4(*cursor + 2, end, &low) ||
-		    low < 0xdc00 || low > 0xdfff)
+		if (end - *cursor < 6 || (*cursor)[0] != '\\' || (*cursor)[1] != 'u' ||
+		    !read_hex4(*cursor + 2, end, &low) || low < 0xdc00 || low > 0xdfff)
 			return json_reader_fail(r, "a surrogate without its other half");
 		*cursor += 6;
 		code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
@@ -238,7 +240,8 @@ int json_reader_string(struct json_reader *r, char **ret_text)
 			length += added;
 			continue;
 		}
-		size_t sequence = (unsigned char)*cursor < 0x20 ? 0 : proto_utf8_sequence(cursor, (size_t)(end - cursor));
+		size_t sequence =
+		        (unsigned char)*cursor < 0x20 ? 0 : proto_utf8_sequence(cursor, (size_t)(end - cursor));
 		if (!sequence)
 			return json_reader_fail(r, "a control character or malformed UTF-8 in a string");
 		memcpy(text + length, cursor, sequence);
@@ -327,7 +330,8 @@ static int skip_object(struct json_reader *r)
 	if (json_reader_begin_object(r) < 0)
 		return -1;
 	for (bool first = true; (status = next(r, first, '}', "',' or '}'")) == 1; first = false)
-		if (json_reader_peek(r) != '"' || skip_string(r) < 0 || take(r, ':', "':'") < 0 || json_reader_skip(r) < 0)
+		if (json_reader_peek(r) != '"' || skip_string(r) < 0 || take(r, ':', "':'") < 0 ||
+		    json_reader_skip(r) < 0)
 			return r->e && r->e->kind ? -1 : expected(r, "a key");
 	return status;
 }

@@ -1,6 +1,6 @@
 /*
- * A pull reader over JSON text (RFC 8259): the caller asks for what it expects next, and gets it or an error that names the place. It builds nothing
- * but the strings asked for, so that skipping costs no memory; depth is limited.
+ * A pull reader over JSON text (RFC 8259): the caller asks for what it expects next, and gets it or an error that names
+ * the place. It builds nothing but the strings asked for, so that skipping costs no memory; depth is limited.
  */
 #ifndef SANDBOX_PROTO_JSON_READER_H
 #define SANDBOX_PROTO_JSON_READER_H
@@ -27,8 +27,9 @@ int json_reader_fail(struct json_reader *r, const char *format, ...) PRINTF_LIKE
 char json_reader_peek(struct json_reader *r);
 
 /*
- * Objects and arrays: begin, then next until it returns 0 (the end is consumed); 1 means that a value is to be read now. In objects `next`
- * has read the key, which is valid until the next string is read with the same arena policy: it lives in the arena.
+ * Objects and arrays: begin, then next until it returns 0 (the end is consumed); 1 means that a value is to be read
+ * now. In objects `next` has read the key, which is valid until the next string is read with the same arena policy: it
+ * lives in the arena.
  */
 int json_reader_begin_object(struct json_reader *r);
 int json_reader_next_key(struct json_reader *r, bool first, char **ret_key);

@@ -1,11 +1,11 @@
 #include "proto/scalar.h"
 
+#include "base/base64.h"
 #include "base/text.h"
 #include "proto/field.h"
 
 #include <errno.h>
 #include <math.h>
-#include <openssl/evp.h>
 #include <string.h>
 
 /* google.protobuf.Timestamp: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z. Duration: +-10000 years. */
@@ -91,7 +91,10 @@ static int read_float(const char *text, float *ret_value, struct err *e)
 void proto_double_to_text(double number, char room[PROTO_NUMBER_SIZE])
 {
 	if (!isfinite(number)) {
-		(void)snprintf(room, PROTO_NUMBER_SIZE, "%s", isnan(number) ? "NaN" : number > 0 ? "Infinity" : "-Infinity");
+		(void)snprintf(room, PROTO_NUMBER_SIZE, "%s",
+		               isnan(number) ? "NaN"
+		               : number > 0  ? "Infinity"
+		                             : "-Infinity");
 		return;
 	}
 	for (int digits = 15; digits <= 17; digits++) {
@@ -146,53 +149,28 @@ static int read_enum(const ProtobufCFieldDescriptor *field, const char *text, in
 
 /* --- base64 --- */
 
-static int base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
-/* Standard and URL-safe alphabet, with and without padding. */
 static int read_base64(struct arena *arena, const char *text, ProtobufCBinaryData *ret_bytes, struct err *e)
 {
 	size_t length = strlen(text);
-	while (length && text[length - 1] == '=')
-		length--;
-	if (length % 4 == 1 || strlen(text) - length > 2)
+	auto_buf struct buf bytes = BUF_INIT(length);
+	if (base64_decode(text, length, &bytes) < 0)
 		return expected(e, "base64", text);
-	if (!proto_arena_has_room(arena, length))
+	if (!proto_arena_has_room(arena, bytes.length))
 		return err_set(e, ERR_EXHAUSTED, NULL, "the request is too large");
-	uint8_t *bytes = arena_alloc(arena, length / 4 * 3 + 3);
-	size_t count = 0;
-	uint32_t bits = 0;
-	for (size_t i = 0; i < length; i++) {
-		int digit = base64_digit(text[i]);
-		if (digit < 0)
-			return expected(e, "base64", text);
-		bits = bits << 6 | (uint32_t)digit;
-		if (i % 4)
-			bytes[count++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
-	}
-	*ret_bytes = (ProtobufCBinaryData){ .data = bytes, .len = count };
+	*ret_bytes = (ProtobufCBinaryData){ .data = arena_copy(arena, bytes.data, bytes.length), .len = bytes.length };
 	return 0;
 }
 
 int proto_base64_encode(const void *bytes, size_t length, struct buf *out)
 {
-	/* In pieces of whole triples, because the encoder counts in int. */
-	const size_t piece = (size_t)3 * 1024 * 1024;
+	/* In pieces of whole triples, so that what the buffer has no room for is not encoded first. */
+	const size_t piece = (size_t)96 * 1024;
 	const unsigned char *cursor = bytes;
 	while (length) {
 		size_t part = length < piece ? length : piece;
-		char *room = buf_reserve(out, (part + 2) / 3 * 4);
-		if (!room)
+		auto_free char *text = base64_encode(cursor, part);
+		if (buf_add_str(out, text) < 0)
 			return -1;
-		buf_commit(out, (size_t)EVP_EncodeBlock((unsigned char *)room, cursor, (int)part));
 		cursor += part;
 		length -= part;
 	}
@@ -218,7 +196,7 @@ static int read_bool(const char *text, protobuf_c_boolean *ret_value, struct err
 }
 
 int proto_scalar_from_text(struct arena *arena, const ProtobufCFieldDescriptor *field, const char *text, void *value,
-			   struct err *e)
+                           struct err *e)
 {
 	int64_t number;
 	uint64_t natural;
@@ -319,10 +297,11 @@ int proto_timestamp_to_text(int64_t seconds, int32_t nanos, char room[PROTO_NUMB
 {
 	struct tm tm;
 	time_t time = (time_t)seconds;
-	if (seconds < TIMESTAMP_MINIMUM || seconds > TIMESTAMP_MAXIMUM || nanos < 0 || nanos >= NANOS || !gmtime_r(&time, &tm))
+	if (seconds < TIMESTAMP_MINIMUM || seconds > TIMESTAMP_MAXIMUM || nanos < 0 || nanos >= NANOS ||
+	    !gmtime_r(&time, &tm))
 		return -1;
-	int length = snprintf(room, PROTO_NUMBER_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
-			      tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	int length = snprintf(room, PROTO_NUMBER_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900,
+	                      tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
 	add_fraction(room + length, PROTO_NUMBER_SIZE - (size_t)length, nanos, "Z");
 	return 0;
 }
@@ -334,7 +313,7 @@ int proto_duration_to_text(int64_t seconds, int32_t nanos, char room[PROTO_NUMBE
 		return -1;
 	bool negative = seconds < 0 || nanos < 0;
 	int length = snprintf(room, PROTO_NUMBER_SIZE, "%s%lld", negative ? "-" : "",
-			      (long long)(seconds < 0 ? -seconds : seconds));
+	                      (long long)(seconds < 0 ? -seconds : seconds));
 	add_fraction(room + length, PROTO_NUMBER_SIZE - (size_t)length, nanos < 0 ? -nanos : nanos, "s");
 	return 0;
 }
@@ -419,10 +398,11 @@ int proto_timestamp_from_text(const char *text, int64_t *ret_seconds, int32_t *r
 	const char *cursor = text;
 	int year, month, day, hour, minute, second, offset;
 	bool fine = read_digits(&cursor, 4, &year) && read_separator(&cursor, "-") && read_digits(&cursor, 2, &month) &&
-		    read_separator(&cursor, "-") && read_digits(&cursor, 2, &day) && read_separator(&cursor, "Tt") &&
-		    read_digits(&cursor, 2, &hour) && read_separator(&cursor, ":") && read_digits(&cursor, 2, &minute) &&
-		    read_separator(&cursor, ":") && read_digits(&cursor, 2, &second) && read_fraction(&cursor, ret_nanos) &&
-		    read_offset(&cursor, &offset) && !*cursor;
+	            read_separator(&cursor, "-") && read_digits(&cursor, 2, &day) && read_separator(&cursor, "Tt") &&
+	            read_digits(&cursor, 2, &hour) && read_separator(&cursor, ":") &&
+	            read_digits(&cursor, 2, &minute) && read_separator(&cursor, ":") &&
+	            read_digits(&cursor, 2, &second) && read_fraction(&cursor, ret_nanos) &&
+	            read_offset(&cursor, &offset) && !*cursor;
 	if (!fine || !is_date(year, month, day) || hour > 23 || minute > 59 || second > 59)
 		return expected(e, "a time like 2026-01-31T23:59:59.5Z", text);
 	int64_t seconds = days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
@@ -469,9 +449,9 @@ size_t proto_utf8_sequence(const char *text, size_t length)
 	if (bytes[0] < 0x80)
 		return 1;
 	size_t needed = bytes[0] >= 0xc2 && bytes[0] <= 0xdf   ? 2
-			: bytes[0] >= 0xe0 && bytes[0] <= 0xef ? 3
-			: bytes[0] >= 0xf0 && bytes[0] <= 0xf4 ? 4
-							       : 0;
+	                : bytes[0] >= 0xe0 && bytes[0] <= 0xef ? 3
+	                : bytes[0] >= 0xf0 && bytes[0] <= 0xf4 ? 4
+	                                                       : 0;
 	if (needed > length)
 		return 0;
 	for (size_t i = 1; i < needed; i++)

@@ -14,7 +14,8 @@ static const ProtobufCFieldDescriptor *no_field(struct err *e, const ProtobufCMe
 }
 
 /* Makes *message the sub-message in its singular field `field`, creating it. */
-static int descend(struct arena *arena, ProtobufCMessage **message, const ProtobufCFieldDescriptor *field, struct err *e)
+static int descend(struct arena *arena, ProtobufCMessage **message, const ProtobufCFieldDescriptor *field,
+                   struct err *e)
 {
 	ProtobufCMessage **part = proto_field_prepare(*message, field);
 	const ProtobufCMessageDescriptor *descriptor = field->descriptor;
@@ -31,9 +32,12 @@ static bool is_singular_message(const ProtobufCFieldDescriptor *field)
 	return field && field->type == PROTOBUF_C_TYPE_MESSAGE && field->label != PROTOBUF_C_LABEL_REPEATED;
 }
 
-/* Walks all but the last step; returns the last field and makes *message its holder. Nothing is created unless the whole path exists. */
+/*
+ * Walks all but the last step; returns the last field and makes *message its holder. Nothing is created unless the
+ * whole path exists.
+ */
 static const ProtobufCFieldDescriptor *resolve(struct arena *arena, ProtobufCMessage **message, const char *path,
-					       struct err *e)
+                                               struct err *e)
 {
 	const ProtobufCMessageDescriptor *descriptor = (*message)->descriptor;
 	const ProtobufCFieldDescriptor *field;
@@ -69,11 +73,13 @@ static int set_message(struct arena *arena, ProtobufCMessage *message, const cha
 		return proto_duration_from_text(value, &duration->seconds, &duration->nanos, e);
 	}
 	if (proto_is_wrapper(type))
-		return proto_scalar_from_text(arena, &type->fields[0], value, proto_field_member(message, &type->fields[0]), e);
+		return proto_scalar_from_text(arena, &type->fields[0], value,
+		                              proto_field_member(message, &type->fields[0]), e);
 	return err_set(e, ERR_INVALID, NULL, "a %s cannot be given as text", type->name);
 }
 
-int proto_set_from_text(struct arena *arena, ProtobufCMessage *message, const char *path, const char *value, struct err *e)
+int proto_set_from_text(struct arena *arena, ProtobufCMessage *message, const char *path, const char *value,
+                        struct err *e)
 {
 	ProtobufCMessage *holder = message;
 	const ProtobufCFieldDescriptor *field = resolve(arena, &holder, path, e);
@@ -84,7 +90,7 @@ int proto_set_from_text(struct arena *arena, ProtobufCMessage *message, const ch
 	if (field->type == PROTOBUF_C_TYPE_MESSAGE)
 		return err_set(e, ERR_INVALID, NULL, "\"%s\" is a list of messages and cannot be given as text", path);
 	void *room = field->label == PROTOBUF_C_LABEL_REPEATED ? proto_field_append(arena, holder, field)
-							       : proto_field_prepare(holder, field);
+	                                                       : proto_field_prepare(holder, field);
 	if (!room)
 		return err_set(e, ERR_EXHAUSTED, NULL, "the request is too large");
 	return proto_scalar_from_text(arena, field, value, room, e);

@@ -8,7 +8,7 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #define PREFACE_LENGTH (sizeof(preface) - 1)
 
 void rpc_connection_init(struct rpc_connection *c, struct rpc_router *router, const char *peer_address,
-			 void (*wake)(void *owner), void *owner)
+                         void (*wake)(void *owner), void *owner)
 {
 	*c = (struct rpc_connection){ .router = router, .wake = wake, .owner = owner };
 	(void)snprintf(c->peer_address, sizeof(c->peer_address), "%s", peer_address);

@@ -1,6 +1,7 @@
 /*
- * One client connection as a pure state machine: bytes in, bytes out, deadlines. It looks at the first bytes to choose HTTP/2 or
- * HTTP/1.1 and hands everything to that protocol. No sockets here, so that a fuzzer can drive it; socket.c moves the bytes.
+ * One client connection as a pure state machine: bytes in, bytes out, deadlines. It looks at the first bytes to choose
+ * HTTP/2 or HTTP/1.1 and hands everything to that protocol. No sockets here, so that a fuzzer can drive it; socket.c
+ * moves the bytes.
  */
 #ifndef SANDBOX_RPC_CONNECTION_H
 #define SANDBOX_RPC_CONNECTION_H
@@ -49,7 +50,7 @@ struct rpc_connection {
 };
 
 void rpc_connection_init(struct rpc_connection *c, struct rpc_router *router, const char *peer_address,
-			 void (*wake)(void *owner), void *owner);
+                         void (*wake)(void *owner), void *owner);
 /* Abandons what is under way. */
 void rpc_connection_release(struct rpc_connection *c);
 void rpc_connection_input(struct rpc_connection *c, const uint8_t *bytes, size_t length);

@@ -6,7 +6,10 @@
 
 #include <google/protobuf/descriptor.pb-c.h>
 
-/* Calls `visit` with the serialized bytes of each FileDescriptorProto, which live as long as the program; stops at the first < 0. */
+/*
+ * Calls `visit` with the serialized bytes of each FileDescriptorProto, which live as long as the program; stops at the
+ * first < 0.
+ */
 int descriptors_each(int (*visit)(void *context, struct proto_bytes file, struct err *e), void *context, struct err *e);
 
 /* The unpacked form, in the arena. */

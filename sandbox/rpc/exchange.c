@@ -28,9 +28,10 @@ struct rpc_exchange *rpc_exchange_new(struct rpc_router *router, const char *pee
 
 static void head_release(struct rpc_head *head)
 {
-	char **fields[] = { &head->method,	     &head->path,	  &head->query,	 &head->authority,
-			    &head->content_type,     &head->content_encoding, &head->accept, &head->grpc_encoding,
-			    &head->grpc_timeout,     &head->if_none_match };
+	char **fields[] = { &head->method,       &head->path,          &head->query,
+		            &head->authority,    &head->content_type,  &head->content_encoding,
+		            &head->accept,       &head->grpc_encoding, &head->grpc_timeout,
+		            &head->if_none_match };
 	for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
 		free(*fields[i]);
 		*fields[i] = NULL;
@@ -72,7 +73,8 @@ void rpc_exchange_set_target(struct rpc_exchange *x, const char *target, size_t 
 	x->head.query = question ? xstrndup(question + 1, length - path_length - 1) : NULL;
 }
 
-void rpc_exchange_set_header(struct rpc_exchange *x, const char *name, size_t name_length, const char *value, size_t value_length)
+void rpc_exchange_set_header(struct rpc_exchange *x, const char *name, size_t name_length, const char *value,
+                             size_t value_length)
 {
 	const struct {
 		const char *name;
@@ -124,7 +126,7 @@ void rpc_response_release(struct rpc_response *response)
 
 /* {"code":5,"message":"…","details":[{"@type":…}]}, as grpc-gateway reports errors. */
 static void write_json_error(struct rpc_response *response, enum grpc_code code, const char *message,
-			     const ProtobufCMessage *detail)
+                             const ProtobufCMessage *detail)
 {
 	struct buf *body = &response->body;
 	buf_init(body, JSON_ERROR_MAXIMUM);
@@ -136,14 +138,14 @@ static void write_json_error(struct rpc_response *response, enum grpc_code code,
 		auto_buf struct buf text = BUF_INIT(JSON_ERROR_MAXIMUM / 4);
 		auto_err struct err ignored = ERR_INIT;
 		if (proto_json_print(detail, 0, &text, &ignored) == 0)
-			(void)buf_add_format(body, "{\"@type\":\"type.googleapis.com/%s\"%s%s", detail->descriptor->name,
-					     text.length > 2 ? "," : "", text.data + 1);
+			(void)buf_add_format(body, "{\"@type\":\"type.googleapis.com/%s\"%s%s",
+			                     detail->descriptor->name, text.length > 2 ? "," : "", text.data + 1);
 	}
 	(void)buf_add_str(body, "]}");
 }
 
 void rpc_response_set_error(struct rpc_response *response, bool grpc, enum grpc_code code, const char *message,
-			    const ProtobufCMessage *detail)
+                            const ProtobufCMessage *detail)
 {
 	bool close = response->close;
 	rpc_response_release(response);
@@ -177,8 +179,8 @@ void rpc_exchange_execute(struct rpc_exchange *x)
 		return;
 	bool grpc = x->kind == RPC_EXCHANGE_GRPC;
 	if (clock_monotonic_ms() >= x->deadline_ms) {
-		rpc_response_set_error(&x->response, grpc, GRPC_DEADLINE_EXCEEDED, "deadline exceeded before the call could start",
-				       NULL);
+		rpc_response_set_error(&x->response, grpc, GRPC_DEADLINE_EXCEEDED,
+		                       "deadline exceeded before the call could start", NULL);
 		return;
 	}
 	switch (x->kind) {
@@ -212,9 +214,9 @@ static void report(const struct rpc_exchange *x)
 		.path = path,
 		.code = cut ? GRPC_CANCELLED : (int)x->response.code,
 		.http_status = x->response.http_status,
-		.message = cut		       ? "the client went away or the deadline passed before the answer"
-			   : x->response.message ? x->response.message
-						 : "",
+		.message = cut                   ? "the client went away or the deadline passed before the answer"
+		           : x->response.message ? x->response.message
+		                                 : "",
 		.duration_us = clock_monotonic_us() - x->begun_us,
 	};
 	router->on_call(router->on_call_context, &call);

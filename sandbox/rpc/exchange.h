@@ -1,10 +1,10 @@
 /*
- * One request and its answer, whatever the transport. A transport (http2.c, http1.c) fills in the head, asks the router what it leads to,
- * adds the body, and submits; a worker executes; the loop hands the response back to the transport.
+ * One request and its answer, whatever the transport. A transport (http2.c, http1.c) fills in the head, asks the router
+ * what it leads to, adds the body, and submits; a worker executes; the loop hands the response back to the transport.
  *
- * Ownership: the transport owns the exchange until it submits it; a submitted exchange belongs to the executor until `finished` is called on
- * the loop thread. A transport that loses interest meanwhile (stream reset, deadline, connection closed) calls rpc_exchange_abandon, and the
- * exchange frees itself when the worker lets go of it.
+ * Ownership: the transport owns the exchange until it submits it; a submitted exchange belongs to the executor until
+ * `finished` is called on the loop thread. A transport that loses interest meanwhile (stream reset, deadline,
+ * connection closed) calls rpc_exchange_abandon, and the exchange frees itself when the worker lets go of it.
  */
 #ifndef SANDBOX_RPC_EXCHANGE_H
 #define SANDBOX_RPC_EXCHANGE_H
@@ -29,11 +29,11 @@ enum rpc_exchange_kind {
 struct rpc_response {
 	bool grpc;
 	int http_status;
-	const char *content_type; /* static */
-	char *location;           /* owned, or NULL */
-	char *etag;               /* owned, or NULL */
-	const char *cache_control;/* static, or NULL */
-	const char *allow;        /* static, or NULL */
+	const char *content_type;  /* static */
+	char *location;            /* owned, or NULL */
+	char *etag;                /* owned, or NULL */
+	const char *cache_control; /* static, or NULL */
+	const char *allow;         /* static, or NULL */
 	struct buf body;
 	enum grpc_code code;
 	struct buf grpc_message; /* percent-encoded */
@@ -85,7 +85,8 @@ struct rpc_exchange *rpc_exchange_free(struct rpc_exchange *x);
 void rpc_exchange_abandon(struct rpc_exchange *x);
 
 /* Sets one header of the head, by lower-case name; unknown names are ignored. Pseudo-headers included. */
-void rpc_exchange_set_header(struct rpc_exchange *x, const char *name, size_t name_length, const char *value, size_t value_length);
+void rpc_exchange_set_header(struct rpc_exchange *x, const char *name, size_t name_length, const char *value,
+                             size_t value_length);
 /* Splits the request target into path and query. */
 void rpc_exchange_set_target(struct rpc_exchange *x, const char *target, size_t length);
 
@@ -97,8 +98,9 @@ void rpc_exchange_finish(struct rpc_exchange *x);
 void rpc_response_release(struct rpc_response *response);
 /* An error in the form of the request's protocol: trailers, or a JSON body. Replaces what the response had. */
 void rpc_response_set_error(struct rpc_response *response, bool grpc, enum grpc_code code, const char *message,
-			    const ProtobufCMessage *detail);
-void rpc_response_set_err(struct rpc_response *response, bool grpc, const struct err *e, const ProtobufCMessage *detail);
+                            const ProtobufCMessage *detail);
+void rpc_response_set_err(struct rpc_response *response, bool grpc, const struct err *e,
+                          const ProtobufCMessage *detail);
 
 /* True for a content type of gRPC itself (not grpc-web). */
 bool rpc_is_grpc_content_type(const char *content_type);

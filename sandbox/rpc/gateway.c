@@ -101,11 +101,11 @@ static struct proto_bytes unknown_field_payload(const ProtobufCMessageUnknownFie
 		skip++;
 	skip++;
 	return skip <= field->len ? (struct proto_bytes){ .data = field->data + skip, .length = field->len - skip }
-				  : (struct proto_bytes){ 0 };
+	                          : (struct proto_bytes){ 0 };
 }
 
 static int add_method(struct builder *b, struct arena *arena, const char *service,
-		      const Google__Protobuf__MethodDescriptorProto *method, struct err *e)
+                      const Google__Protobuf__MethodDescriptorProto *method, struct err *e)
 {
 	const Google__Protobuf__MethodOptions *options = method->options;
 	if (!options || method->client_streaming || method->server_streaming)
@@ -116,7 +116,8 @@ static int add_method(struct builder *b, struct arena *arena, const char *servic
 		if (field->tag != HTTP_EXTENSION)
 			continue;
 		struct proto_bytes bytes = unknown_field_payload(field);
-		const Google__Api__HttpRule *rule = proto_unpack(arena, google__api__http_rule, bytes.data, bytes.length, e);
+		const Google__Api__HttpRule *rule =
+		        proto_unpack(arena, google__api__http_rule, bytes.data, bytes.length, e);
 		if (!rule || add_rule(b, target, rule, e) < 0)
 			return -1;
 		for (size_t k = 0; k < rule->n_additional_bindings; k++)
@@ -146,17 +147,19 @@ static int visit_file(void *context, struct proto_bytes bytes, struct err *e)
 }
 
 struct gateway *gateway_new(const struct rpc_router *router, const struct rpc_service *services, size_t service_count,
-			    struct err *e)
+                            struct err *e)
 {
 	struct gateway *gateway = xcalloc(1, sizeof(*gateway));
-	struct builder b = { .gateway = gateway, .router = router, .services = services, .service_count = service_count };
+	struct builder b = {
+		.gateway = gateway, .router = router, .services = services, .service_count = service_count
+	};
 	if (descriptors_each(visit_file, &b, e) < 0)
 		return gateway_free(gateway);
 	return gateway;
 }
 
 struct gateway_match *gateway_find(const struct gateway *gateway, const char *http_method, const char *path,
-				   bool *ret_path_known)
+                                   bool *ret_path_known)
 {
 	*ret_path_known = false;
 	for (size_t i = 0; i < gateway->count; i++) {
@@ -190,7 +193,8 @@ struct gateway_match *gateway_match_free(struct gateway_match *match)
 	return NULL;
 }
 
-static const char *const binary_types[] = { "application/octet-stream", "application/x-protobuf", "application/protobuf" };
+static const char *const binary_types[] = { "application/octet-stream", "application/x-protobuf",
+	                                    "application/protobuf" };
 
 /* The binary content type that the header names, or NULL. */
 static const char *binary_type(const char *header)
@@ -210,7 +214,7 @@ static const char *response_type(const struct rpc_head *head)
 }
 
 static int read_body_as(struct rpc_exchange *x, struct arena *arena, ProtobufCMessage **message, const char *bytes,
-			size_t length, struct err *e)
+                        size_t length, struct err *e)
 {
 	if (!length)
 		return 0;
@@ -244,8 +248,8 @@ static bool is_path_variable(const struct path_template *template, const char *n
 }
 
 /* Parameters that name no field are ignored, as grpc-gateway does; those bound by the path too. */
-static int read_query(const struct gateway_match *match, struct arena *arena, ProtobufCMessage *message, const char *query,
-		      struct err *e)
+static int read_query(const struct gateway_match *match, struct arena *arena, ProtobufCMessage *message,
+                      const char *query, struct err *e)
 {
 	for (const char *cursor = query; cursor && *cursor;) {
 		size_t length = strcspn(cursor, "&");
@@ -253,9 +257,10 @@ static int read_query(const struct gateway_match *match, struct arena *arena, Pr
 		size_t name_length = equals ? (size_t)(equals - cursor) : length;
 		auto_free char *name = path_percent_decode(cursor, name_length, true);
 		auto_free char *value =
-			equals ? path_percent_decode(equals + 1, length - name_length - 1, true) : xstrdup("");
+		        equals ? path_percent_decode(equals + 1, length - name_length - 1, true) : xstrdup("");
 		if (!name || !value)
-			return err_set(e, ERR_INVALID, "malformed-query", "malformed query parameter \"%.*s\"", (int)length, cursor);
+			return err_set(e, ERR_INVALID, "malformed-query", "malformed query parameter \"%.*s\"",
+			               (int)length, cursor);
 		cursor += length + (cursor[length] == '&');
 		if (!*name || is_path_variable(&match->route->template, name))
 			continue;
@@ -314,7 +319,8 @@ static int write_response(struct rpc_exchange *x, const ProtobufCMessage *messag
 	if (!binary)
 		return proto_json_print(message, 0, &response->body, e);
 	if (proto_pack_to_buf(message, &response->body) < 0)
-		return err_set(e, ERR_EXHAUSTED, "message-too-large", "the response is larger than the maximum (%zu bytes)", maximum);
+		return err_set(e, ERR_EXHAUSTED, "message-too-large",
+		               "the response is larger than the maximum (%zu bytes)", maximum);
 	return 0;
 }
 

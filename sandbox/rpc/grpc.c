@@ -1,9 +1,9 @@
 #include "rpc/grpc.h"
 
+#include "base/base64.h"
 #include "proto/scalar.h"
 
 #include <google/rpc/status.pb-c.h>
-#include <openssl/evp.h>
 #include <string.h>
 #define ZLIB_CONST
 #include <zlib.h>
@@ -73,11 +73,12 @@ int grpc_frame_read(const void *bytes, size_t length, size_t maximum, struct grp
 	if (length < GRPC_FRAME_HEADER_SIZE)
 		return 0;
 	if (data[0] > 1)
-		return err_set(e, ERR_INTERNAL, "malformed-frame", "malformed gRPC frame: unknown flags 0x%02x", data[0]);
+		return err_set(e, ERR_INTERNAL, "malformed-frame", "malformed gRPC frame: unknown flags 0x%02x",
+		               data[0]);
 	size_t payload = (size_t)data[1] << 24 | (size_t)data[2] << 16 | (size_t)data[3] << 8 | data[4];
 	if (payload > maximum)
 		return err_set(e, ERR_EXHAUSTED, "message-too-large",
-			       "received message larger than the maximum (%zu vs. %zu bytes)", payload, maximum);
+		               "received message larger than the maximum (%zu vs. %zu bytes)", payload, maximum);
 	if (length - GRPC_FRAME_HEADER_SIZE < payload)
 		return 0;
 	*ret_frame = (struct grpc_frame){
@@ -157,15 +158,19 @@ int grpc_gunzip(const uint8_t *bytes, size_t length, struct buf *out, struct err
 		size_t produced = sizeof(piece) - stream.avail_out;
 		if (status != Z_OK && status != Z_STREAM_END)
 			return err_set(e, ERR_INVALID, "malformed-gzip", "malformed compressed message: %s",
-				       stream.msg ? stream.msg : "it ends early");
+			               stream.msg ? stream.msg : "it ends early");
 		if (buf_add(out, piece, produced) < 0)
 			return err_set(e, ERR_EXHAUSTED, "message-too-large",
-				       "received message larger than the maximum (%zu bytes) after decompression", out->maximum);
+			               "received message larger than the maximum (%zu bytes) after decompression",
+			               out->maximum);
 	}
 	return 0;
 }
 
-/* One character of a message in its encoded form, as bytes in `encoded` (at most 12). Returns how many source bytes it took. */
+/*
+ * One character of a message in its encoded form, as bytes in `encoded` (at most 12). Returns how many source bytes it
+ * took.
+ */
 static size_t encode_character(const unsigned char *text, bool percent, char encoded[13], size_t *ret_length)
 {
 	size_t source = proto_utf8_sequence((const char *)text, strnlen((const char *)text, 4));
@@ -210,7 +215,7 @@ void grpc_encode_message(const char *message, size_t maximum, struct buf *out)
 }
 
 void grpc_encode_details(enum grpc_code code, const char *message, const ProtobufCMessage *detail, size_t maximum,
-			 struct buf *out)
+                         struct buf *out)
 {
 	size_t detail_size = protobuf_c_message_get_packed_size(detail);
 	size_t type_size = strlen(ANY_PREFIX) + strlen(detail->descriptor->name);
@@ -236,11 +241,6 @@ void grpc_encode_details(enum grpc_code code, const char *message, const Protobu
 	size_t size = google__rpc__status__get_packed_size(&status);
 	auto_free uint8_t *raw = xmalloc(size + 1);
 	google__rpc__status__pack(&status, raw);
-	char *room = buf_reserve(out, (size + 2) / 3 * 4);
-	if (!room)
-		return;
-	int length = EVP_EncodeBlock((unsigned char *)room, raw, (int)size);
-	while (length > 0 && room[length - 1] == '=')
-		length--;
-	buf_commit(out, (size_t)length);
+	auto_free char *encoded = base64_encode(raw, size);
+	(void)buf_add(out, encoded, strcspn(encoded, "="));
 }

@@ -1,6 +1,7 @@
 /*
- * The parts of gRPC over HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md) that are pure functions: status codes,
- * message frames, grpc-timeout, and the encoding of a status into trailers that no client refuses for their size.
+ * The parts of gRPC over HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md) that are pure
+ * functions: status codes, message frames, grpc-timeout, and the encoding of a status into trailers that no client
+ * refuses for their size.
  */
 #ifndef SANDBOX_RPC_GRPC_H
 #define SANDBOX_RPC_GRPC_H
@@ -39,8 +40,8 @@ int grpc_http_status(enum grpc_code code);
 #define GRPC_STATUS_MAXIMUM ((size_t)24 * 1024)
 
 /*
- * The frame at the start of `bytes`. 1: complete, payload in ret_payload and its whole length (header included) in ret_size;
- * 0: more bytes are needed; -1 with `e` set: longer than `maximum`, or an unknown flag.
+ * The frame at the start of `bytes`. 1: complete, payload in ret_payload and its whole length (header included) in
+ * ret_size; 0: more bytes are needed; -1 with `e` set: longer than `maximum`, or an unknown flag.
  */
 struct grpc_frame {
 	bool compressed;
@@ -58,16 +59,17 @@ bool grpc_parse_timeout(const char *text, int64_t *ret_ms);
 int grpc_gunzip(const uint8_t *bytes, size_t length, struct buf *out, struct err *e);
 
 /*
- * Percent-encodes a grpc-message into at most `maximum` bytes. What is longer ends in "… (truncated)", never inside a UTF-8 sequence.
- * Bytes that are not UTF-8 become U+FFFD.
+ * Percent-encodes a grpc-message into at most `maximum` bytes. What is longer ends in "… (truncated)", never inside a
+ * UTF-8 sequence. Bytes that are not UTF-8 become U+FFFD.
  */
 void grpc_encode_message(const char *message, size_t maximum, struct buf *out);
 
 /*
- * Appends a google.rpc.Status with `detail` packed into an Any, in base64 without padding, as grpc-status-details-bin wants it; its message is
- * shortened where needed, and nothing is appended when `detail` alone does not fit into `maximum`.
+ * Appends a google.rpc.Status with `detail` packed into an Any, in base64 without padding, as grpc-status-details-bin
+ * wants it; its message is shortened where needed, and nothing is appended when `detail` alone does not fit into
+ * `maximum`.
  */
 void grpc_encode_details(enum grpc_code code, const char *message, const ProtobufCMessage *detail, size_t maximum,
-			 struct buf *out);
+                         struct buf *out);
 
 #endif

@@ -13,19 +13,20 @@ static ProtobufCMessage *check(void *context, struct rpc_call *call, const Proto
 		err_set(e, ERR_NOT_FOUND, NULL, "unknown service \"%s\"", request->service);
 		return NULL;
 	}
-	Grpc__Health__V1__HealthCheckResponse *response = proto_new(call->arena, grpc__health__v1__health_check_response);
+	Grpc__Health__V1__HealthCheckResponse *response =
+	        proto_new(call->arena, grpc__health__v1__health_check_response);
 	bool serving = atomic_load(&router->serving) && !atomic_load(&router->draining);
 	response->status = serving ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
-				   : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
+	                           : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
 	return &response->base;
 }
 
 static const struct rpc_method methods[] = {
 	{
-		.path = "/grpc.health.v1.Health/Check",
-		.request = &grpc__health__v1__health_check_request__descriptor,
-		.response = &grpc__health__v1__health_check_response__descriptor,
-		.handler = check,
+	        .path = "/grpc.health.v1.Health/Check",
+	        .request = &grpc__health__v1__health_check_request__descriptor,
+	        .response = &grpc__health__v1__health_check_response__descriptor,
+	        .handler = check,
 	},
 };
 

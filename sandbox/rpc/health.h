@@ -1,4 +1,7 @@
-/* grpc.health.v1: Check for "" (the server) and "flyteadmin" (the name upstream's probes ask for). Watch is not offered: UNIMPLEMENTED. */
+/*
+ * grpc.health.v1: Check for "" (the server) and "flyteadmin" (the name upstream's probes ask for). Watch is not
+ * offered: UNIMPLEMENTED.
+ */
 #ifndef SANDBOX_RPC_HEALTH_H
 #define SANDBOX_RPC_HEALTH_H
 

@@ -1,7 +1,7 @@
 /*
- * HTTP/1.1 over http_parser: one request at a time. While a request is being executed nothing more is read from the socket; what a pipelining
- * client has sent already waits in `pending`. A request that is refused before its body has come is answered with
- * "Connection: close", and the rest of its bytes are dropped.
+ * HTTP/1.1 over http_parser: one request at a time. While a request is being executed nothing more is read from the
+ * socket; what a pipelining client has sent already waits in `pending`. A request that is refused before its body has
+ * come is answered with "Connection: close", and the rest of its bytes are dropped.
  */
 #include "base/clock.h"
 #include "base/text.h"
@@ -56,10 +56,10 @@ static void set_phase(struct h1_session *session, enum h1_phase phase)
 {
 	int64_t now = clock_monotonic_ms();
 	session->phase = phase;
-	session->deadline_ms = phase == H1_IDLE	  ? now + IDLE_MS
-			       : phase == H1_HEAD ? now + HEAD_MS
-			       : phase == H1_BODY ? now + BODY_STALL_MS
-						  : CLOCK_NEVER;
+	session->deadline_ms = phase == H1_IDLE   ? now + IDLE_MS
+	                       : phase == H1_HEAD ? now + HEAD_MS
+	                       : phase == H1_BODY ? now + BODY_STALL_MS
+	                                          : CLOCK_NEVER;
 }
 
 /* --- answers --- */
@@ -287,7 +287,8 @@ static void h1_close(void *state)
 	struct h1_session *session = state;
 	rpc_exchange_abandon(session->x);
 	rpc_response_release(&session->response);
-	struct buf *buffers[] = { &session->target, &session->name, &session->value, &session->pending, &session->head };
+	struct buf *buffers[] = { &session->target, &session->name, &session->value, &session->pending,
+		                  &session->head };
 	for (size_t i = 0; i < ARRAY_LENGTH(buffers); i++)
 		buf_release(buffers[i]);
 	free(session);

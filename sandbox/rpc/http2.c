@@ -1,15 +1,15 @@
 /*
- * HTTP/2 over nghttp2: one session per connection, one stream per exchange. nghttp2 does framing, header compression and its own flood
- * limits; this file adds what it leaves to us: memory, deadlines and the shape of answers.
+ * HTTP/2 over nghttp2: one session per connection, one stream per exchange. nghttp2 does framing, header compression
+ * and its own flood limits; this file adds what it leaves to us: memory, deadlines and the shape of answers.
  *
- * Memory. Request bodies are buffered whole before a call starts, so flow control is ours: a stream's window is given back only while
- * the connection buffers less than BUFFER_SOFT_MAXIMUM. Past that only the oldest unfinished request goes on; it ends sooner or later
- * (complete, refused as too large, or timed out), which frees room for the next. That bounds a connection to the soft maximum plus one message
- * plus a window for each stream, and cannot deadlock.
+ * Memory. Request bodies are buffered whole before a call starts, so flow control is ours: a stream's window is given
+ * back only while the connection buffers less than BUFFER_SOFT_MAXIMUM. Past that only the oldest unfinished request
+ * goes on; it ends sooner or later (complete, refused as too large, or timed out), which frees room for the next. That
+ * bounds a connection to the soft maximum plus one message plus a window for each stream, and cannot deadlock.
  *
- * Answers. A gRPC error without a message is sent as Trailers-Only; everything else as headers, data, trailers. An answer may come before
- * the request's end (unknown method, too large, deadline): the rest of the body is then dropped and the stream reset with NO_ERROR once the
- * answer is out (RFC 9113, 8.1).
+ * Answers. A gRPC error without a message is sent as Trailers-Only; everything else as headers, data, trailers. An
+ * answer may come before the request's end (unknown method, too large, deadline): the rest of the body is then dropped
+ * and the stream reset with NO_ERROR once the answer is out (RFC 9113, 8.1).
  */
 #include "base/clock.h"
 #include "base/text.h"
@@ -48,7 +48,7 @@ struct h2_stream {
 	bool responded; /* an answer is decided; input is dropped */
 	bool submitted;
 	int64_t deadline_ms;
-	int64_t progress_ms; /* when the client last sent something */
+	int64_t progress_ms;               /* when the client last sent something */
 	struct h2_stream *previous, *next; /* by age */
 };
 
@@ -101,8 +101,10 @@ static void replenish(struct h2_session *session)
 	bool first_unfinished = true;
 	for (struct h2_stream *stream = session->oldest; stream; stream = stream->next) {
 		bool unfinished = !stream->request_ended && !stream->responded;
-		bool turn = session->buffered < BUFFER_SOFT_MAXIMUM || (unfinished && first_unfinished) || stream->responded;
-		bool full = stream->kind == RPC_EXCHANGE_REFLECTION && stream->x && stream->x->body.length > STREAM_WINDOW;
+		bool turn = session->buffered < BUFFER_SOFT_MAXIMUM || (unfinished && first_unfinished) ||
+		            stream->responded;
+		bool full =
+		        stream->kind == RPC_EXCHANGE_REFLECTION && stream->x && stream->x->body.length > STREAM_WINDOW;
 		first_unfinished = first_unfinished && !unfinished;
 		if (!turn || full || !stream->unconsumed)
 			continue;
@@ -136,7 +138,8 @@ static void pump_reflection(struct h2_stream *stream)
 		if (status > 0 && frame.compressed)
 			status = err_set(&e, ERR_UNSUPPORTED, NULL, "compressed reflection requests are not supported");
 		if (status > 0)
-			status = reflection_answer(x->router->reflection, frame.payload, frame.payload_length, &response->body, &e);
+			status = reflection_answer(x->router->reflection, frame.payload, frame.payload_length,
+			                           &response->body, &e);
 		buf_consume(&x->body, frame.size);
 		if (status < 0) {
 			response->code = grpc_code_of(e.kind);
@@ -146,11 +149,11 @@ static void pump_reflection(struct h2_stream *stream)
 }
 
 /* nghttp2 copies names and values, it just does not say const. */
-#define HEADER(header_name, header_value)                                                                                 \
-	((nghttp2_nv){ .name = (uint8_t *)(uintptr_t)(header_name),                                                      \
-		       .value = (uint8_t *)(uintptr_t)(header_value),                                                    \
-		       .namelen = strlen(header_name),                                                                   \
-		       .valuelen = strlen(header_value) })
+#define HEADER(header_name, header_value)                                                                              \
+	((nghttp2_nv){ .name = (uint8_t *)(uintptr_t)(header_name),                                                    \
+	               .value = (uint8_t *)(uintptr_t)(header_value),                                                  \
+	               .namelen = strlen(header_name),                                                                 \
+	               .valuelen = strlen(header_value) })
 
 /* grpc-status, grpc-message, grpc-status-details-bin; `number` keeps the digits alive. Returns how many were added. */
 static size_t status_headers(const struct rpc_response *response, nghttp2_nv *headers, char number[12])
@@ -166,7 +169,7 @@ static size_t status_headers(const struct rpc_response *response, nghttp2_nv *he
 }
 
 static ssize_t read_body(nghttp2_session *nghttp2, int32_t id, uint8_t *room, size_t size, uint32_t *flags,
-			 nghttp2_data_source *source, void *context)
+                         nghttp2_data_source *source, void *context)
 {
 	(void)context;
 	struct h2_stream *stream = source->ptr;
@@ -205,7 +208,7 @@ static int submit_answer(struct h2_stream *stream)
 	size_t count = 0;
 	bool streaming = stream->kind == RPC_EXCHANGE_REFLECTION && response->code == GRPC_OK;
 	bool head_only = response->grpc ? !response->body.length && response->code != GRPC_OK && !streaming
-					: response->body.length == 0;
+	                                : response->body.length == 0;
 	if (stream->submitted)
 		return 0;
 	stream->submitted = true;
@@ -229,7 +232,8 @@ static int submit_answer(struct h2_stream *stream)
 	if (response->grpc && head_only)
 		count += status_headers(response, headers + count, number);
 	nghttp2_data_provider provider = { .source.ptr = stream, .read_callback = read_body };
-	return nghttp2_submit_response(stream->session->nghttp2, stream->id, headers, count, head_only ? NULL : &provider);
+	return nghttp2_submit_response(stream->session->nghttp2, stream->id, headers, count,
+	                               head_only ? NULL : &provider);
 }
 
 /* Answers with an error of ours, whatever state the exchange is in. */
@@ -241,7 +245,8 @@ static int answer_error(struct h2_stream *stream, enum grpc_code code, const cha
 	stream->responded = true;
 	release_buffered(stream);
 	if (stream->submitted) /* a reflection stream: the status goes into its trailers */
-		return nghttp2_submit_rst_stream(stream->session->nghttp2, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
+		return nghttp2_submit_rst_stream(stream->session->nghttp2, NGHTTP2_FLAG_NONE, stream->id,
+		                                 NGHTTP2_CANCEL);
 	rpc_response_set_error(&stream->response, grpc, code, message, NULL);
 	return submit_answer(stream);
 }
@@ -316,11 +321,12 @@ static int on_begin_headers(nghttp2_session *nghttp2, const nghttp2_frame *frame
 	if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
 	struct h2_stream *stream = stream_new(context, frame->hd.stream_id);
-	return nghttp2_session_set_stream_user_data(nghttp2, stream->id, stream) == 0 ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+	return nghttp2_session_set_stream_user_data(nghttp2, stream->id, stream) == 0 ? 0
+	                                                                              : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 static int on_header(nghttp2_session *nghttp2, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
-		     const uint8_t *value, size_t value_length, uint8_t flags, void *context)
+                     const uint8_t *value, size_t value_length, uint8_t flags, void *context)
 {
 	(void)flags;
 	(void)context;
@@ -339,7 +345,8 @@ static void send_final_goaway(struct h2_session *session)
 		return;
 	session->goaway_sent = true;
 	(void)nghttp2_submit_goaway(session->nghttp2, NGHTTP2_FLAG_NONE,
-				    nghttp2_session_get_last_proc_stream_id(session->nghttp2), NGHTTP2_NO_ERROR, NULL, 0);
+	                            nghttp2_session_get_last_proc_stream_id(session->nghttp2), NGHTTP2_NO_ERROR, NULL,
+	                            0);
 }
 
 static int on_frame_received(nghttp2_session *nghttp2, const nghttp2_frame *frame, void *context)
@@ -386,7 +393,8 @@ static int take_data(struct h2_stream *stream, const uint8_t *bytes, size_t leng
 	return 0;
 }
 
-static int on_data(nghttp2_session *nghttp2, uint8_t flags, int32_t id, const uint8_t *bytes, size_t length, void *context)
+static int on_data(nghttp2_session *nghttp2, uint8_t flags, int32_t id, const uint8_t *bytes, size_t length,
+                   void *context)
 {
 	(void)flags;
 	struct h2_session *session = context;
@@ -407,8 +415,9 @@ static int on_frame_sent(nghttp2_session *nghttp2, const nghttp2_frame *frame, v
 {
 	(void)context;
 	bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM &&
-		    (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS);
-	const struct h2_stream *stream = ends ? nghttp2_session_get_stream_user_data(nghttp2, frame->hd.stream_id) : NULL;
+	            (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS);
+	const struct h2_stream *stream =
+	        ends ? nghttp2_session_get_stream_user_data(nghttp2, frame->hd.stream_id) : NULL;
 	if (stream && !stream->request_ended)
 		(void)nghttp2_submit_rst_stream(nghttp2, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
 	return 0;
@@ -566,7 +575,8 @@ static void h2_tick(void *state, int64_t now_ms)
 		if (now_ms >= call_deadline(stream))
 			status = answer_error(stream, GRPC_DEADLINE_EXCEEDED, "deadline exceeded");
 		else if (now_ms >= stall_deadline(stream))
-			status = answer_error(stream, GRPC_DEADLINE_EXCEEDED, "the rest of the request did not come in time");
+			status = answer_error(stream, GRPC_DEADLINE_EXCEEDED,
+			                      "the rest of the request did not come in time");
 		if (status != 0)
 			session->connection->broken = true;
 	}

@@ -11,7 +11,7 @@ size_t rpc_invoke_parse_maximum(const struct rpc_exchange *x)
 }
 
 ProtobufCMessage *rpc_invoke_handler(struct rpc_exchange *x, struct arena *arena, const ProtobufCMessage *request,
-				     const ProtobufCMessage **ret_detail, struct err *e)
+                                     const ProtobufCMessage **ret_detail, struct err *e)
 {
 	struct rpc_call call = {
 		.arena = arena,
@@ -30,7 +30,7 @@ ProtobufCMessage *rpc_invoke_handler(struct rpc_exchange *x, struct arena *arena
 	}
 	if (response->descriptor != x->method->response) {
 		err_set(e, ERR_INTERNAL, NULL, "%s answered with a %s", x->method->path,
-			response->descriptor ? response->descriptor->name : "message without type");
+		        response->descriptor ? response->descriptor->name : "message without type");
 		return NULL;
 	}
 	return response;
@@ -45,15 +45,17 @@ static ProtobufCMessage *read_request(struct rpc_exchange *x, struct arena *aren
 	if (status < 0)
 		return NULL;
 	if (status == 0 || frame.size != x->body.length) {
-		err_set(e, ERR_INTERNAL, "malformed-frame", status ? "more than one message in a unary request"
-								   : "the request ended before its message was complete");
+		err_set(e, ERR_INTERNAL, "malformed-frame",
+		        status ? "more than one message in a unary request"
+		               : "the request ended before its message was complete");
 		return NULL;
 	}
 	if (!frame.compressed)
 		return proto_unpack_of(arena, x->method->request, frame.payload, frame.payload_length, e);
 	if (!x->head.grpc_encoding || strcasecmp(x->head.grpc_encoding, "gzip") != 0) {
-		err_set(e, ERR_UNSUPPORTED, "unsupported-encoding", "compressed message with grpc-encoding \"%s\"; gzip is supported",
-			x->head.grpc_encoding ? x->head.grpc_encoding : "");
+		err_set(e, ERR_UNSUPPORTED, "unsupported-encoding",
+		        "compressed message with grpc-encoding \"%s\"; gzip is supported",
+		        x->head.grpc_encoding ? x->head.grpc_encoding : "");
 		return NULL;
 	}
 	auto_buf struct buf plain = BUF_INIT(maximum);
@@ -66,8 +68,8 @@ static int write_response(struct rpc_exchange *x, const ProtobufCMessage *messag
 {
 	size_t length = protobuf_c_message_get_packed_size(message), maximum = x->router->message_maximum;
 	if (length > maximum)
-		return err_set(e, ERR_EXHAUSTED, "message-too-large", "the response is larger than the maximum (%zu vs. %zu bytes)",
-			       length, maximum);
+		return err_set(e, ERR_EXHAUSTED, "message-too-large",
+		               "the response is larger than the maximum (%zu vs. %zu bytes)", length, maximum);
 	struct rpc_response *response = &x->response;
 	response->grpc = true;
 	response->http_status = 200;

@@ -9,10 +9,11 @@
 void rpc_invoke_grpc(struct rpc_exchange *x);
 
 /*
- * Calls the exchange's method with a request in `arena`. NULL with `e` set on failure; `ret_detail` is then the handler's error detail or NULL.
+ * Calls the exchange's method with a request in `arena`. NULL with `e` set on failure; `ret_detail` is then the
+ * handler's error detail or NULL.
  */
 ProtobufCMessage *rpc_invoke_handler(struct rpc_exchange *x, struct arena *arena, const ProtobufCMessage *request,
-				     const ProtobufCMessage **ret_detail, struct err *e);
+                                     const ProtobufCMessage **ret_detail, struct err *e);
 
 /* What parsing a request may take of the arena, so that the handler has room left whatever came in. */
 size_t rpc_invoke_parse_maximum(const struct rpc_exchange *x);

@@ -55,7 +55,8 @@ static int parse_segment(const char *text, size_t length, struct path_segment *r
 	} else {
 		if (!length || memchr(text, '*', length) || memchr(text, ':', length) || memchr(text, '{', length) ||
 		    memchr(text, '}', length))
-			return err_set(e, ERR_INVALID, "bad-path-template", "malformed segment \"%.*s\"", (int)length, text);
+			return err_set(e, ERR_INVALID, "bad-path-template", "malformed segment \"%.*s\"", (int)length,
+			               text);
 		segment.text = xstrndup(text, length);
 	}
 	*ret_segment = segment;
@@ -67,7 +68,8 @@ int path_template_parse(const char *text, struct path_template *ret_template, st
 	struct path_template t = { .count = 0 };
 	const char *cursor = text;
 	if (*cursor != '/')
-		return err_set(e, ERR_INVALID, "bad-path-template", "path template \"%s\" does not start with '/'", text);
+		return err_set(e, ERR_INVALID, "bad-path-template", "path template \"%s\" does not start with '/'",
+		               text);
 	while (*cursor) {
 		cursor++;
 		size_t length = strcspn(cursor, "/");
@@ -88,7 +90,10 @@ int path_template_parse(const char *text, struct path_template *ret_template, st
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	                              : -1;
 }
 
 char *path_percent_decode(const char *text, size_t length, bool plus)
@@ -113,7 +118,8 @@ char *path_percent_decode(const char *text, size_t length, bool plus)
 	return steal_ptr(decoded);
 }
 
-static bool match_segment(const struct path_segment *segment, const char *text, size_t length, struct path_values *values)
+static bool match_segment(const struct path_segment *segment, const char *text, size_t length,
+                          struct path_values *values)
 {
 	auto_free char *decoded = path_percent_decode(text, length, false);
 	if (!decoded)
@@ -151,7 +157,8 @@ bool path_template_match(const struct path_template *t, const char *path, struct
 int path_template_compare(const struct path_template *a, const struct path_template *b)
 {
 	for (size_t i = 0; i < a->count && i < b->count; i++) {
-		int left = a->segments[i].variable + a->segments[i].rest, right = b->segments[i].variable + b->segments[i].rest;
+		int left = a->segments[i].variable + a->segments[i].rest,
+		    right = b->segments[i].variable + b->segments[i].rest;
 		if (left != right)
 			return left - right;
 	}

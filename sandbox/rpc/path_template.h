@@ -1,7 +1,7 @@
 /*
- * The path templates of google.api.http (https://google.aip.dev/127): "/api/v1/tasks/{id.project}/{id.domain}". A variable matches one
- * segment, `{name=**}` at the end matches the rest. Other patterns inside a variable, and ":verb" suffixes, do not occur in Flyte and are
- * refused, so that a template is never matched differently from what it says.
+ * The path templates of google.api.http (https://google.aip.dev/127): "/api/v1/tasks/{id.project}/{id.domain}". A
+ * variable matches one segment, `{name=**}` at the end matches the rest. Other patterns inside a variable, and ":verb"
+ * suffixes, do not occur in Flyte and are refused, so that a template is never matched differently from what it says.
  */
 #ifndef SANDBOX_RPC_PATH_TEMPLATE_H
 #define SANDBOX_RPC_PATH_TEMPLATE_H
@@ -13,9 +13,9 @@
 #define PATH_SEGMENTS_MAXIMUM 32
 
 struct path_segment {
-	char *text;    /* literal, or the variable's field path; owned */
+	char *text; /* literal, or the variable's field path; owned */
 	bool variable;
-	bool rest;     /* {name=**} */
+	bool rest; /* {name=**} */
 };
 
 struct path_template {
@@ -39,7 +39,10 @@ void path_values_release(struct path_values *values);
 /* < 0 when `a` is the more specific one: literals before variables, from the left. */
 int path_template_compare(const struct path_template *a, const struct path_template *b);
 
-/* Decodes %XX (and '+' as space when `plus`) in place of a copy; NULL when malformed or when it yields a NUL. Free with free(). */
+/*
+ * Decodes %XX (and '+' as space when `plus`) in place of a copy; NULL when malformed or when it yields a NUL. Free with
+ * free().
+ */
 char *path_percent_decode(const char *text, size_t length, bool plus);
 
 #endif

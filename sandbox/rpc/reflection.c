@@ -23,7 +23,7 @@ struct symbol {
 struct reflection {
 	const struct rpc_service *services;
 	size_t service_count;
-	struct arena arena; /* of the index */
+	struct arena arena;     /* of the index */
 	struct symbol *symbols; /* sorted by name */
 	size_t count;
 	size_t capacity;
@@ -61,12 +61,13 @@ static void add_symbol(struct reflection *r, const char *scope, const char *name
 		r->capacity = r->capacity ? r->capacity * 2 : 1024;
 		r->symbols = xreallocarray(r->symbols, r->capacity, sizeof(*r->symbols));
 	}
-	const char *full = text_is_empty(scope) ? arena_strdup(&r->arena, name) : arena_printf(&r->arena, "%s.%s", scope, name);
+	const char *full =
+	        text_is_empty(scope) ? arena_strdup(&r->arena, name) : arena_printf(&r->arena, "%s.%s", scope, name);
 	r->symbols[r->count++] = (struct symbol){ .name = full, .file = file };
 }
 
 static void add_message(struct reflection *r, const char *scope, const Google__Protobuf__DescriptorProto *message,
-			struct proto_bytes file)
+                        struct proto_bytes file)
 {
 	add_symbol(r, scope, message->name, file);
 	const char *name = r->symbols[r->count - 1].name;
@@ -98,7 +99,8 @@ static void add_file(struct reflection *r, const Google__Protobuf__FileDescripto
 static char *to_v1(struct arena *arena, char *type)
 {
 	static const char prefix[] = "." V1ALPHA ".";
-	return type && text_starts_with(type, prefix) ? arena_printf(arena, "." V1 ".%s", type + sizeof(prefix) - 1) : type;
+	return type && text_starts_with(type, prefix) ? arena_printf(arena, "." V1 ".%s", type + sizeof(prefix) - 1)
+	                                              : type;
 }
 
 /* The package ships only v1alpha's file; v1 is the same under another name. */
@@ -152,7 +154,8 @@ static int build(struct reflection *r, struct err *e)
 
 static void answer_error(struct arena *arena, Response *response, enum grpc_code code, const char *message)
 {
-	response->message_response_case = GRPC__REFLECTION__V1ALPHA__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
+	response->message_response_case =
+	        GRPC__REFLECTION__V1ALPHA__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
 	response->error_response = proto_new(arena, grpc__reflection__v1alpha__error_response);
 	response->error_response->error_code = (int32_t)code;
 	response->error_response->error_message = arena_strdup(arena, message);
@@ -167,7 +170,7 @@ static void answer_file(struct reflection *r, struct arena *arena, Response *res
 		return;
 	}
 	response->message_response_case =
-		GRPC__REFLECTION__V1ALPHA__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
+	        GRPC__REFLECTION__V1ALPHA__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
 	response->file_descriptor_response = proto_new(arena, grpc__reflection__v1alpha__file_descriptor_response);
 	response->file_descriptor_response->n_file_descriptor_proto = 1;
 	response->file_descriptor_response->file_descriptor_proto = arena_new(arena, ProtobufCBinaryData);
@@ -179,17 +182,20 @@ static void answer_file(struct reflection *r, struct arena *arena, Response *res
 
 static void answer_services(const struct reflection *r, struct arena *arena, Response *response)
 {
-	static const char *const own[] = { "grpc.health.v1.Health", V1 ".ServerReflection", V1ALPHA ".ServerReflection" };
+	static const char *const own[] = { "grpc.health.v1.Health", V1 ".ServerReflection",
+		                           V1ALPHA ".ServerReflection" };
 	size_t count = r->service_count + ARRAY_LENGTH(own);
 	response->message_response_case =
-		GRPC__REFLECTION__V1ALPHA__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
+	        GRPC__REFLECTION__V1ALPHA__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
 	response->list_services_response = proto_new(arena, grpc__reflection__v1alpha__list_service_response);
 	response->list_services_response->n_service = count;
-	response->list_services_response->service = arena_array(arena, Grpc__Reflection__V1alpha__ServiceResponse *, count);
+	response->list_services_response->service =
+	        arena_array(arena, Grpc__Reflection__V1alpha__ServiceResponse *, count);
 	for (size_t i = 0; i < count; i++) {
 		Grpc__Reflection__V1alpha__ServiceResponse *service =
-			proto_new(arena, grpc__reflection__v1alpha__service_response);
-		service->name = arena_strdup(arena, i < r->service_count ? r->services[i].name : own[i - r->service_count]);
+		        proto_new(arena, grpc__reflection__v1alpha__service_response);
+		service->name =
+		        arena_strdup(arena, i < r->service_count ? r->services[i].name : own[i - r->service_count]);
 		response->list_services_response->service[i] = service;
 	}
 }
@@ -219,8 +225,7 @@ static void answer_request(struct reflection *r, struct arena *arena, const Requ
 int reflection_answer(struct reflection *r, const void *bytes, size_t length, struct buf *out, struct err *e)
 {
 	auto_arena struct arena arena = ARENA_INIT(ARENA_MAXIMUM);
-	Request *request =
-		proto_unpack(&arena, grpc__reflection__v1alpha__server_reflection_request, bytes, length, e);
+	Request *request = proto_unpack(&arena, grpc__reflection__v1alpha__server_reflection_request, bytes, length, e);
 	if (!request || build(r, e) < 0)
 		return -1;
 	Response *response = proto_new(&arena, grpc__reflection__v1alpha__server_reflection_response);

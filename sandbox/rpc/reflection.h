@@ -1,7 +1,7 @@
 /*
- * Server reflection, v1 and v1alpha (one protocol, two package names): which services there are, and the descriptor file that holds a
- * symbol. Answers come from proto_descriptor_set; the index over its symbols is built when the first client asks. It is the one
- * streaming service here: the transport feeds request messages and sends each answer.
+ * Server reflection, v1 and v1alpha (one protocol, two package names): which services there are, and the descriptor
+ * file that holds a symbol. Answers come from proto_descriptor_set; the index over its symbols is built when the first
+ * client asks. It is the one streaming service here: the transport feeds request messages and sends each answer.
  */
 #ifndef SANDBOX_RPC_REFLECTION_H
 #define SANDBOX_RPC_REFLECTION_H
@@ -18,6 +18,7 @@ struct reflection *reflection_free(struct reflection *reflection);
 bool reflection_is_path(const char *path);
 
 /* Appends the framed answer to one serialized ServerReflectionRequest. For one thread. */
-int reflection_answer(struct reflection *reflection, const void *request, size_t length, struct buf *out, struct err *e);
+int reflection_answer(struct reflection *reflection, const void *request, size_t length, struct buf *out,
+                      struct err *e);
 
 #endif

@@ -43,7 +43,8 @@ static int add_services(struct rpc_router *router, const struct rpc_server_optio
 	for (size_t i = 0; i < router->route_count; i++) {
 		const struct rpc_method *method = router->routes[i].method;
 		if (!method->handler || !method->request || !method->response)
-			return err_set(e, ERR_INVALID, NULL, "method %s has no handler or no message type", method->path);
+			return err_set(e, ERR_INVALID, NULL, "method %s has no handler or no message type",
+			               method->path);
 		if (i && text_equal(router->routes[i - 1].path, method->path))
 			return err_set(e, ERR_INVALID, NULL, "method %s is registered twice", method->path);
 	}
@@ -55,8 +56,8 @@ int rpc_router_init(struct rpc_router *router, const struct rpc_server_options *
 	unsigned char random[4] = { 0 };
 	if (getrandom(random, sizeof(random), 0) < 0)
 		return err_set(e, ERR_INTERNAL, NULL, "no random bytes");
-	(void)snprintf(router->request_prefix, sizeof(router->request_prefix), "%02x%02x%02x%02x", random[0], random[1], random[2],
-		       random[3]);
+	(void)snprintf(router->request_prefix, sizeof(router->request_prefix), "%02x%02x%02x%02x", random[0], random[1],
+	               random[2], random[3]);
 	router->message_maximum = options->message_maximum ? options->message_maximum : DEFAULT_MESSAGE_MAXIMUM;
 	router->arena_maximum = options->arena_maximum ? options->arena_maximum : DEFAULT_ARENA_MAXIMUM;
 	router->console_directory = xstrdup(options->console_directory);
@@ -125,7 +126,8 @@ static void begin_grpc(struct rpc_router *router, struct rpc_exchange *x)
 		x->response.allow = "POST";
 	} else if (*subtype == '+' && strncasecmp(subtype, "+proto", 6) != 0) {
 		answer_status(x, 415, "only application/grpc and application/grpc+proto are supported");
-	} else if (!text_is_empty(encoding) && strcasecmp(encoding, "identity") != 0 && strcasecmp(encoding, "gzip") != 0) {
+	} else if (!text_is_empty(encoding) && strcasecmp(encoding, "identity") != 0 &&
+	           strcasecmp(encoding, "gzip") != 0) {
 		answer_error(x, true, GRPC_UNIMPLEMENTED, "unsupported grpc-encoding; identity and gzip are supported");
 	} else if (!read_timeout(x)) {
 		answer_error(x, true, GRPC_INTERNAL, "malformed grpc-timeout");
@@ -228,6 +230,6 @@ int rpc_router_submit(struct rpc_router *router, struct rpc_exchange *x)
 		return 0;
 	x->submitted = false;
 	rpc_response_set_error(&x->response, x->kind == RPC_EXCHANGE_GRPC, GRPC_UNAVAILABLE,
-			       "the server has too many calls waiting, try again", NULL);
+	                       "the server has too many calls waiting, try again", NULL);
 	return -1;
 }

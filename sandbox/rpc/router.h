@@ -1,6 +1,6 @@
 /*
- * What a request leads to: built once from the services, read by all threads. Methods are found by binary search over their paths; REST
- * routes come from the descriptors (gateway.h).
+ * What a request leads to: built once from the services, read by all threads. Methods are found by binary search over
+ * their paths; REST routes come from the descriptors (gateway.h).
  */
 #ifndef SANDBOX_RPC_ROUTER_H
 #define SANDBOX_RPC_ROUTER_H
@@ -43,9 +43,11 @@ void rpc_router_release(struct rpc_router *router);
 /* NULL when there is none. */
 const struct rpc_route *rpc_router_find(const struct rpc_router *router, const char *path);
 
-/* Decides the exchange's kind by its head, sets its body's maximum and, where the head alone is enough, its response. */
+/* Decides the exchange's kind by its head, sets its body's maximum and, where the head alone is enough, its response.
+ */
 void rpc_router_begin(struct rpc_router *router, struct rpc_exchange *x);
-/* The whole request is there: executes it through the executor, or sets UNAVAILABLE and returns -1 when that is full. */
+/* The whole request is there: executes it through the executor, or sets UNAVAILABLE and returns -1 when that is full.
+ */
 int rpc_router_submit(struct rpc_router *router, struct rpc_exchange *x);
 
 #endif

@@ -148,9 +148,10 @@ static int listen_on(struct rpc_server *server, const char *address, uint16_t po
 	if (status == UV_EACCES)
 		return err_set(e, ERR_PERMISSION, NULL, "no permission to listen on port %u of %s", port, address);
 	if (status != 0)
-		return err_set(e, ERR_INTERNAL, NULL, "cannot listen on port %u of %s: %s", port, address, uv_strerror(status));
+		return err_set(e, ERR_INTERNAL, NULL, "cannot listen on port %u of %s: %s", port, address,
+		               uv_strerror(status));
 	server->port = ntohs(to.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&to)->sin6_port
-						      : ((struct sockaddr_in *)&to)->sin_port);
+	                                              : ((struct sockaddr_in *)&to)->sin_port);
 	return 0;
 }
 
@@ -183,7 +184,7 @@ static int start_threads(struct rpc_server *server, const struct rpc_server_opti
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	int status = rpc_workers_start(options->workers ? options->workers : DEFAULT_WORKERS, queue, on_done, server,
-				       &server->workers, e);
+	                               &server->workers, e);
 	if (status == 0) {
 		int problem = pthread_create(&server->thread, NULL, run_loop, server);
 		if (problem)

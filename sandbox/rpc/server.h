@@ -1,10 +1,11 @@
 /*
- * The control plane's one TCP port: gRPC over cleartext HTTP/2 (prior knowledge), the REST gateway and the console's files over
- * HTTP/1.1. One thread runs the event loop and owns every connection; a fixed pool of worker threads runs the handlers (rpc/call.h), one
- * call at a time each, with one arena per call. The server itself adds grpc.health.v1, reflection v1 and v1alpha, /healthcheck, the redirect of
- * / to /console/ and /me.
+ * The control plane's one TCP port: gRPC over cleartext HTTP/2 (prior knowledge), the REST gateway and the console's
+ * files over HTTP/1.1. One thread runs the event loop and owns every connection; a fixed pool of worker threads runs
+ * the handlers (rpc/call.h), one call at a time each, with one arena per call. The server itself adds grpc.health.v1,
+ * reflection v1 and v1alpha, /healthcheck, the redirect of / to /console/ and /me.
  *
- * Ownership: options, services and method tables are borrowed and have to outlive the server; strings in the options are copied.
+ * Ownership: options, services and method tables are borrowed and have to outlive the server; strings in the options
+ * are copied.
  */
 #ifndef SANDBOX_RPC_SERVER_H
 #define SANDBOX_RPC_SERVER_H
@@ -50,7 +51,10 @@ struct rpc_server_options {
 
 struct rpc_server;
 
-/* Listens and serves until rpc_server_stop. ERR_CONFLICT ("port-taken"), ERR_PERMISSION, ERR_INVALID (address, method without descriptor). */
+/*
+ * Listens and serves until rpc_server_stop. ERR_CONFLICT ("port-taken"), ERR_PERMISSION, ERR_INVALID (address, method
+ * without descriptor).
+ */
 int rpc_server_start(const struct rpc_server_options *options, struct rpc_server **ret_server, struct err *e);
 
 /* The port it listens on. */
@@ -60,9 +64,9 @@ uint16_t rpc_server_port(const struct rpc_server *server);
 void rpc_server_set_serving(struct rpc_server *server, bool serving);
 
 /*
- * Graceful end: no new connections, GOAWAY on the open ones, calls under way are finished, then everything is freed and 0 returned. At
- * `deadline_ms` (monotonic) what is left is cut off; handlers that run even then cannot be ended: -1 with ERR_TIMEOUT, and the server's memory
- * stays, because they still use it. Not from a handler.
+ * Graceful end: no new connections, GOAWAY on the open ones, calls under way are finished, then everything is freed and
+ * 0 returned. At `deadline_ms` (monotonic) what is left is cut off; handlers that run even then cannot be ended: -1
+ * with ERR_TIMEOUT, and the server's memory stays, because they still use it. Not from a handler.
  */
 int rpc_server_stop(struct rpc_server *server, int64_t deadline_ms, struct err *e);
 

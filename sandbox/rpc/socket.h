@@ -1,7 +1,7 @@
 /*
- * The bytes between libuv and a connection: reads into it, writes what it has to send one piece at a time (so that a slow reader holds back
- * the sender and not our memory), wakes it at its deadlines, and closes in two steps so that a last answer is not lost to a reset.
- * Everything here runs on the loop thread.
+ * The bytes between libuv and a connection: reads into it, writes what it has to send one piece at a time (so that a
+ * slow reader holds back the sender and not our memory), wakes it at its deadlines, and closes in two steps so that a
+ * last answer is not lost to a reset. Everything here runs on the loop thread.
  */
 #ifndef SANDBOX_RPC_SOCKET_H
 #define SANDBOX_RPC_SOCKET_H

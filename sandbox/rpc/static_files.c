@@ -32,7 +32,10 @@ static const char *content_type_of(const char *path)
 	return "application/octet-stream";
 }
 
-/* No empty steps, none that starts with a dot, no backslashes: the name cannot leave the directory or reach hidden files. */
+/*
+ * No empty steps, none that starts with a dot, no backslashes: the name cannot leave the directory or reach hidden
+ * files.
+ */
 static bool is_safe(const char *path)
 {
 	for (const char *cursor = path;;) {
@@ -75,13 +78,15 @@ static void serve(struct rpc_exchange *x, int fd, const struct stat *info, const
 {
 	struct rpc_response *response = &x->response;
 	if (info->st_size < 0 || (size_t)info->st_size > STATIC_FILE_MAXIMUM) {
-		rpc_response_set_error(response, false, GRPC_RESOURCE_EXHAUSTED, "the file is too large to be served", NULL);
+		rpc_response_set_error(response, false, GRPC_RESOURCE_EXHAUSTED, "the file is too large to be served",
+		                       NULL);
 		return;
 	}
 	response->content_type = content_type_of(name);
-	response->cache_control = text_starts_with(name, "assets/") ? "public, max-age=31536000, immutable" : "no-cache";
+	response->cache_control =
+	        text_starts_with(name, "assets/") ? "public, max-age=31536000, immutable" : "no-cache";
 	response->etag = xasprintf("\"%llx-%llx%09lx\"", (unsigned long long)info->st_size,
-				   (unsigned long long)info->st_mtim.tv_sec, (unsigned long)info->st_mtim.tv_nsec);
+	                           (unsigned long long)info->st_mtim.tv_sec, (unsigned long)info->st_mtim.tv_nsec);
 	if (x->head.if_none_match && strstr(x->head.if_none_match, response->etag)) {
 		response->http_status = 304;
 		return;

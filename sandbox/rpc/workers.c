@@ -44,8 +44,8 @@ static void *run(void *argument)
 	return NULL;
 }
 
-int rpc_workers_start(unsigned count, size_t queue_maximum, void (*done)(void *context, struct rpc_exchange *x), void *context,
-		      struct rpc_workers **ret_workers, struct err *e)
+int rpc_workers_start(unsigned count, size_t queue_maximum, void (*done)(void *context, struct rpc_exchange *x),
+                      void *context, struct rpc_workers **ret_workers, struct err *e)
 {
 	struct rpc_workers *workers = xcalloc(1, sizeof(*workers) + count * sizeof(workers->threads[0]));
 	pthread_mutex_init(&workers->lock, NULL);
