@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from support.sandbox import Sandbox  # noqa: E402
 
-NAME = "sandbox-e2e"
+NAME = "e2e"
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def sandbox(tmp_path_factory):
     instance = Sandbox(NAME, home)
     instance.run("delete", "--volume", check=False)
     instance.run("start", "--ports", "auto", timeout=600)
-    os.environ.update(instance.client_environment())
+    os.environ.update(instance.learn_endpoints())
     yield instance
     if os.environ.get("SANDBOX_TEST_KEEP", "0") == "0":
         instance.run("delete", "--volume", timeout=60)
@@ -46,6 +46,58 @@ def pyflyte(sandbox):
         if check and done.returncode != 0:
             pytest.fail(f"{' '.join(command)} exited with {done.returncode}:\n{done.stdout}")
         return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def version(pyflyte):
+    """The version under which all workflows of tests/e2e/workflows are registered, by the stock command line with fast registration."""
+    import uuid
+
+    version = f"v-{uuid.uuid4().hex}"
+    pyflyte("register", "--version", version, "--project", "flytesnacks", "--domain", "development",
+            str(pathlib.Path(__file__).parent / "workflows"))
+    return version
+
+
+@pytest.fixture(scope="session")
+def launch(remote, version):
+    """Starts a registered workflow by name; does not wait."""
+
+    def start(workflow, **inputs):
+        plan = remote.fetch_launch_plan(name=f"workflows.basics.{workflow}", version=version)
+        return remote.execute(plan, inputs=inputs, wait=False)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def finish(remote):
+    """Waits for the end of an execution and loads its nodes."""
+    import datetime
+
+    def wait(execution):
+        return remote.wait(execution, timeout=datetime.timedelta(seconds=120), poll_interval=datetime.timedelta(milliseconds=200))
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def execute(launch, finish):
+    return lambda workflow, **inputs: finish(launch(workflow, **inputs))
+
+
+@pytest.fixture(scope="session")
+def run_remotely(pyflyte, remote):
+    """`pyflyte run --remote --wait` of a workflow in a file; the finished execution."""
+    import re
+
+    def run(*arguments, before=()):
+        done = pyflyte("run", "--remote", "--wait", "--poll-interval", "1", *before, *arguments)
+        name = re.search(r"executions/([a-zA-Z0-9]+)", done.stdout.replace("\n", ""))
+        assert name, done.stdout
+        return remote.sync_execution(remote.fetch_execution(name=name.group(1)))
 
     return run
 

@@ -2,6 +2,8 @@
 
 import uuid
 
+from flyteidl.admin import task_execution_pb2
+from flyteidl.core import identifier_pb2
 from flyteidl.core.execution_pb2 import WorkflowExecution
 
 DOCKERFILE = """FROM {base}
@@ -34,28 +36,26 @@ def make_context(directory, dockerfile):
     return directory
 
 
-def test_an_image_built_inside_runs_a_task(sandbox, pyflyte, kubectl, task_image, tmp_path):
+def test_an_image_built_inside_runs_a_task(sandbox, run_remotely, kubectl, task_image, tmp_path):
     context = make_context(tmp_path / "context", DOCKERFILE.format(base=task_image))
     tag = f"my-image:{uuid.uuid4().hex[:8]}"
     done = sandbox.run("build", str(context), "--tag", tag, "--build-arg", "GREETING=hi", timeout=300)
     assert "COPY kept.txt" in done.stdout + done.stderr
     file = tmp_path / "wf.py"
     file.write_text(WORKFLOW, encoding="utf-8")
-    run = pyflyte("run", "--remote", "--wait", "--poll-interval", "1", "--image", tag, str(file), "looking")
-    assert "kept hi False" in run.stdout
+    assert run_remotely(str(file), "looking", before=("--image", tag)).outputs["o0"] == "kept hi False"
     images = {c["image"] for pod in kubectl("get", "pods", "-n", "flytesnacks-development", as_json=True)["items"] for c in pod["spec"]["containers"]}
     assert tag in images
 
 
-def test_a_rebuilt_tag_is_what_runs_next(sandbox, pyflyte, task_image, tmp_path):
+def test_a_rebuilt_tag_is_what_runs_next(sandbox, run_remotely, task_image, tmp_path):
     tag = f"again:{uuid.uuid4().hex[:8]}"
     file = tmp_path / "wf.py"
     file.write_text(WORKFLOW, encoding="utf-8")
     for greeting in ("first", "second"):
         context = make_context(tmp_path / "context", DOCKERFILE.format(base=task_image))
         sandbox.run("build", str(context), "--tag", tag, "--build-arg", f"GREETING={greeting}", timeout=300)
-        run = pyflyte("run", "--remote", "--wait", "--poll-interval", "1", "--image", tag, str(file), "looking")
-        assert f"kept {greeting} False" in run.stdout
+        assert run_remotely(str(file), "looking", before=("--image", tag)).outputs["o0"] == f"kept {greeting} False"
 
 
 def test_the_builders_message_reaches_the_user(sandbox, task_image, tmp_path):
@@ -74,7 +74,7 @@ def test_a_mistake_in_the_dockerfile_names_its_line(sandbox, tmp_path):
     assert "COPPY" in done.stderr
 
 
-def test_an_unknown_image_is_named(remote):
+def test_an_unknown_image_is_named(remote, finish):
     """A task whose image nobody has fails with the reason, or says it while it waits."""
     from test_workflows import wait_for
     from workflows import basics
@@ -87,10 +87,13 @@ def test_an_unknown_image_is_named(remote):
     execution = remote.execute(flyte_workflow, inputs={"x": 1}, wait=False)
 
     def names_image(e):
-        attempts = e.node_executions["n0"].task_executions if "n0" in e.node_executions else []
-        return any("has-this" in (t.closure.reason or "") or any("has-this" in r.message for r in t.closure.reasons) for t in attempts)
+        parent = identifier_pb2.NodeExecutionIdentifier(node_id="n0", execution_id=identifier_pb2.WorkflowExecutionIdentifier(
+            project="flytesnacks", domain="development", name=e.id.name))
+        attempts = remote.client._stub.ListTaskExecutions(
+            task_execution_pb2.TaskExecutionListRequest(node_execution_id=parent, limit=10), timeout=10).task_executions
+        return any("has-this" in attempt.closure.reason for attempt in attempts)
 
     wait_for(remote, execution, names_image)
     remote.terminate(execution, cause="the image does not exist")
-    execution = remote.wait(execution)
+    execution = finish(execution)
     assert execution.closure.phase == WorkflowExecution.ABORTED

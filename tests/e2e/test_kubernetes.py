@@ -1,11 +1,9 @@
 """Kubernetes as a user of kubectl sees it."""
 
-import uuid
+import time
 
 from flyteidl.core.execution_pb2 import WorkflowExecution
 
-from test_workflows import PATIENCE, POLL, execute
-from workflows import basics
 
 NAMESPACE = "flytesnacks-development"
 
@@ -15,8 +13,8 @@ def pods_of(kubectl, execution):
     return {pod["metadata"]["name"]: pod for pod in listing["items"]}
 
 
-def test_pods_stay_after_success(remote, kubectl):
-    execution = execute(remote, basics.pass_value, {"x": 1})
+def test_pods_stay_after_success(execute, kubectl):
+    execution = execute("pass_value", x=1)
     name = execution.id.name
     assert set(pods_of(kubectl, execution)) == {f"{name}-n0-0", f"{name}-n1-0"}
     kubectl("wait", "-n", NAMESPACE, f"pod/{name}-n1-0", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=30s")
@@ -28,8 +26,8 @@ def test_pods_stay_after_success(remote, kubectl):
     assert environment["FLYTE_AWS_ENDPOINT"] == "http://flyte-sandbox-minio.flyte:9000"
 
 
-def test_a_task_beyond_its_memory_is_oom_killed(remote, kubectl):
-    execution = execute(remote, basics.out_of_memory)
+def test_a_task_beyond_its_memory_is_oom_killed(execute, kubectl):
+    execution = execute("out_of_memory")
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert "OOMKilled" in execution.error.code + execution.error.message
     pod = pods_of(kubectl, execution)[f"{execution.id.name}-n0-0"]
@@ -38,16 +36,16 @@ def test_a_task_beyond_its_memory_is_oom_killed(remote, kubectl):
     assert "OOMKilled" in next(line for line in table.splitlines() if line.startswith(f"{execution.id.name}-n0-0"))
 
 
-def test_default_resources(remote, kubectl):
-    execution = execute(remote, basics.double, {"x": 1})
+def test_default_resources(execute, kubectl):
+    execution = execute("doubling", x=1)
     (pod,) = pods_of(kubectl, execution).values()
     resources = pod["spec"]["containers"][0]["resources"]
     assert "cpu" in resources["requests"] and "memory" in resources["requests"]
     assert "cpu" not in resources["limits"] and "memory" in resources["limits"]
 
 
-def test_logs_and_exec(remote, kubectl):
-    execution = remote.execute(basics.waiting, inputs={"seconds": 600}, version=uuid.uuid4().hex, wait=False)
+def test_logs_and_exec(remote, launch, finish, kubectl):
+    execution = launch("waiting", seconds=600)
     pod = f"{execution.id.name}-n0-0"
     deadline_args = ("--timeout=60s",)
     wait_until_exists(kubectl, pod)
@@ -55,14 +53,12 @@ def test_logs_and_exec(remote, kubectl):
     assert "hello from inside" in kubectl("exec", "-n", NAMESPACE, pod, "--", "echo", "hello from inside")
     kubectl("logs", "-n", NAMESPACE, pod)
     remote.terminate(execution, cause="seen enough")
-    execution = remote.wait(execution, timeout=PATIENCE, poll_interval=POLL)
+    execution = finish(execution)
     assert execution.closure.phase == WorkflowExecution.ABORTED
     kubectl("wait", "-n", NAMESPACE, f"pod/{pod}", "--for=delete", *deadline_args, timeout=90)
 
 
 def wait_until_exists(kubectl, pod, seconds=60):
-    import time
-
     deadline = time.monotonic() + seconds
     while pod not in kubectl("get", "pods", "-n", NAMESPACE, "-o", "name"):
         assert time.monotonic() < deadline, f"no pod '{pod}' after {seconds} s"
@@ -70,7 +66,7 @@ def wait_until_exists(kubectl, pod, seconds=60):
 
 
 def test_the_context_is_merged_and_rbac_is_on(sandbox, kubectl):
-    assert sandbox.name in kubectl("config", "get-contexts", "-o", "name").split()
+    assert sandbox.container in kubectl("config", "get-contexts", "-o", "name").split()
     assert kubectl("auth", "can-i", "list", "pods", "--as=system:serviceaccount:default:default", check=False).strip() == "no"
     assert kubectl("get", "serviceaccount", "default", "-n", NAMESPACE, as_json=True)["metadata"]["name"] == "default"
 
@@ -99,6 +95,6 @@ def test_local_path_storage(sandbox, kubectl, task_image, tmp_path):
     manifest = tmp_path / "claim.yaml"
     manifest.write_text(CLAIM.replace("IMAGE", task_image), encoding="utf-8")
     kubectl("apply", "-f", str(manifest))
-    kubectl("wait", "pod/claimer", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", timeout=90)
-    assert kubectl("logs", "claimer").strip() == "kept"
+    kubectl("wait", "-n", "default", "pod/claimer", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=60s", timeout=90)
+    assert kubectl("logs", "-n", "default", "claimer").strip() == "kept"
     kubectl("delete", "-f", str(manifest), "--wait=false")

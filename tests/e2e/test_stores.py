@@ -4,8 +4,6 @@ import botocore.session
 import psycopg
 from botocore.config import Config
 
-from test_workflows import execute
-from workflows import basics
 
 
 def s3_client(sandbox):
@@ -14,8 +12,8 @@ def s3_client(sandbox):
         region_name="us-east-1", config=Config(s3={"addressing_style": "path"}))
 
 
-def test_objects_have_flytes_layout(remote, sandbox):
-    execution = execute(remote, basics.pass_value, {"x": 2})
+def test_objects_have_flytes_layout(execute, sandbox):
+    execution = execute("pass_value", x=2)
     root = f"metadata/propeller/flytesnacks-development-{execution.id.name}/"
     listing = s3_client(sandbox).list_objects_v2(Bucket="my-s3-bucket", Prefix=root)
     keys = {entry["Key"][len(root):] for entry in listing["Contents"]}
@@ -24,19 +22,19 @@ def test_objects_have_flytes_layout(remote, sandbox):
     assert {entry["Key"].rsplit("/", 1)[-1] for entry in inputs["Contents"]} == {"inputs", "user_inputs"}
 
 
-def test_psql_finds_the_execution(remote, sandbox):
-    execution = execute(remote, basics.double, {"x": 2})
+def test_psql_finds_the_execution(execute, sandbox):
+    execution = execute("doubling", x=2)
     host, port = sandbox.endpoint("postgres").split(":")
     with psycopg.connect(host=host, port=int(port), user="postgres", password="postgres", dbname="flyte", connect_timeout=5) as connection:
         row = connection.execute("select phase, project, domain from executions where name = %s", (execution.id.name,)).fetchone()
     assert row == ("SUCCEEDED", "flytesnacks", "development")
 
 
-def test_the_console_and_rest_answer_on_the_same_port(remote, sandbox):
+def test_the_console_and_rest_answer_on_the_same_port(execute, sandbox):
     import json
     import urllib.request
 
-    execution = execute(remote, basics.double, {"x": 6})
+    execution = execute("doubling", x=6)
     base = f"http://{sandbox.endpoint('grpc')}"
     assert b"<title>" in urllib.request.urlopen(f"{base}/console/", timeout=5).read()
     assert urllib.request.urlopen(f"{base}/", timeout=5).url.endswith("/console/")

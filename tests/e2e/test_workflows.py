@@ -1,25 +1,19 @@
 """Stock flytekit against the sandbox: what the client gets must be what the same code gives locally."""
 
-import datetime
+import time
 import uuid
 
 import pytest
-from flyteidl.core.execution_pb2 import TaskExecution, WorkflowExecution
+from flyteidl.admin import common_pb2, execution_pb2, task_pb2
+from flyteidl.core import identifier_pb2, literals_pb2
+from flyteidl.core.execution_pb2 import NodeExecution, TaskExecution, WorkflowExecution
 from flytekit.exceptions.user import FlyteAssertion, FlyteEntityAlreadyExistsException, FlyteInvalidInputException
+from flytekit.models import literals
 
 from workflows import basics
 
-PATIENCE = datetime.timedelta(seconds=120)
-POLL = datetime.timedelta(milliseconds=200)
-
-
-def execute(remote, workflow, inputs=None, version=None, **options):
-    execution = remote.execute(workflow, inputs=inputs or {}, version=version or uuid.uuid4().hex, wait=False, **options)
-    return remote.wait(execution, timeout=PATIENCE, poll_interval=POLL)
-
-
-def test_two_tasks_pass_a_value(remote):
-    execution = execute(remote, basics.pass_value, {"x": 4})
+def test_two_tasks_pass_a_value(execute):
+    execution = execute("pass_value", x=4)
     assert execution.closure.phase == WorkflowExecution.SUCCEEDED
     assert execution.outputs["o0"] == basics.pass_value(x=4) == "the value is 8"
     nodes = execution.node_executions
@@ -30,37 +24,37 @@ def test_two_tasks_pass_a_value(remote):
     assert execution.closure.duration.total_seconds() > 0
 
 
-def test_named_outputs(remote):
-    execution = execute(remote, basics.named_outputs, {"values": [3, 5]})
+def test_named_outputs(execute):
+    execution = execute("named_outputs", values=[3, 5])
     assert execution.outputs["total"] == 8
     assert execution.outputs["mean"] == 4.0
 
 
-def test_independent_nodes_run_beside_each_other(remote):
-    execution = execute(remote, basics.diamond, {"x": 3})
+def test_independent_nodes_run_beside_each_other(execute):
+    execution = execute("diamond", x=3)
     assert execution.outputs["o0"] == execution.outputs["o1"] == 12
     n1, n2 = execution.node_executions["n1"].closure, execution.node_executions["n2"].closure
     assert n1.started_at < n2.started_at + n2.duration and n2.started_at < n1.started_at + n1.duration
 
 
-def test_a_file_through_the_object_store(remote):
-    execution = execute(remote, basics.through_file, {"text": "sandbox"})
+def test_a_file_through_the_object_store(execute):
+    execution = execute("through_file", text="sandbox")
     assert execution.outputs["o0"] == "xobdnas"
     file = execution.outputs["o1"]
     assert file.remote_source.startswith("s3://my-s3-bucket/data/")
-    with open(file.download(), encoding="utf-8") as source:
+    with open(file, encoding="utf-8") as source:
         assert source.read() == "sandbox"
 
 
-def test_a_local_file_as_input(remote, tmp_path):
+def test_a_local_file_as_input(execute, tmp_path):
     path = tmp_path / "input.txt"
     path.write_text("stressed", encoding="utf-8")
-    execution = execute(remote, basics.read_given_file, {"file": str(path)})
+    execution = execute("read_given_file", file=str(path))
     assert execution.outputs["o0"] == "desserts"
 
 
-def test_the_message_of_a_task_that_raises_reaches_the_client(remote):
-    execution = execute(remote, basics.failing, {"x": 7})
+def test_the_message_of_a_task_that_raises_reaches_the_client(execute):
+    execution = execute("failing", x=7)
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert "no such number: 7" in execution.error.message
     assert "ValueError" in execution.error.message
@@ -70,22 +64,23 @@ def test_the_message_of_a_task_that_raises_reaches_the_client(remote):
     assert len(execution.node_executions["n0"].task_executions) == 1
 
 
-def test_recoverable_failures_are_retried(remote):
-    execution = execute(remote, basics.retrying)
+def test_recoverable_failures_are_retried(execute):
+    execution = execute("retrying")
     assert execution.outputs["o0"] == 2
     attempts = execution.node_executions["n0"].task_executions
     assert sorted(t.id.retry_attempt for t in attempts) == [0, 1, 2]
 
 
-def test_retries_end(remote):
-    execution = execute(remote, basics.retries_exhausted)
+def test_retries_end(execute):
+    execution = execute("retries_exhausted")
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert "again and again" in execution.error.message
     assert len(execution.node_executions["n0"].task_executions) == 2
 
 
-def test_a_single_task(remote):
-    execution = execute(remote, basics.double, {"x": 5})
+def test_a_single_task(remote, version, finish):
+    task = remote.fetch_task(name="workflows.basics.double", version=version)
+    execution = finish(remote.execute(task, inputs={"x": 5}, wait=False))
     assert execution.outputs["o0"] == 10
 
 
@@ -94,56 +89,55 @@ def test_registering_twice(remote):
     first = remote.register_workflow(basics.pass_value, version=version)
     again = remote.register_workflow(basics.pass_value, version=version)
     assert first.id.version == again.id.version == version
-    spec = remote.fetch_task(name="workflows.basics.double", version=version)
-    with pytest.raises(FlyteEntityAlreadyExistsException):
-        remote.client.create_task(spec.id, _task_spec(spec))
+    task = get_task(remote, version)
+    with pytest.raises(FlyteEntityAlreadyExistsException) as raised:
+        create_task(remote, task)
+    assert "identical structure already exists" in str(raised.value)
 
 
 def test_registering_something_else_under_the_same_version(remote):
     version = uuid.uuid4().hex
     remote.register_workflow(basics.pass_value, version=version)
-    spec = _task_spec(remote.fetch_task(name="workflows.basics.double", version=version))
-    spec.template.container._image = "example.org/other:1"
+    task = get_task(remote, version)
+    task.closure.compiled_task.template.container.image = "example.org/other:1"
     with pytest.raises(FlyteInvalidInputException) as raised:
-        remote.client.create_task(spec.template.id, spec)
+        create_task(remote, task)
     assert "with different structure already exists" in str(raised.value)
     assert "example.org/other:1" in str(raised.value)
 
 
-def _task_spec(fetched):
-    from flytekit.models.task import TaskSpec, TaskTemplate
-
-    return TaskSpec(template=TaskTemplate.from_flyte_idl(fetched.to_flyte_idl()))
-
-
-def test_register_with_the_command_line_then_launch(remote, pyflyte):
-    version = uuid.uuid4().hex
-    pyflyte("register", "--version", version, "--project", "flytesnacks", "--domain", "development", basics.__file__)
-    plan = remote.fetch_launch_plan(name="basics.pass_value", version=version)
-    execution = remote.wait(remote.execute(plan, inputs={"x": 50}), timeout=PATIENCE, poll_interval=POLL)
-    assert execution.outputs["o0"] == "the value is 100"
+def get_task(remote, version):
+    id = identifier_pb2.Identifier(resource_type=identifier_pb2.TASK, project="flytesnacks", domain="development",
+                                   name="workflows.basics.double", version=version)
+    return remote.client._stub.GetTask(common_pb2.ObjectGetRequest(id=id), timeout=10)
 
 
-def test_run_with_the_command_line(pyflyte):
-    done = pyflyte("run", "--remote", "--wait", "--poll-interval", "1", basics.__file__, "pass_value", "--x", "10")
-    assert "the value is 20" in done.stdout
+def create_task(remote, task):
+    spec = task_pb2.TaskSpec(template=task.closure.compiled_task.template)
+    remote.client._stub.CreateTask(task_pb2.TaskCreateRequest(id=task.id, spec=spec), timeout=10)
 
 
-def test_abort(remote):
-    from flyteidl.core.execution_pb2 import NodeExecution
+def test_register_with_the_command_line_then_launch(remote, version, finish):
+    plan = remote.fetch_launch_plan(name="workflows.basics.pass_value", version=version)
+    assert plan.id.version == version
+    assert finish(remote.execute(plan, inputs={"x": 50}, wait=False)).outputs["o0"] == "the value is 100"
 
-    execution = remote.execute(basics.waiting, inputs={"seconds": 600}, version=uuid.uuid4().hex, wait=False)
+
+def test_run_with_the_command_line(run_remotely):
+    assert run_remotely(basics.__file__, "pass_value", "--x", "10").outputs["o0"] == "the value is 20"
+
+
+def test_abort(remote, launch, finish):
+    execution = launch("waiting", seconds=600)
     wait_for(remote, execution, lambda e: "n0" in e.node_executions and e.node_executions["n0"].closure.phase == NodeExecution.RUNNING)
     remote.terminate(execution, cause="enough of it")
-    execution = remote.wait(execution, timeout=PATIENCE, poll_interval=POLL)
+    execution = finish(execution)
     assert execution.closure.phase == WorkflowExecution.ABORTED
     assert execution.closure.abort_metadata.cause == "enough of it"
     assert execution.node_executions["n0"].closure.phase == NodeExecution.ABORTED
 
 
 def wait_for(remote, execution, condition, seconds=60):
-    import time
-
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         execution = remote.sync_execution(execution, sync_nodes=True)
@@ -154,13 +148,8 @@ def wait_for(remote, execution, condition, seconds=60):
                          f"{ {k: v.closure.phase for k, v in execution.node_executions.items()} }")
 
 
-def test_bad_inputs_are_refused(remote):
-    plan = remote.register_workflow(basics.pass_value, version=uuid.uuid4().hex)
-    lp = remote.fetch_launch_plan(name=plan.id.name, version=plan.id.version)
-    from flytekit.models import literals
-    from flyteidl.admin import execution_pb2
-    from flyteidl.core import literals_pb2
-
+def test_bad_inputs_are_refused(remote, version):
+    lp = remote.fetch_launch_plan(name="workflows.basics.pass_value", version=version)
     request = execution_pb2.ExecutionCreateRequest(project="flytesnacks", domain="development")
     request.spec.launch_plan.CopyFrom(lp.id.to_flyte_idl())
     request.inputs.CopyFrom(literals_pb2.LiteralMap(literals={"x": literals.Literal(
@@ -170,10 +159,10 @@ def test_bad_inputs_are_refused(remote):
     assert "invalid x input wrong type" in str(raised.value)
 
 
-def test_pods_reach_the_platform_by_service_names(remote):
-    execution = execute(remote, basics.in_cluster)
+def test_pods_reach_the_platform_by_service_names(execute):
+    execution = execute("in_cluster")
     assert execution.outputs["o0"] == {"health": "200", "projects": "flytesnacks", "minio": "200"}
 
 
-def test_a_raw_container(remote):
-    assert execute(remote, basics.raw_container).closure.phase == WorkflowExecution.SUCCEEDED
+def test_a_raw_container(execute):
+    assert execute("raw_container").closure.phase == WorkflowExecution.SUCCEEDED

@@ -1,46 +1,44 @@
 """Restarts: last in the folder's order because they interrupt everything else."""
 
 import subprocess
-import uuid
 
-from flyteidl.core.execution_pb2 import NodeExecution, WorkflowExecution
+from flyteidl.core.execution_pb2 import TaskExecution, WorkflowExecution
 
-from test_workflows import PATIENCE, POLL, execute, wait_for
-from workflows import basics
+from test_workflows import wait_for
 
 
-def start_waiting_execution(remote, seconds):
-    execution = remote.execute(basics.waiting, inputs={"seconds": seconds}, version=uuid.uuid4().hex, wait=False)
-    wait_for(remote, execution, lambda e: "n0" in e.node_executions and e.node_executions["n0"].closure.phase == NodeExecution.RUNNING
-             and any(t.closure.phase == 2 for t in e.node_executions["n0"].task_executions))
+def start_waiting_execution(remote, launch, seconds):
+    execution = launch("waiting", seconds=seconds)
+    wait_for(remote, execution, lambda e: "n0" in e.node_executions and any(
+        t.closure.phase == TaskExecution.RUNNING for t in e.node_executions["n0"].task_executions))
     return execution
 
 
-def check_after_restart(remote, sandbox, running, finished):
+def check_after_restart(remote, sandbox, running, finished, execute, finish):
     assert sandbox.status()["ready"]
     again = remote.fetch_execution(name=finished.id.name)
     assert again.closure.phase == WorkflowExecution.SUCCEEDED
-    done = remote.wait(running, timeout=PATIENCE, poll_interval=POLL)
-    assert done.closure.phase == WorkflowExecution.SUCCEEDED
+    done = finish(running)
+    assert done.closure.phase == WorkflowExecution.SUCCEEDED, done.error
     assert done.outputs["o0"] == "the value is 15"
-    assert execute(remote, basics.pass_value, {"x": 3}).outputs["o0"] == "the value is 6"
+    assert execute("pass_value", x=3).outputs["o0"] == "the value is 6"
 
 
-def test_docker_restart(remote, sandbox):
-    finished = execute(remote, basics.pass_value, {"x": 1})
-    running = start_waiting_execution(remote, 15)
-    subprocess.run(["docker", "restart", sandbox.name], check=True, capture_output=True, timeout=60)
+def test_docker_restart(remote, sandbox, launch, execute, finish):
+    finished = execute("pass_value", x=1)
+    running = start_waiting_execution(remote, launch, 15)
+    subprocess.run(["docker", "restart", sandbox.container], check=True, capture_output=True, timeout=60)
     sandbox.run("start", timeout=120)
-    check_after_restart(remote, sandbox, running, finished)
+    check_after_restart(remote, sandbox, running, finished, execute, finish)
 
 
-def test_stop_and_start(remote, sandbox):
-    finished = execute(remote, basics.pass_value, {"x": 1})
-    running = start_waiting_execution(remote, 15)
+def test_stop_and_start(remote, sandbox, launch, execute, finish):
+    finished = execute("pass_value", x=1)
+    running = start_waiting_execution(remote, launch, 15)
     sandbox.run("stop", timeout=60)
     assert sandbox.status()["state"] == "stopped"
     sandbox.run("start", timeout=120)
-    check_after_restart(remote, sandbox, running, finished)
+    check_after_restart(remote, sandbox, running, finished, execute, finish)
 
 
 def test_start_twice(sandbox):

@@ -12,16 +12,17 @@ BINARY = str(ROOT / "build" / "bin" / "sandbox")
 class Sandbox:
     def __init__(self, name, home):
         self.name = name
+        self.container = f"flyte-sandbox-{name}"
         self.home = pathlib.Path(home)
         self.binary = BINARY
         self.config_file = self.home / "client-config.yaml"
+        self.client = {}
 
     def environment(self, **more):
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("FLYTE", "AWS_"))}
         environment.update(HOME=str(self.home), NO_COLOR="1", SANDBOX_SOURCE=str(ROOT))
         environment.pop("KUBECONFIG", None)
-        if self.config_file.exists():
-            environment.update(self.client_environment())
+        environment.update(self.client)
         environment.update(more)
         return environment
 
@@ -40,14 +41,14 @@ class Sandbox:
         address = self.status()["endpoints"][name]
         return address.split("://")[-1].split("@")[-1].split("/")[0]
 
-    def client_environment(self):
-        if not self.config_file.exists():
-            self.config_file.write_text(f"admin:\n  endpoint: dns:///{self.endpoint('grpc')}\n  insecure: true\n", encoding="utf-8")
-            self.s3 = f"http://{self.endpoint('s3')}"
-        return {
+    def learn_endpoints(self):
+        """Call when it runs: writes the client's configuration and keeps what clients need in their environment."""
+        self.config_file.write_text(f"admin:\n  endpoint: dns:///{self.endpoint('grpc')}\n  insecure: true\n", encoding="utf-8")
+        self.client = {
             "FLYTECTL_CONFIG": str(self.config_file),
-            "FLYTE_AWS_ENDPOINT": self.s3,
+            "FLYTE_AWS_ENDPOINT": f"http://{self.endpoint('s3')}",
             "FLYTE_AWS_ACCESS_KEY_ID": "minio",
             "FLYTE_AWS_SECRET_ACCESS_KEY": "miniostorage",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+        return self.client

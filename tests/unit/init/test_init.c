@@ -161,6 +161,26 @@ static void log_files_rotate(void **state)
 	rmdir(directory);
 }
 
+static void removals_take_files_and_trees(void **state)
+{
+	(void)state;
+	auto_free char *directory = make_directory();
+	auto_free char *inner = file_join(directory, "tree/inner");
+	auto_free char *tree = file_join(directory, "tree");
+	auto_free char *file = file_join(directory, "stale.pid");
+	auto_free char *absent = file_join(directory, "absent");
+	auto_err struct err e = ERR_INIT;
+	assert_int_equal(file_make_directories(inner, 0755, &e), 0);
+	assert_int_equal(file_write_atomic(file, "1", 1, 0600, &e), 0);
+	char *removals[] = { tree, file, absent, NULL };
+	struct init_config config = { .removals = removals, .removal_count = 3 };
+	assert_int_equal(filesystem_prepare_state(&config, &e), 0);
+	assert_false(file_exists(tree));
+	assert_false(file_exists(file));
+	assert_int_equal(filesystem_prepare_state(&config, &e), 0);
+	rmdir(directory);
+}
+
 static void copies_a_tree_once(void **state)
 {
 	(void)state;
@@ -208,7 +228,7 @@ int main(void)
 		cmocka_unit_test(reads_a_service),	cmocka_unit_test(refuses_bad_files),
 		cmocka_unit_test(reads_notifications),	cmocka_unit_test(reads_requests),
 		cmocka_unit_test(service_lines_survive_any_output), cmocka_unit_test(log_files_rotate),
-		cmocka_unit_test(copies_a_tree_once),
+		cmocka_unit_test(removals_take_files_and_trees), cmocka_unit_test(copies_a_tree_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
