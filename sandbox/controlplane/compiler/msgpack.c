@@ -179,6 +179,7 @@ bool msgpack_member(const struct msgpack_value *map, const char *key, struct msg
 		return false;
 	size_t key_length = strlen(key);
 	bool found = false;
+	struct msgpack_value last;
 	const uint8_t *next = map->content;
 	for (size_t i = 0; i < map->size; i++) {
 		struct msgpack_value name, member;
@@ -189,8 +190,10 @@ bool msgpack_member(const struct msgpack_value *map, const char *key, struct msg
 		if (name.kind != MSGPACK_STRING || name.size != key_length ||
 		    memcmp(name.content, key, key_length) != 0)
 			continue;
-		*ret_member = member;
+		last = member;
 		found = true;
 	}
+	if (found)
+		*ret_member = last;
 	return found;
 }

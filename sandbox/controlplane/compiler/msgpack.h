@@ -43,7 +43,7 @@ struct msgpack_value {
 /* The value at the start of the bytes; false when they are malformed or end too early. What follows it is not looked
  * at. */
 bool msgpack_parse(const uint8_t *bytes, size_t length, struct msgpack_value *ret_value);
-/* Element `position` of an array; false when there is none. */
+/* Element `position` of an array; false when there is none. The result may replace the container, here and below. */
 bool msgpack_element(const struct msgpack_value *array, size_t position, struct msgpack_value *ret_element);
 /* The value of a string key, the last one when it occurs twice; false when there is none. */
 bool msgpack_member(const struct msgpack_value *map, const char *key, struct msgpack_value *ret_member);
