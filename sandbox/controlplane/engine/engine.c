@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -27,8 +28,12 @@
 /* Object and Kubernetes requests at the same time, besides the workers themselves. */
 #define PARALLEL_THREADS 16
 
+/* Plans kept between rounds, all together. Beyond it they are read again for each round. */
+#define PLANS_MAXIMUM ((size_t)64 << 20)
+
 struct engine {
 	struct engine_options options;
+	atomic_size_t plan_bytes;
 	struct outside *outside;
 	struct round_context rounds;
 	struct queue *queue;
@@ -144,16 +149,29 @@ static void log_round(const struct queue_work *work, int64_t began_us)
 	log_debug("round", "execution_row", id, "waited_us", waited, "took_us", took, NULL);
 }
 
+/* Accounts for a plan that was `before` bytes when it was taken out of the queue; lets it go when there are too many,
+ * or it is done with. */
+static struct plan *keep_plan(struct engine *engine, struct plan *plan, size_t before, bool done_with)
+{
+	const size_t now = plan_memory(plan);
+	const size_t total = atomic_fetch_add(&engine->plan_bytes, now - before) + now - before;
+	if (!done_with && total <= PLANS_MAXIMUM)
+		return plan;
+	atomic_fetch_sub(&engine->plan_bytes, now);
+	return plan_free(plan);
+}
+
 static void run_one(struct engine *engine, struct queue_work *work)
 {
 	const int64_t began_us = clock_monotonic_us();
 	auto_err struct err e = ERR_INIT;
 	struct round_result result = ROUND_RESULT_INIT;
 	struct plan *plan = work->attachment;
+	const size_t plan_before = plan_memory(plan);
 	const int outcome = round_run(&engine->rounds, work->execution_id, &plan, &result, &e);
 	log_round(work, began_us);
 	const int64_t retry_at_ms = clock_monotonic_ms() + pause_ms(work->failures);
-	work->attachment = plan;
+	work->attachment = keep_plan(engine, plan, plan_before, outcome == 0 && result.outcome == ROUND_FINISHED);
 	if (outcome < 0) {
 		log_problem("a round of an execution failed", &e, work->execution_id, work->failures);
 		queue_done(engine->queue, work, QUEUE_FAILED, retry_at_ms);

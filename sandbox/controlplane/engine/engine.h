@@ -28,8 +28,9 @@ struct engine_options {
 	                                  "": none */
 	size_t object_maximum;         /* bytes of one outputs.pb or error.pb; 0: ENGINE_OBJECT_MAXIMUM */
 };
-/* Upstream's sandbox: storage.limits.maxDownloadMBs 1000. */
-#define ENGINE_OBJECT_MAXIMUM ((size_t)1000 << 20)
+/* Upstream's sandbox allows 1000 MB (storage.limits.maxDownloadMBs). A round needs a few times the size of what it
+ * reads, and a task must not be able to end the control plane. */
+#define ENGINE_OBJECT_MAXIMUM ((size_t)256 << 20)
 
 /* Starts the threads: pod watch, notification listener, workers. Options' strings are borrowed and must outlive the
  * engine. */

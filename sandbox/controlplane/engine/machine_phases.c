@@ -137,6 +137,8 @@ void machine_set_task(struct machine *m, struct machine_node *node, Flyteidl__Co
 void machine_succeed_node(struct machine *m, struct machine_node *node)
 {
 	node->row.outputs = node->outputs;
+	if (!node->row.started_at_ns) /* start and end nodes take no time */
+		node->row.started_at_ns = m->now_ns;
 	machine_set_node(m, node, NODE(SUCCEEDED));
 }
 

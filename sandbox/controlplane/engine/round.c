@@ -22,6 +22,11 @@ struct plan *plan_free(struct plan *plan)
 	return NULL;
 }
 
+size_t plan_memory(const struct plan *plan)
+{
+	return plan ? sizeof(*plan) + plan->arena.used : 0;
+}
+
 void round_result_release(struct round_result *result)
 {
 	err_release(&result->problem);

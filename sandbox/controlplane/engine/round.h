@@ -27,6 +27,8 @@ struct round_context {
 /* What never changes about an execution, read once and kept between its rounds. */
 struct plan;
 struct plan *plan_free(struct plan *plan);
+/* Bytes; 0 for NULL. */
+size_t plan_memory(const struct plan *plan);
 
 enum round_outcome {
 	ROUND_UNFINISHED,
