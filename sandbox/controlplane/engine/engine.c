@@ -15,11 +15,14 @@
 #include "controlplane/store/executions.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* Before something that keeps the engine from hearing is tried again. */
+#define LISTEN_PAUSE_MS 1000
 #define SCAN_BORROW_MS INT64_C(10000)
 #define SCAN_ARENA_MAXIMUM ((size_t)256 << 20)
 /* Pauses after rounds that could not be completed: doubling from the first to the last. */
@@ -93,23 +96,39 @@ static int wake_unfinished(struct engine *engine, struct err *e)
 	return 0;
 }
 
+static bool is_stopping(const struct engine *engine, int wait_ms)
+{
+	struct pollfd stop = { .fd = engine->stop_fd, .events = POLLIN };
+	return poll(&stop, 1, wait_ms) > 0;
+}
+
 static void on_notify(void *context, const char *payload)
 {
 	struct engine *engine = context;
-	auto_err struct err e = ERR_INIT;
 	int64_t execution_id;
-	if (text_to_int64(payload, 1, INT64_MAX, &execution_id))
+	if (text_to_int64(payload, 1, INT64_MAX, &execution_id)) {
 		wake(engine, execution_id);
-	else if (wake_unfinished(engine, &e) < 0)
+		return;
+	}
+	do {
+		auto_err struct err e = ERR_INIT;
+		if (wake_unfinished(engine, &e) == 0)
+			return;
 		log_err(LOG_ERROR, "cannot look for unfinished executions", &e, NULL, NULL);
+	} while (!is_stopping(engine, LISTEN_PAUSE_MS));
 }
 
+/* Lost connections are database_listen's business; anything else is tried again here, because an engine that hears
+ * nothing is of no use. */
 static void *listen_main(void *context)
 {
 	struct engine *engine = context;
-	auto_err struct err e = ERR_INIT;
-	if (database_listen(engine->options.database, EXECUTIONS_CHANNEL, engine->stop_fd, on_notify, engine, &e) < 0)
-		log_err(LOG_ERROR, "the engine no longer hears of new executions", &e, NULL, NULL);
+	do {
+		auto_err struct err e = ERR_INIT;
+		if (database_listen(engine->options.database, EXECUTIONS_CHANNEL, engine->stop_fd, on_notify, engine,
+		                    &e) < 0)
+			log_err(LOG_ERROR, "the engine does not hear of new executions", &e, NULL, NULL);
+	} while (!is_stopping(engine, LISTEN_PAUSE_MS));
 	return NULL;
 }
 
