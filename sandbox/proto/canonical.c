@@ -12,26 +12,10 @@ struct entry {
 	size_t index;
 };
 
-static int compare_keys(const ProtobufCMessage *a, const ProtobufCMessage *b)
-{
-	const ProtobufCFieldDescriptor *key = &a->descriptor->fields[0];
-	const void *left = proto_field_value(a, key), *right = proto_field_value(b, key);
-	if (key->type == PROTOBUF_C_TYPE_STRING) {
-		const char *left_text = *(const char *const *)left, *right_text = *(const char *const *)right;
-		return strcmp(left_text ? left_text : "", right_text ? right_text : "");
-	}
-	if (proto_field_value_size(key) == 8) {
-		int64_t left_number = *(const int64_t *)left, right_number = *(const int64_t *)right;
-		return (left_number > right_number) - (left_number < right_number);
-	}
-	int32_t left_number = *(const int32_t *)left, right_number = *(const int32_t *)right;
-	return (left_number > right_number) - (left_number < right_number);
-}
-
 static int compare_entries(const void *a, const void *b)
 {
 	const struct entry *left = a, *right = b;
-	int order = compare_keys(left->message, right->message);
+	int order = proto_compare_keys(left->message, right->message);
 	return order ? order : (left->index > right->index) - (left->index < right->index);
 }
 
@@ -47,7 +31,7 @@ static void sort_map(ProtobufCMessage *message, const ProtobufCFieldDescriptor *
 	qsort(sorted, count, sizeof(*sorted), compare_entries);
 	size_t kept = 0;
 	for (size_t i = 0; i < count; i++) {
-		bool last_of_key = i + 1 == count || compare_keys(sorted[i].message, sorted[i + 1].message) != 0;
+		bool last_of_key = i + 1 == count || proto_compare_keys(sorted[i].message, sorted[i + 1].message) != 0;
 		if (last_of_key)
 			entries[kept++] = sorted[i].message;
 	}

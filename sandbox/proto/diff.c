@@ -10,8 +10,9 @@
 
 #define TRUNCATED "\xe2\x80\xa6 (truncated)\n"
 #define PATH_MAXIMUM ((size_t)1024)
-/* Of one shown value. */
+/* Of one shown value: bytes of the value itself, and of its escaped form or JSON. */
 #define VALUE_MAXIMUM ((size_t)512)
+#define SHOWN_MAXIMUM ((size_t)6 * VALUE_MAXIMUM + 2)
 
 struct differ {
 	struct buf out;
@@ -21,34 +22,72 @@ struct differ {
 
 static void diff_messages(struct differ *d, const ProtobufCMessage *old, const ProtobufCMessage *new);
 
-/* The value as one line: text in quotes, messages as compact JSON. */
+/* The longest start of `text` of at most VALUE_MAXIMUM bytes that ends with a whole character. */
+static size_t shown_length(const char *text)
+{
+	size_t length = strnlen(text, VALUE_MAXIMUM + 1);
+	if (length <= VALUE_MAXIMUM)
+		return length;
+	length = VALUE_MAXIMUM;
+	while (length && ((unsigned char)text[length] & 0xc0) == 0x80)
+		length--;
+	return length;
+}
+
+/* Both return whether something was left out. */
+static bool add_text(struct buf *out, const char *text)
+{
+	size_t length = text ? shown_length(text) : 0;
+	(void)proto_json_add_string(out, text ? text : "", length);
+	if (!text || !text[length])
+		return false;
+	buf_truncate(out, out->length - 1); /* the closing quote: the text goes on */
+	return true;
+}
+
+static bool add_bytes(struct buf *out, const ProtobufCBinaryData *bytes)
+{
+	size_t length = bytes->len < VALUE_MAXIMUM ? bytes->len : VALUE_MAXIMUM;
+	(void)proto_base64_encode(bytes->data, length, out);
+	return length < bytes->len;
+}
+
+static bool add_message(struct buf *out, const ProtobufCMessage *message)
+{
+	auto_err struct err e = ERR_INIT;
+	if (!message)
+		return buf_add_str(out, "{}") < 0;
+	return proto_json_print(message, PROTO_JSON_CAMEL_CASE | PROTO_JSON_OMIT_DEFAULTS, out, &e) < 0;
+}
+
+/* The value as one line: text in quotes, messages as compact JSON, long ones cut. */
 static void show(struct differ *d, const char *sign, const ProtobufCFieldDescriptor *field, const void *value)
 {
-	auto_buf struct buf text = BUF_INIT(VALUE_MAXIMUM);
-	auto_err struct err e = ERR_INIT;
+	auto_buf struct buf text = BUF_INIT(SHOWN_MAXIMUM);
 	char number[PROTO_NUMBER_SIZE];
-	const char *name = field->type == PROTOBUF_C_TYPE_ENUM ? proto_enum_name(field, value) : NULL;
-	int status;
-	if (name)
-		status = buf_add_str(&text, name);
-	else if (field->type == PROTOBUF_C_TYPE_STRING)
-		status = proto_json_add_string(&text, *(const char *const *)value, strlen(*(const char *const *)value));
-	else if (field->type == PROTOBUF_C_TYPE_BYTES)
-		status = proto_base64_encode(((const ProtobufCBinaryData *)value)->data,
-		                             ((const ProtobufCBinaryData *)value)->len, &text);
-	else if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-		status = proto_message_value(value)
-		                 ? proto_json_print(proto_message_value(value),
-		                                    PROTO_JSON_CAMEL_CASE | PROTO_JSON_OMIT_DEFAULTS, &text, &e)
-		                 : buf_add_str(&text, "{}");
-	else
-		status = proto_scalar_to_text(field, value, number) ? buf_add_str(&text, number) : -1;
-	/* A text that did not fit whole was not added, or broke off: say so. */
-	size_t length = text.length;
-	while (status < 0 && length && ((unsigned char)text.data[length - 1] & 0xc0) == 0x80)
-		length--;
-	if (buf_add_format(&d->out, "\t%s %.*s%s\n", sign, (int)length, buf_text(&text),
-	                   status < 0 ? "\xe2\x80\xa6" : "") < 0)
+	bool cut = false;
+	switch (field->type) {
+	case PROTOBUF_C_TYPE_STRING:
+		cut = add_text(&text, *(const char *const *)value);
+		break;
+	case PROTOBUF_C_TYPE_BYTES:
+		cut = add_bytes(&text, value);
+		break;
+	case PROTOBUF_C_TYPE_MESSAGE:
+		cut = add_message(&text, proto_message_value(value));
+		break;
+	case PROTOBUF_C_TYPE_ENUM:
+		if (proto_enum_name(field, value)) {
+			(void)buf_add_str(&text, proto_enum_name(field, value));
+			break;
+		}
+		__attribute__((fallthrough));
+	default:
+		if (proto_scalar_to_text(field, value, number))
+			(void)buf_add_str(&text, number);
+		break;
+	}
+	if (buf_add_format(&d->out, "\t%s %s%s\n", sign, buf_text(&text), cut ? "\xe2\x80\xa6" : "") < 0)
 		d->truncated = true;
 }
 
@@ -125,19 +164,6 @@ static const char *key_text(const ProtobufCMessage *entry, char room[PROTO_NUMBE
 	return proto_scalar_to_text(key, value, room) ? room : *(const char *const *)value;
 }
 
-/* The order of proto_canonicalize, in which both maps are. */
-static int compare_keys(const ProtobufCMessage *a, const ProtobufCMessage *b)
-{
-	const ProtobufCFieldDescriptor *key = &a->descriptor->fields[0];
-	const void *left = proto_field_value(a, key), *right = proto_field_value(b, key);
-	if (key->type == PROTOBUF_C_TYPE_STRING)
-		return strcmp(*(const char *const *)left, *(const char *const *)right);
-	bool wide = proto_field_value_size(key) == 8;
-	int64_t left_number = wide ? *(const int64_t *)left : *(const int32_t *)left;
-	int64_t right_number = wide ? *(const int64_t *)right : *(const int32_t *)right;
-	return (left_number > right_number) - (left_number < right_number);
-}
-
 /* A merge over the two sorted maps. */
 static void diff_maps(struct differ *d, const ProtobufCFieldDescriptor *field, const ProtobufCMessage *old,
                       const ProtobufCMessage *new)
@@ -147,7 +173,7 @@ static void diff_maps(struct differ *d, const ProtobufCFieldDescriptor *field, c
 		const ProtobufCMessage *left = entry_at(old, field, i), *right = entry_at(new, field, k);
 		if (!left && !right)
 			return;
-		int order = !left ? 1 : !right ? -1 : compare_keys(left, right);
+		int order = !left ? 1 : !right ? -1 : proto_compare_keys(left, right);
 		left = order <= 0 ? left : NULL;
 		right = order >= 0 ? right : NULL;
 		const ProtobufCMessage *either = left ? left : right;

@@ -144,3 +144,19 @@ const ProtobufCFieldDescriptor *proto_field_find(const ProtobufCMessageDescripto
 	}
 	return NULL;
 }
+
+int proto_compare_keys(const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+	const ProtobufCFieldDescriptor *key = &a->descriptor->fields[0];
+	const void *left = proto_field_value(a, key), *right = proto_field_value(b, key);
+	if (key->type == PROTOBUF_C_TYPE_STRING) {
+		const char *left_text = *(const char *const *)left, *right_text = *(const char *const *)right;
+		return strcmp(left_text ? left_text : "", right_text ? right_text : "");
+	}
+	if (proto_field_value_size(key) == 8) {
+		int64_t left_number = *(const int64_t *)left, right_number = *(const int64_t *)right;
+		return (left_number > right_number) - (left_number < right_number);
+	}
+	int32_t left_number = *(const int32_t *)left, right_number = *(const int32_t *)right;
+	return (left_number > right_number) - (left_number < right_number);
+}

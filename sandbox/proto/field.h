@@ -61,6 +61,9 @@ const ProtobufCFieldDescriptor *proto_field_find(const ProtobufCMessageDescripto
 /* "retry_attempt" -> "retryAttempt", cut to `size`. */
 void proto_camel_case(const char *name, char *room, size_t size);
 
+/* The order of two entries of one map: text by bytes, numbers as signed numbers. */
+int proto_compare_keys(const ProtobufCMessage *a, const ProtobufCMessage *b);
+
 /* The sub-message or entry behind a value pointer of a message field; NULL when unset. */
 static inline ProtobufCMessage *proto_message_value(const void *value)
 {
