@@ -40,6 +40,7 @@ struct tar {
 	int fd; /* the file being sent */
 	int64_t left;
 	bool closed;
+	bool dropped;
 };
 
 struct tar *tar_new(void)
@@ -62,8 +63,8 @@ struct tar *tar_free(struct tar *tar)
 	}
 	free(tar->items);
 	if (tar->archive) {
-		/* An archive that was not read to its end is dropped, not finished. */
-		archive_write_fail(tar->archive);
+		/* An archive that was not read to its end is dropped, not finished: its next write fails. */
+		tar->dropped = true;
 		archive_write_free(tar->archive);
 	}
 	buf_release(&tar->pending);
@@ -231,7 +232,7 @@ size_t tar_entry_count(const struct tar *tar)
 static la_ssize_t take_archive_bytes(struct archive *archive, void *context, const void *bytes, size_t length)
 {
 	struct tar *tar = context;
-	if (buf_add(&tar->pending, bytes, length) < 0) {
+	if (tar->dropped || buf_add(&tar->pending, bytes, length) < 0) {
 		archive_set_error(archive, ENOMEM, "too much archive data at once");
 		return -1;
 	}
