@@ -80,7 +80,8 @@ struct workflow_builder {
 	struct compilation *compilation;
 	Flyteidl__Core__WorkflowTemplate *template_;
 	struct node_builder *start, *end;
-	struct node_builder **nodes; /* top level with start and end node, sorted by id */
+	struct node_builder **nodes;    /* top level with start and end node, sorted by id */
+	struct node_builder **in_order; /* the same from position 2, in the order of the template */
 	size_t node_count;
 	struct edges upstream, downstream;
 	struct edges nested; /* from providers of nodes within a branch to the branch: only for finding cycles */
@@ -119,7 +120,6 @@ void node_bindings_validate(struct workflow_builder *w, const struct node_builde
 /* The variables that the node's bindings define, for nodes whose interface is what is bound to them. False when
  * reported. */
 bool node_bindings_infer(struct workflow_builder *w, struct node_builder *nb, struct variables *ret_variables);
-bool node_has_binding(const Flyteidl__Core__Node *node, const char *variable);
 
 /* graph.c */
 void edges_add(struct arena *arena, struct edges *edges, const char *key, const char *id);

@@ -23,8 +23,8 @@ struct compiler_request {
 	const Flyteidl__Core__WorkflowTemplate *primary;
 	Flyteidl__Core__WorkflowTemplate *const *sub_workflows;
 	size_t sub_workflow_count;
-	Flyteidl__Core__CompiledTask *const
-	        *tasks; /* every task that primary and sub-workflows refer to, as far as it exists */
+	/* Every task that primary and sub-workflows refer to, as far as it exists. None may be NULL. */
+	Flyteidl__Core__CompiledTask *const *tasks;
 	size_t task_count;
 	const struct compiler_launch_plan *launch_plans;
 	size_t launch_plan_count;
@@ -41,11 +41,20 @@ struct compiler_references compiler_references(struct arena *arena, const Flytei
                                                Flyteidl__Core__WorkflowTemplate *const *sub_workflows,
                                                size_t sub_workflow_count);
 
-/* Validates a task template. NULL with ERR_INVALID listing every error found. */
+/* Validates a task template; the compiled task shares it. NULL with ERR_INVALID ("compile-error") listing every error
+ * found. */
 Flyteidl__Core__CompiledTask *compiler_compile_task(struct arena *arena, const Flyteidl__Core__TaskTemplate *task,
                                                     struct err *e);
 
-/* NULL with ERR_INVALID whose message lists every collected error (code, node, text). */
+/*
+ * The closure as Flyte stores and returns it: primary with its connections, every given sub-workflow (those that
+ * nothing refers to stay as they came, without connections) and every given task once. Templates start with the nodes
+ * start-node and end-node; nodes within branches are called <branch>-<node>. The templates of the request are copied,
+ * its tasks are shared with the closure. The arena should have room for some ten times the request's encoded size.
+ *
+ * NULL with ERR_INVALID ("compile-error") whose message lists every collected error (code, node, text;
+ * compile_errors.h), or with ERR_EXHAUSTED when the templates do not fit the arena.
+ */
 Flyteidl__Core__CompiledWorkflowClosure *
 compiler_compile_workflow(struct arena *arena, const struct compiler_request *request, struct err *e);
 

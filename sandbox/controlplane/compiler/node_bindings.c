@@ -13,14 +13,6 @@
 typedef Flyteidl__Core__LiteralType literal_type;
 typedef Flyteidl__Core__BindingData binding_data;
 
-bool node_has_binding(const Flyteidl__Core__Node *node, const char *variable)
-{
-	for (size_t i = 0; i < node->n_inputs; i++)
-		if (strcmp(node->inputs[i]->var, variable) == 0)
-			return true;
-	return false;
-}
-
 /* ---- edges ---- */
 
 static void add_edge(struct workflow_builder *w, const struct node_builder *nb, const char *provider,

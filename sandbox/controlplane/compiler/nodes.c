@@ -98,18 +98,30 @@ static bool task_interface(struct workflow_builder *w, struct node_builder *nb)
 	return true;
 }
 
+static void add_bound_names(struct arena *arena, struct variables *names, const Flyteidl__Core__Node *node)
+{
+	for (size_t i = 0; i < node->n_inputs; i++) {
+		struct variable name = { .name = node->inputs[i]->var };
+		proto_append(arena, names->count, names->items, name);
+	}
+}
+
 /* A parameter with a default is an input only of nodes that bind it; fixed inputs are not among the parameters. */
 static void launch_plan_inputs(struct workflow_builder *w, struct node_builder *nb,
                                const Flyteidl__Core__ParameterMap *expected)
 {
 	struct arena *arena = w->compilation->arena;
-	const struct node_builder *around = nb->parent && array_of(nb->parent->node) ? nb->parent : nb;
+	struct variables bound = { 0 };
+	add_bound_names(arena, &bound, nb->node);
+	if (nb->parent && array_of(nb->parent->node))
+		add_bound_names(arena, &bound, nb->parent->node);
+	variables_sort(&bound);
 	for (size_t i = 0; expected && i < expected->n_parameters; i++) {
 		const char *name = expected->parameters[i]->key;
 		const Flyteidl__Core__Parameter *parameter = expected->parameters[i]->value;
 		bool required = parameter && parameter->behavior_case == FLYTEIDL__CORE__PARAMETER__BEHAVIOR_REQUIRED &&
 		                parameter->required;
-		if (!required && !node_has_binding(nb->node, name) && !node_has_binding(around->node, name))
+		if (!required && !variables_find(&bound, name))
 			continue;
 		struct variable variable = { .name = name,
 			                     .type = parameter && parameter->var ? parameter->var->type : NULL };
@@ -241,17 +253,14 @@ static bool gate_interface(struct workflow_builder *w, struct node_builder *nb)
 	}
 }
 
-static struct variables lists_of(struct arena *arena, const struct variables *variables, char *const *except,
-                                 size_t except_count)
+/* Each variable as a list of it, apart from those in `except`, which is sorted by name. */
+static struct variables lists_of(struct arena *arena, const struct variables *variables, const struct variables *except)
 {
 	struct variables lists = { .count = variables->count,
 		                   .items = arena_array(arena, struct variable, variables->count) };
 	for (size_t i = 0; i < variables->count; i++) {
 		lists.items[i] = variables->items[i];
-		bool bound = false;
-		for (size_t j = 0; !bound && j < except_count; j++)
-			bound = strcmp(except[j], variables->items[i].name) == 0;
-		if (bound || !variables->items[i].type)
+		if (!variables->items[i].type || variables_find(except, variables->items[i].name))
 			continue;
 		Flyteidl__Core__LiteralType *list = proto_new(arena, flyteidl__core__literal_type);
 		list->type_case = FLYTEIDL__CORE__LITERAL_TYPE__TYPE_COLLECTION_TYPE;
@@ -276,10 +285,16 @@ static bool array_interface(struct workflow_builder *w, struct node_builder *nb)
 	if (!node_interface_compute(w, nb->children[0]))
 		return false;
 	const Flyteidl__Core__ArrayNode *array = array_of(nb->node);
-	bool original = array->is_original_sub_node_interface && array->is_original_sub_node_interface->value;
-	nb->inputs =
-	        original ? lists_of(arena, &child->inputs, array->bound_inputs, array->n_bound_inputs) : child->inputs;
-	nb->outputs = original ? lists_of(arena, &child->outputs, NULL, 0) : child->outputs;
+	nb->inputs = child->inputs;
+	nb->outputs = child->outputs;
+	if (!array->is_original_sub_node_interface || !array->is_original_sub_node_interface->value)
+		return true;
+	struct variables bound = { .items = arena_array(arena, struct variable, array->n_bound_inputs) };
+	for (size_t i = 0; i < array->n_bound_inputs; i++)
+		bound.items[bound.count++].name = array->bound_inputs[i];
+	variables_sort(&bound);
+	nb->inputs = lists_of(arena, &child->inputs, &bound);
+	nb->outputs = lists_of(arena, &child->outputs, &(struct variables){ 0 });
 	return true;
 }
 
@@ -303,49 +318,56 @@ static bool compute_by_kind(struct workflow_builder *w, struct node_builder *nb)
 
 /* ---- aliases ---- */
 
-static const Flyteidl__Core__Alias *alias_of(const Flyteidl__Core__Node *node, const char *variable)
+static int compare_aliases(const void *a, const void *b)
 {
-	for (size_t i = 0; i < node->n_output_aliases; i++)
-		if (strcmp(node->output_aliases[i]->var, variable) == 0)
-			return node->output_aliases[i];
-	return NULL;
+	const Flyteidl__Core__Alias *const *x = a, *const *y = b;
+	int order = strcmp((*x)->var, (*y)->var);
+	return order ? order : strcmp((*x)->alias, (*y)->alias);
 }
 
-static bool validate_aliases(struct workflow_builder *w, const struct node_builder *nb)
+/* The position of an output in nb->outputs, or -1. */
+static long output_position(const struct node_builder *nb, const char *name)
+{
+	const struct variable *output = variables_find(&nb->outputs, name);
+	return output ? output - nb->outputs.items : -1;
+}
+
+/* Renames the visible outputs, which are in the order of nb->outputs here. */
+static bool rename_outputs(struct workflow_builder *w, struct node_builder *nb)
 {
 	struct compile_errors *errors = &w->compilation->errors;
 	const Flyteidl__Core__Node *node = nb->node;
-	size_t before = errors->total;
-	for (size_t i = 0; i < node->n_output_aliases; i++) {
-		const Flyteidl__Core__Alias *alias = node->output_aliases[i];
-		if (alias_of(node, alias->var) != alias)
-			compile_error(errors, COMPILE_DUPLICATE_ALIAS, node->id, "output '%s' has a second alias, '%s'",
-			              alias->var, alias->alias);
-		else if (!variables_find(&nb->outputs, alias->var))
+	size_t before = errors->total, count = node->n_output_aliases;
+	const Flyteidl__Core__Alias **aliases =
+	        arena_array(w->compilation->arena, const Flyteidl__Core__Alias *, count);
+	for (size_t i = 0; i < count; i++)
+		aliases[i] = node->output_aliases[i];
+	qsort(aliases, count, sizeof(*aliases), compare_aliases);
+	for (size_t i = 0; i < count; i++) {
+		long position = output_position(nb, aliases[i]->var);
+		if (i && strcmp(aliases[i - 1]->var, aliases[i]->var) == 0)
+			compile_error(errors, COMPILE_DUPLICATE_ALIAS, node->id,
+			              "output '%s' has the aliases '%s' and '%s'", aliases[i]->var,
+			              aliases[i - 1]->alias, aliases[i]->alias);
+		else if (position < 0)
 			compile_error(errors, COMPILE_PARAMETER_NOT_BOUND, node->id,
-			              "alias '%s' stands for output '%s', which the node does not have", alias->alias,
-			              alias->var);
+			              "alias '%s' stands for output '%s', which the node does not have",
+			              aliases[i]->alias, aliases[i]->var);
+		else
+			nb->visible_outputs.items[position].name = aliases[i]->alias;
 	}
 	return errors->total == before;
 }
 
 static bool apply_aliases(struct workflow_builder *w, struct node_builder *nb)
 {
-	if (!nb->node->n_output_aliases) {
-		nb->visible_outputs = nb->outputs;
+	nb->visible_outputs = nb->outputs;
+	if (!nb->node->n_output_aliases)
 		return true;
-	}
-	if (!validate_aliases(w, nb))
+	nb->visible_outputs.items =
+	        arena_copy(w->compilation->arena, nb->outputs.items, nb->outputs.count * sizeof(*nb->outputs.items));
+	if (!rename_outputs(w, nb))
 		return false;
-	struct arena *arena = w->compilation->arena;
-	nb->visible_outputs.items = arena_array(arena, struct variable, nb->outputs.count);
-	nb->visible_outputs.count = nb->outputs.count;
-	for (size_t i = 0; i < nb->outputs.count; i++) {
-		const Flyteidl__Core__Alias *alias = alias_of(nb->node, nb->outputs.items[i].name);
-		nb->visible_outputs.items[i] = nb->outputs.items[i];
-		if (alias)
-			nb->visible_outputs.items[i].name = alias->alias;
-	}
 	variables_sort(&nb->visible_outputs);
 	if (nb->visible_outputs.count == nb->outputs.count)
 		return true;
@@ -381,9 +403,10 @@ bool node_interface_compute(struct workflow_builder *w, struct node_builder *nb)
 	w->computing[w->computing_count++] = nb;
 	bool valid = compute_by_kind(w, nb);
 	w->computing_count--;
-	if (valid)
-		valid = variables_validate(w->compilation, nb->node->id, &nb->inputs) &
-		        variables_validate(w->compilation, nb->node->id, &nb->outputs);
+	if (valid) {
+		valid = variables_validate(w->compilation, nb->node->id, &nb->inputs);
+		valid &= variables_validate(w->compilation, nb->node->id, &nb->outputs);
+	}
 	valid = valid && apply_aliases(w, nb);
 	nb->interface_state = valid ? INTERFACE_READY : INTERFACE_FAILED;
 	return valid;

@@ -145,7 +145,7 @@ static struct node_builder *sentinel(struct workflow_builder *w, const char *id)
 	return nb;
 }
 
-static bool validate_interface(struct compilation *c, Flyteidl__Core__WorkflowTemplate *template_,
+static void validate_interface(struct compilation *c, Flyteidl__Core__WorkflowTemplate *template_,
                                struct workflow_builder *w)
 {
 	if (!template_->interface)
@@ -157,8 +157,8 @@ static bool validate_interface(struct compilation *c, Flyteidl__Core__WorkflowTe
 		interface->outputs = proto_new(c->arena, flyteidl__core__variable_map);
 	w->start->outputs = w->start->visible_outputs = variables_of(c->arena, interface->inputs);
 	w->end->inputs = variables_of(c->arena, interface->outputs);
-	return variables_validate(c, START_NODE_ID, &w->start->outputs) &
-	       variables_validate(c, END_NODE_ID, &w->end->inputs);
+	variables_validate(c, START_NODE_ID, &w->start->outputs);
+	variables_validate(c, END_NODE_ID, &w->end->inputs);
 }
 
 /* The sentinels that an earlier compile step has left in a template are replaced, not doubled. */
@@ -175,6 +175,7 @@ static void add_nodes(struct workflow_builder *w)
 	Flyteidl__Core__WorkflowTemplate *template_ = w->template_;
 	Flyteidl__Core__Node **nodes = arena_array(c->arena, Flyteidl__Core__Node *, template_->n_nodes + 2);
 	w->nodes = arena_array(c->arena, struct node_builder *, template_->n_nodes + 2);
+	w->in_order = arena_array(c->arena, struct node_builder *, template_->n_nodes + 2);
 	size_t count = 0;
 	nodes[count++] = w->start->node;
 	nodes[count++] = w->end->node;
@@ -185,7 +186,7 @@ static void add_nodes(struct workflow_builder *w)
 	for (size_t i = 0; i < template_->n_nodes; i++) {
 		if (is_sentinel(template_->nodes[i]))
 			continue;
-		w->nodes[count] = node_builder_new(c, template_->nodes[i], NULL);
+		w->in_order[count] = w->nodes[count] = node_builder_new(c, template_->nodes[i], NULL);
 		nodes[count++] = template_->nodes[i];
 	}
 	template_->nodes = nodes;
@@ -198,28 +199,15 @@ static void add_nodes(struct workflow_builder *w)
 			              "two nodes have the same id");
 }
 
-/* Template order, so that errors and the work done come in the order of the workflow's text. */
-static struct node_builder *builder_at(const struct workflow_builder *w, size_t position)
-{
-	Flyteidl__Core__Node *node = w->template_->nodes[position];
-	struct node_builder *nb = workflow_find_node(w, node->id);
-	if (nb->node == node)
-		return nb;
-	for (size_t i = 0; i < w->node_count; i++) /* a duplicate id */
-		if (w->nodes[i]->node == node)
-			return w->nodes[i];
-	return nb;
-}
-
 static void validate_nodes(struct workflow_builder *w)
 {
 	struct node_builder *failure = NULL;
 	if (w->template_->failure_node)
 		failure = node_builder_new(w->compilation, w->template_->failure_node, NULL);
 	for (size_t i = 2; i < w->template_->n_nodes; i++)
-		node_interface_compute(w, builder_at(w, i));
+		node_interface_compute(w, w->in_order[i]);
 	for (size_t i = 2; i < w->template_->n_nodes; i++)
-		node_validate(w, builder_at(w, i));
+		node_validate(w, w->in_order[i]);
 	for (size_t i = 0; i < w->node_count; i++) {
 		node_edges_add(w, w->nodes[i], EDGES_BOTH_WAYS);
 		node_bindings_validate(w, w->nodes[i]);
