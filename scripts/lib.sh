@@ -135,3 +135,10 @@ build_launcher() {
 	fi
 	(cd "$ROOT" && run_logged build-release "building the launcher: build/bin/sandbox" "$cmake" --build --preset release)
 }
+
+# The sandbox's image; a second or so when nothing that it is made of has changed.
+build_image() {
+	install_packages "${IMAGE_PACKAGES[@]}"
+	say "building the image, where something of it has changed"
+	"$ROOT/scripts/build-image"
+}

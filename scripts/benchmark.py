@@ -1,0 +1,156 @@
+"""The figures of docs/performance.md, as medians, in a Markdown table on stdout. Run it through scripts/benchmark."""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+
+ROOT = pathlib.Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.sandbox import BINARY, Sandbox  # noqa: E402
+
+CHAIN = 10
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def timed(function, *arguments, **options):
+    began = time.monotonic()
+    function(*arguments, **options)
+    return time.monotonic() - began
+
+
+def measure_start(instance, runs):
+    fresh, again = [], []
+    for _ in range(runs):
+        instance.run("delete", "--volume", check=False)
+        fresh.append(timed(instance.run, "start", "--ports", "auto"))
+        instance.run("stop")
+        again.append(timed(instance.run, "start"))
+        say(f"start: fresh {fresh[-1]:.2f} s, again {again[-1]:.2f} s")
+    return fresh, again
+
+
+def chain_workflow():
+    """Ten container tasks that run `true`, one after the other."""
+    from flytekit import ContainerTask, Workflow
+    from flytekit.configuration import DefaultImages
+
+    workflow = Workflow(name="benchmark.chain")
+    task = ContainerTask(name="benchmark.true", image=DefaultImages.default_image(), command=["true"])
+    previous = None
+    for _ in range(CHAIN):
+        node = workflow.add_entity(task)
+        if previous is not None:
+            previous.runs_before(node)
+        previous = node
+    return workflow
+
+
+def running_since(instance, name):
+    """When the first pod of an execution was seen running by the kubelet, as the API says; None before."""
+    pod = instance.run("exec", "--", "kubectl", "get", "pod", "-n", "flytesnacks-development", f"{name}-n0-0", "-o", "json", check=False)
+    if pod.returncode != 0:
+        return None
+    statuses = json.loads(pod.stdout)["status"].get("containerStatuses", [])
+    states = [status["state"] for status in statuses]
+    return next((s for s in states if "running" in s or "terminated" in s), None)
+
+
+def measure_executions(instance, runs):
+    from flytekit.configuration import Config
+    from flytekit.remote import FlyteRemote
+
+    remote = FlyteRemote(Config.auto(str(instance.config_file)), "flytesnacks", "development")
+    version = uuid.uuid4().hex
+    chain = remote.register_workflow(chain_workflow(), version=version)
+    base = f"http://{instance.endpoint('grpc')}/api/v1/executions/flytesnacks/development"
+    first_pod, per_task = [], []
+    for _ in range(runs):
+        execution = remote.execute(chain, inputs={}, wait=False)
+        while True:
+            closure = json.load(urllib.request.urlopen(f"{base}/{execution.id.name}"))["closure"]
+            if closure["phase"] in ("SUCCEEDED", "FAILED", "ABORTED"):
+                break
+            time.sleep(0.05)
+        if closure["phase"] != "SUCCEEDED":
+            sys.exit(f"the chain ended {closure['phase']}: {closure.get('error')}")
+        per_task.append(float(closure["duration"].rstrip("s")) / CHAIN)
+        say(f"chain: {per_task[-1]:.3f} s a task")
+        first_pod.append(first_pod_seconds(instance, execution.id.name))
+        say(f"first pod: {first_pod[-1]:.2f} s")
+    return first_pod, per_task
+
+
+def first_pod_seconds(instance, name):
+    """From the execution's row to the start of the first container, both by the sandbox's own clock; Kubernetes tells whole seconds, the
+    container runtime nanoseconds."""
+    query = f"select extract(epoch from created_at) from executions where name = '{name}'"
+    created = float(instance.run("exec", "--", "psql", "-h", "127.0.0.1", "-U", "postgres", "-d", "flyte", "-Atc", query).stdout)
+    pod = json.loads(instance.run("exec", "--", "kubectl", "get", "pod", "-n", "flytesnacks-development", f"{name}-n0-0", "-o", "json").stdout)
+    container = pod["status"]["containerStatuses"][0]["containerID"].split("//")[1]
+    task = instance.run("exec", "--", "stat", "-c", "%.9W", f"/var/lib/sandbox/log/pods", check=False)  # noqa: F541
+    del task
+    log_directory = instance.run("exec", "--", "find", "/var/lib/sandbox/log/pods", "-path", f"*{name}-n0-0*", "-name", "0.log", "-printf", "%B@\n").stdout
+    if log_directory.strip():
+        return float(log_directory.split()[0]) - created
+    raise SystemExit(f"no container log of {name}-n0-0 ({container})")
+
+
+def memory_mib(instance):
+    """PSS of every process in the container, from /proc/*/smaps_rollup."""
+    rollups = instance.run("exec", "--", "sh", "-c", "cat /proc/[0-9]*/smaps_rollup 2>/dev/null").stdout
+    return sum(int(line.split()[1]) for line in rollups.splitlines() if line.startswith("Pss:")) / 1024
+
+
+def image_mib(name):
+    size = int(subprocess.run(["docker", "image", "inspect", "-f", "{{.Size}}", name], check=True, capture_output=True, text=True).stdout)
+    return size / 2**20
+
+
+def measure_launcher(runs):
+    return [timed(subprocess.run, [BINARY, "version", "--client"], check=False, capture_output=True) * 1000 for _ in range(runs * 4)]
+
+
+def row(name, values, unit, digits=2):
+    values = sorted(values)
+    print(f"| {name} | {statistics.median(values):.{digits}f} {unit} | {values[0]:.{digits}f}–{values[-1]:.{digits}f} |")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-n", "--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory() as home:
+        instance = Sandbox("benchmark", home)
+        fresh, again = measure_start(instance, runs)
+        os.environ.update(instance.learn_endpoints())
+        idle = memory_mib(instance)
+        first_pod, per_task = measure_executions(instance, runs)
+        after = memory_mib(instance)
+        image = instance.status()["image"]
+        instance.run("delete", "--volume")
+    launcher = measure_launcher(runs)
+    print("| What | Median | Range |\n|---|---|---|")
+    row("`start` from a present image with an empty volume to ready", fresh, "s")
+    row("`stop`, then `start` to ready (the start)", again, "s")
+    row("first task pod: CreateExecution to its container's start", first_pod, "s")
+    row(f"a task in a chain of {CHAIN} container tasks that run `true`", per_task, "s")
+    row("idle memory, PSS of all processes", [idle], "MiB", 0)
+    row(f"the same after {runs * CHAIN} task pods", [after], "MiB", 0)
+    row("image, unpacked", [image_mib(image)], "MiB", 0)
+    row("`sandbox version`, start to end", launcher, "ms", 1)
+    row("size of the launcher", [pathlib.Path(BINARY).stat().st_size / 1024], "KiB", 0)
+
+
+main()

@@ -1,0 +1,17 @@
+"""Prints the outputs of the execution whose console URL is in a file that `pyflyte run` wrote.
+
+usage: show_result.py FILE
+"""
+
+import re
+import sys
+
+from flytekit.configuration import Config
+from flytekit.remote import FlyteRemote
+
+with open(sys.argv[1], encoding="utf-8") as source:
+    project, domain, name = re.search(r"projects/(.+?)/domains/(.+?)/executions/(\w+)", source.read().replace("\n", "")).groups()
+execution = FlyteRemote(Config.auto(), project, domain).fetch_execution(name=name)
+execution.sync()
+for output, value in execution.outputs.items():
+    print(f"  {output} = {value!r}")
