@@ -57,16 +57,6 @@ def chain_workflow():
     return workflow
 
 
-def running_since(instance, name):
-    """When the first pod of an execution was seen running by the kubelet, as the API says; None before."""
-    pod = instance.run("exec", "--", "kubectl", "get", "pod", "-n", "flytesnacks-development", f"{name}-n0-0", "-o", "json", check=False)
-    if pod.returncode != 0:
-        return None
-    statuses = json.loads(pod.stdout)["status"].get("containerStatuses", [])
-    states = [status["state"] for status in statuses]
-    return next((s for s in states if "running" in s or "terminated" in s), None)
-
-
 def measure_executions(instance, runs):
     from flytekit.configuration import Config
     from flytekit.remote import FlyteRemote
@@ -93,18 +83,13 @@ def measure_executions(instance, runs):
 
 
 def first_pod_seconds(instance, name):
-    """From the execution's row to the start of the first container, both by the sandbox's own clock; Kubernetes tells whole seconds, the
-    container runtime nanoseconds."""
+    """From the execution's row to the start of its first container: the container runtime creates the log file then. Kubernetes' own
+    times are whole seconds."""
     query = f"select extract(epoch from created_at) from executions where name = '{name}'"
-    created = float(instance.run("exec", "--", "psql", "-h", "127.0.0.1", "-U", "postgres", "-d", "flyte", "-Atc", query).stdout)
-    pod = json.loads(instance.run("exec", "--", "kubectl", "get", "pod", "-n", "flytesnacks-development", f"{name}-n0-0", "-o", "json").stdout)
-    container = pod["status"]["containerStatuses"][0]["containerID"].split("//")[1]
-    task = instance.run("exec", "--", "stat", "-c", "%.9W", f"/var/lib/sandbox/log/pods", check=False)  # noqa: F541
-    del task
-    log_directory = instance.run("exec", "--", "find", "/var/lib/sandbox/log/pods", "-path", f"*{name}-n0-0*", "-name", "0.log", "-printf", "%B@\n").stdout
-    if log_directory.strip():
-        return float(log_directory.split()[0]) - created
-    raise SystemExit(f"no container log of {name}-n0-0 ({container})")
+    created = instance.run("exec", "--", "psql", "postgresql://postgres:postgres@127.0.0.1/flyte", "-Atc", query).stdout
+    started = instance.run("exec", "--", "find", "/var/lib/sandbox/log/pods", "-path", f"*_{name}-n0-0_*", "-name", "0.log",
+                           "-printf", "%B@\n").stdout
+    return float(started) - float(created)
 
 
 def memory_mib(instance):

@@ -2,7 +2,7 @@
  * Memory that is always there. An allocation of ours that fails ends the process: what we allocate without asking is small and
  * bounded, every byte that matters is in Postgres or on disk, and a supervisor starts us again. Anything whose size
  * somebody else decides goes through `struct buf` (base/buf.h) or `struct arena` (base/arena.h), which have a maximum and return an
- * error instead. See docs/decisions/0002-memory.md.
+ * error instead. See docs/decisions/0004-memory.md.
  *
  * Locals clean up after themselves: declare them with auto_free, auto_fd … and hand the value on with steal_ptr / steal_fd.
  */
