@@ -1,6 +1,6 @@
 /*
- * Any text: the parser never crashes or takes more than its arena, and what it accepts prints as JSON that means the same. The type is rich in
- * everything: oneofs, maps, Struct, Timestamp, wrappers, enums, bytes, recursion.
+ * Any text: the parser never crashes or takes more than its arena, and what it accepts prints as JSON that means the
+ * same. The type is rich in everything: oneofs, maps, Struct, Timestamp, wrappers, enums, bytes, recursion.
  */
 #include "proto/canonical.h"
 #include "proto/diff.h"
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auto_err struct err e = ERR_INIT;
 	unsigned flags = size && data[0] & 1 ? PROTO_JSON_IGNORE_UNKNOWN : 0;
 	Flyteidl__Admin__Execution *first =
-		proto_json_parse(&arena, flyteidl__admin__execution, (const char *)data, size, flags, &e);
+	        proto_json_parse(&arena, flyteidl__admin__execution, (const char *)data, size, flags, &e);
 	if (!first) {
 		if (e.kind == ERR_NONE)
 			abort();
@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	auto_arena struct arena again = ARENA_INIT((size_t)512 * 1024 * 1024);
 	Flyteidl__Admin__Execution *second =
-		proto_json_parse(&again, flyteidl__admin__execution, text.data, text.length, 0, &e);
+	        proto_json_parse(&again, flyteidl__admin__execution, text.data, text.length, 0, &e);
 	if (!second)
 		abort();
 	uint8_t a[PROTO_DIGEST_SIZE], b[PROTO_DIGEST_SIZE];

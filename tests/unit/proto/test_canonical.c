@@ -26,7 +26,8 @@ static int release(void **state)
 static ProtobufCMessage *task(const char *text)
 {
 	auto_err struct err e = ERR_INIT;
-	Flyteidl__Core__TaskTemplate *t = proto_json_parse(&arena, flyteidl__core__task_template, text, strlen(text), 0, &e);
+	Flyteidl__Core__TaskTemplate *t =
+	        proto_json_parse(&arena, flyteidl__core__task_template, text, strlen(text), 0, &e);
 	if (!t)
 		fail_msg("%s: %s", text, err_message(&e));
 	return &t->base;
@@ -57,7 +58,8 @@ static void everything_else_counts(void **state)
 	(void)state;
 	assert_false(same_digest("{\"config\":{\"a\":\"1\"}}", "{\"config\":{\"a\":\"2\"}}"));
 	assert_false(same_digest("{\"config\":{\"a\":\"1\"}}", "{\"config\":{\"b\":\"1\"}}"));
-	assert_false(same_digest("{\"container\":{\"args\":[\"a\",\"b\"]}}", "{\"container\":{\"args\":[\"b\",\"a\"]}}"));
+	assert_false(
+	        same_digest("{\"container\":{\"args\":[\"a\",\"b\"]}}", "{\"container\":{\"args\":[\"b\",\"a\"]}}"));
 	assert_false(same_digest("{}", "{\"container\":{}}"));
 }
 
@@ -92,8 +94,8 @@ static void assert_diff(const char *old, const char *new, const char *wanted)
 static void differences_are_listed_by_path(void **state)
 {
 	(void)state;
-	assert_diff("{\"type\":\"t\",\"config\":{\"a\":\"1\",\"b\":\"2\"}}", "{\"config\":{\"b\":\"2\",\"a\":\"1\"},\"type\":\"t\"}",
-	            "");
+	assert_diff("{\"type\":\"t\",\"config\":{\"a\":\"1\",\"b\":\"2\"}}",
+	            "{\"config\":{\"b\":\"2\",\"a\":\"1\"},\"type\":\"t\"}", "");
 	assert_diff("{\"container\":{\"image\":\"a:1\"}}", "{\"container\":{\"image\":\"a:2\"}}",
 	            "/container/image:\n\t- \"a:1\"\n\t+ \"a:2\"\n");
 	assert_diff("{\"container\":{\"args\":[\"x\",\"y\"]}}", "{\"container\":{\"args\":[\"x\",\"z\",\"w\"]}}",

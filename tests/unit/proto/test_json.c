@@ -97,7 +97,8 @@ static void scalars_round_trip(void **state)
 	assert_literal("{\"scalar\":{\"primitive\":{\"stringValue\":\"\\u00e9\\ud83d\\ude00\\n\\\"\\u0001\"}}}",
 	               "{\"scalar\":{\"primitive\":{\"string_value\":\"é😀\\n\\\"\\u0001\"}}}");
 	/* URL alphabet and missing padding are accepted, the standard form is printed. */
-	assert_literal("{\"scalar\":{\"binary\":{\"value\":\"-_8\"}}}", "{\"scalar\":{\"binary\":{\"value\":\"+/8=\"}}}");
+	assert_literal("{\"scalar\":{\"binary\":{\"value\":\"-_8\"}}}",
+	               "{\"scalar\":{\"binary\":{\"value\":\"+/8=\"}}}");
 }
 
 static void times_round_trip(void **state)
@@ -108,7 +109,8 @@ static void times_round_trip(void **state)
 		{ "\"datetime\":\"2024-02-29T01:00:00.5+01:00\"", "\"datetime\":\"2024-02-29T00:00:00.500Z\"" },
 		{ "\"datetime\":\"1969-12-31T23:59:59.000001Z\"", "\"datetime\":\"1969-12-31T23:59:59.000001Z\"" },
 		{ "\"datetime\":\"0001-01-01T00:00:00Z\"", "\"datetime\":\"0001-01-01T00:00:00Z\"" },
-		{ "\"datetime\":\"9999-12-31T23:59:59.999999999Z\"", "\"datetime\":\"9999-12-31T23:59:59.999999999Z\"" },
+		{ "\"datetime\":\"9999-12-31T23:59:59.999999999Z\"",
+		  "\"datetime\":\"9999-12-31T23:59:59.999999999Z\"" },
 		{ "\"duration\":\"-0.5s\"", "\"duration\":\"-0.500s\"" },
 		{ "\"duration\":\"3.000000001s\"", "\"duration\":\"3.000000001s\"" },
 		{ "\"duration\":\"0s\"", "\"duration\":\"0s\"" },
@@ -119,7 +121,8 @@ static void times_round_trip(void **state)
 		assert_literal(text, wanted);
 	}
 	assert_refused("{\"scalar\":{\"primitive\":{\"datetime\":\"2026-02-29T00:00:00Z\"}}}", 0, "a time like");
-	assert_refused("{\"scalar\":{\"primitive\":{\"datetime\":\"0001-01-01T00:00:00+00:01\"}}}", 0, "between the years");
+	assert_refused("{\"scalar\":{\"primitive\":{\"datetime\":\"0001-01-01T00:00:00+00:01\"}}}", 0,
+	               "between the years");
 	assert_refused("{\"scalar\":{\"primitive\":{\"duration\":\"1\"}}}", 0, "a duration like");
 	assert_refused("{\"scalar\":{\"primitive\":{\"duration\":\"315576000001s\"}}}", 0, "a duration like");
 }
@@ -132,14 +135,14 @@ static void struct_any_map_and_wrapper(void **state)
 	assert_literal("{\"map\":{\"literals\":{\"k\":{},\"\":{\"collection\":{\"literals\":[{}]}}}}}",
 	               "{\"map\":{\"literals\":{\"k\":{},\"\":{\"collection\":{\"literals\":[{}]}}}}}");
 	auto_err struct err e = ERR_INIT;
-	Google__Rpc__Status *status = PARSE(
-		google__rpc__status, "{\"code\":5,\"details\":[{\"value\":\"AQI=\",\"@type\":\"t/x\"}]}", 0, &e);
+	Google__Rpc__Status *status =
+	        PARSE(google__rpc__status, "{\"code\":5,\"details\":[{\"value\":\"AQI=\",\"@type\":\"t/x\"}]}", 0, &e);
 	assert_non_null(status);
 	assert_int_equal(status->details[0]->value.len, 2);
 	assert_prints(&status->base, 0,
 	              "{\"code\":5,\"message\":\"\",\"details\":[{\"@type\":\"t/x\",\"value\":\"AQI=\"}]}");
 	Flyteidl__Admin__ExecutionSpec *spec =
-		PARSE(flyteidl__admin__execution_spec, "{\"interruptible\":false,\"maxParallelism\":\"7\"}", 0, &e);
+	        PARSE(flyteidl__admin__execution_spec, "{\"interruptible\":false,\"maxParallelism\":\"7\"}", 0, &e);
 	assert_non_null(spec);
 	assert_non_null(spec->interruptible);
 	assert_prints(&spec->base, PROTO_JSON_OMIT_DEFAULTS, "{\"max_parallelism\":7,\"interruptible\":false}");
@@ -150,7 +153,7 @@ static void null_means_unset(void **state)
 	(void)state;
 	auto_err struct err e = ERR_INIT;
 	Flyteidl__Admin__ExecutionSpec *spec = PARSE(
-		flyteidl__admin__execution_spec, "{\"interruptible\":null,\"tags\":null,\"launch_plan\":null}", 0, &e);
+	        flyteidl__admin__execution_spec, "{\"interruptible\":null,\"tags\":null,\"launch_plan\":null}", 0, &e);
 	assert_non_null(spec);
 	assert_null(spec->interruptible);
 	assert_prints(&spec->base, PROTO_JSON_OMIT_DEFAULTS, "{}");
@@ -162,9 +165,11 @@ static void errors_name_the_place(void **state)
 {
 	(void)state;
 	assert_refused("{\"scalar\":{\"primitve\":{}}}", 0, "at \"scalar.primitve\": unknown field");
-	assert_refused("{\"scalar\":{\"primitive\":{\"integer\":\"x\"}}}", 0, "at \"scalar.primitive.integer\": expected");
+	assert_refused("{\"scalar\":{\"primitive\":{\"integer\":\"x\"}}}", 0,
+	               "at \"scalar.primitive.integer\": expected");
 	assert_refused("{\"scalar\":{\"primitive\":{\"integer\":1.5}}}", 0, "expected a 64-bit integer");
-	assert_refused("{\"scalar\":{\"primitive\":{\"integer\":9223372036854775808}}}", 0, "expected a 64-bit integer");
+	assert_refused("{\"scalar\":{\"primitive\":{\"integer\":9223372036854775808}}}", 0,
+	               "expected a 64-bit integer");
 	assert_refused("{\"scalar\":{\"primitive\":{\"boolean\":\"true\"}}}", 0, "expected false");
 	assert_refused("{\"scalar\":{\"primitive\":{\"boolean\":true,\"integer\":1}}}", 0, "same oneof");
 	assert_refused("{\"scalar\":{},\"collection\":{}}", 0, "same oneof");
