@@ -1,8 +1,6 @@
 #!/bin/sh
 # Debian's part of the image. Installed, trimmed and listed in one step, because what a later layer removes still weighs.
 set -eu
-printf 'path-exclude=%s\n' '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/info/*' '/usr/share/locale/*' \
-	> /etc/dpkg/dpkg.cfg.d/sandbox
 mkdir -p /etc/postgresql-common
 echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
 export DEBIAN_FRONTEND=noninteractive

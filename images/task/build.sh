@@ -3,7 +3,6 @@
 # flytekit. arguments: PYTHON_MINOR FLYTEKIT_VERSION
 set -eu
 python=$1 flytekit=$2
-printf 'path-exclude=%s\n' '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/info/*' '/usr/share/locale/*' > /etc/dpkg/dpkg.cfg.d/sandbox
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends python3 python3-pip ca-certificates >/dev/null
@@ -16,9 +15,18 @@ export PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_
 [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE
 pip3 install --quiet --upgrade pip setuptools
 hash -r
-python3 -m pip install --quiet "flytekit==$flytekit" kubernetes
-# (`kubernetes` is in flytekit's own image too: pod templates are written with it.) Tests of libraries are never imported. Everything else stays, the compiled files above all: without them each task would
-# compile flytekit anew.
+# A connection that stalls is given up soon and tried again, instead of holding the build for pip's patience times its retries.
+export PIP_DEFAULT_TIMEOUT=20 PIP_RETRIES=5
+if grep -qx "flytekit==$flytekit" "$(dirname "$0")/constraints.txt"; then
+	export PIP_CONSTRAINT="$(dirname "$0")/constraints.txt"
+fi
+# One after the other: asked for both at once, pip's resolver goes back through every release of one for the other.
+python3 -m pip install --quiet "flytekit==$flytekit"
+python3 -m pip install --quiet kubernetes
+# (It is in flytekit's own image too: pod templates are written with it.)
+#
+# Tests of libraries are never imported. Everything else stays, the compiled files above all: without them each task would compile
+# flytekit anew.
 find /usr/local/lib -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +
 apt-get purge -y -qq python3-pip python3-wheel >/dev/null 2>&1 || true
 apt-get autoremove -y -qq >/dev/null
