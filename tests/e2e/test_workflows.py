@@ -37,12 +37,12 @@ def test_independent_nodes_run_beside_each_other(execute):
     assert n1.started_at < n2.started_at + n2.duration and n2.started_at < n1.started_at + n1.duration
 
 
-def test_a_file_through_the_object_store(execute):
+def test_a_file_through_the_object_store(remote, execute):
     execution = execute("through_file", text="sandbox")
     assert execution.outputs["o0"] == "xobdnas"
     file = execution.outputs["o1"]
     assert file.remote_source.startswith("s3://my-s3-bucket/data/")
-    with open(file, encoding="utf-8") as source:
+    with remote.remote_context(), open(file, encoding="utf-8") as source:
         assert source.read() == "sandbox"
 
 
