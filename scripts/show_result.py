@@ -11,7 +11,7 @@ from flytekit.remote import FlyteRemote
 
 with open(sys.argv[1], encoding="utf-8") as source:
     project, domain, name = re.search(r"projects/(.+?)/domains/(.+?)/executions/(\w+)", source.read().replace("\n", "")).groups()
-execution = FlyteRemote(Config.auto(), project, domain).fetch_execution(name=name)
-execution.sync()
+remote = FlyteRemote(Config.auto(), project, domain)
+execution = remote.sync_execution(remote.fetch_execution(name=name))
 for output, value in execution.outputs.items():
     print(f"  {output} = {value!r}")
