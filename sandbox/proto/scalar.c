@@ -65,7 +65,7 @@ static bool read_double(const char *text, double *ret_value)
 	static const struct {
 		const char *text;
 		double value;
-	} names[] = { { "NaN", NAN }, { "Infinity", INFINITY }, { "-Infinity", -INFINITY } };
+	} names[] = { { "NaN", (double)NAN }, { "Infinity", (double)INFINITY }, { "-Infinity", -(double)INFINITY } };
 	for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
 		if (text_equal(text, names[i].text)) {
 			*ret_value = names[i].value;

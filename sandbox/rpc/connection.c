@@ -59,6 +59,12 @@ void rpc_connection_input(struct rpc_connection *c, const uint8_t *bytes, size_t
 		c->broken = true;
 }
 
+void rpc_connection_end_of_input(struct rpc_connection *c)
+{
+	if (!c->protocol || c->protocol->end_of_input(c->state) < 0)
+		c->broken = true;
+}
+
 void rpc_connection_output(struct rpc_connection *c, struct buf *out)
 {
 	if (c->protocol && c->protocol->output(c->state, out) < 0)

@@ -18,6 +18,8 @@ struct rpc_protocol {
 	int (*input)(void *state, const uint8_t *bytes, size_t length);
 	/* Appends pending output to `out` while there is room for a piece of it. -1: broken. */
 	int (*output)(void *state, struct buf *out);
+	/* The client will send nothing more. -1: then there is nothing more to do for it. */
+	int (*end_of_input)(void *state);
 	bool (*wants_input)(void *state);
 	/* Nothing more will be sent or done: close once the output is out. */
 	bool (*is_over)(void *state);
@@ -54,6 +56,8 @@ void rpc_connection_init(struct rpc_connection *c, struct rpc_router *router, co
 /* Abandons what is under way. */
 void rpc_connection_release(struct rpc_connection *c);
 void rpc_connection_input(struct rpc_connection *c, const uint8_t *bytes, size_t length);
+/* The client has ended its direction; what it asked for may still be answered. */
+void rpc_connection_end_of_input(struct rpc_connection *c);
 /* Appends up to about RPC_OUTPUT_PIECE of pending output to `out` (whose maximum must be at least twice that). */
 void rpc_connection_output(struct rpc_connection *c, struct buf *out);
 bool rpc_connection_wants_input(const struct rpc_connection *c);

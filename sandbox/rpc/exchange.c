@@ -28,10 +28,10 @@ struct rpc_exchange *rpc_exchange_new(struct rpc_router *router, const char *pee
 
 static void head_release(struct rpc_head *head)
 {
-	char **fields[] = { &head->method,       &head->path,          &head->query,
-		            &head->authority,    &head->content_type,  &head->content_encoding,
-		            &head->accept,       &head->grpc_encoding, &head->grpc_timeout,
-		            &head->if_none_match };
+	char **fields[] = { &head->method,        &head->path,          &head->query,
+		            &head->authority,     &head->content_type,  &head->content_encoding,
+		            &head->accept,        &head->grpc_encoding, &head->grpc_timeout,
+		            &head->if_none_match, &head->sec_fetch_site };
 	for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
 		free(*fields[i]);
 		*fields[i] = NULL;
@@ -89,6 +89,7 @@ void rpc_exchange_set_header(struct rpc_exchange *x, const char *name, size_t na
 		{ "grpc-encoding", &x->head.grpc_encoding },
 		{ "grpc-timeout", &x->head.grpc_timeout },
 		{ "if-none-match", &x->head.if_none_match },
+		{ "sec-fetch-site", &x->head.sec_fetch_site },
 	};
 	if (name_length == 5 && memcmp(name, ":path", 5) == 0) {
 		rpc_exchange_set_target(x, value, value_length);

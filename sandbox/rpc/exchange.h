@@ -54,6 +54,7 @@ struct rpc_head {
 	char *grpc_encoding;
 	char *grpc_timeout;
 	char *if_none_match;
+	char *sec_fetch_site;
 };
 
 struct rpc_exchange {

@@ -228,12 +228,14 @@ void grpc_encode_details(enum grpc_code code, const char *message, const Protobu
 	auto_free char *type = xasprintf("%s%s", ANY_PREFIX, detail->descriptor->name);
 	auto_free uint8_t *packed = xmalloc(detail_size + 1);
 	protobuf_c_message_pack(detail, packed);
-	Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
+	Google__Protobuf__Any any;
+	google__protobuf__any__init(&any);
 	any.type_url = type;
 	any.value = (ProtobufCBinaryData){ .data = packed, .len = detail_size };
 	Google__Protobuf__Any *anys[] = { &any };
 	char empty[] = "";
-	Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
+	Google__Rpc__Status status;
+	google__rpc__status__init(&status);
 	status.code = (int32_t)code;
 	status.message = text.data ? text.data : empty;
 	status.n_details = 1;

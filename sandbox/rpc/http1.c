@@ -320,6 +320,13 @@ static int h1_input(void *state, const uint8_t *bytes, size_t length)
 	return buf_add(&session->pending, bytes, length);
 }
 
+static int h1_end_of_input(void *state)
+{
+	struct h1_session *session = state;
+	/* What was pipelined behind the current request is answered, too; half a request is not. */
+	return session->phase <= H1_BODY ? -1 : 0;
+}
+
 /* The response is out. On to the next request, or the end. */
 static int next_request(struct h1_session *session)
 {
@@ -409,6 +416,7 @@ const struct rpc_protocol rpc_http1_protocol = {
 	.open = h1_open,
 	.close = h1_close,
 	.input = h1_input,
+	.end_of_input = h1_end_of_input,
 	.output = h1_output,
 	.wants_input = h1_wants_input,
 	.is_over = h1_is_over,

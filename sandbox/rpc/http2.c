@@ -495,6 +495,13 @@ static int h2_input(void *state, const uint8_t *bytes, size_t length)
 	return consumed == (ssize_t)length ? 0 : -1;
 }
 
+/* A client that is gone for half is gone: HTTP/2 needs both directions. */
+static int h2_end_of_input(void *state)
+{
+	(void)state;
+	return -1;
+}
+
 static int h2_output(void *state, struct buf *out)
 {
 	struct h2_session *session = state;
@@ -586,6 +593,7 @@ const struct rpc_protocol rpc_http2_protocol = {
 	.open = h2_open,
 	.close = h2_close,
 	.input = h2_input,
+	.end_of_input = h2_end_of_input,
 	.output = h2_output,
 	.wants_input = h2_wants_input,
 	.is_over = h2_is_over,

@@ -190,6 +190,15 @@ static void begin_gateway(struct rpc_router *router, struct rpc_exchange *x, boo
 		answer_error(x, false, GRPC_NOT_FOUND, "no such path");
 		return;
 	}
+	/*
+	 * Nothing here asks for a password, so a page from elsewhere must not make its visitor's browser change things.
+	 * Browsers name the relation in this header (Fetch Metadata); other clients do not send it.
+	 */
+	if (text_equal(x->head.sec_fetch_site, "cross-site") && !text_equal(x->head.method, "GET")) {
+		answer_error(x, false, GRPC_PERMISSION_DENIED,
+		             "requests of other sites' pages may not change anything");
+		return;
+	}
 	const struct rpc_route *route = gateway_match_route(x->match);
 	if (!route->method) {
 		auto_free char *message = xasprintf("unknown method %s", route->path);

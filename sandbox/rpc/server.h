@@ -66,7 +66,8 @@ void rpc_server_set_serving(struct rpc_server *server, bool serving);
 /*
  * Graceful end: no new connections, GOAWAY on the open ones, calls under way are finished, then everything is freed and
  * 0 returned. At `deadline_ms` (monotonic) what is left is cut off; handlers that run even then cannot be ended: -1
- * with ERR_TIMEOUT, and the server's memory stays, because they still use it. Not from a handler.
+ * with ERR_TIMEOUT, and the server's memory stays, because they still use it; calling again goes on waiting. Not from a
+ * handler.
  */
 int rpc_server_stop(struct rpc_server *server, int64_t deadline_ms, struct err *e);
 

@@ -13,8 +13,8 @@ struct rpc_socket {
 	uv_shutdown_t shutdown;
 	struct rpc_sockets *sockets;
 	struct rpc_connection connection;
-	struct buf out; /* being written */
-	bool writing, reading, lingering, closing;
+	struct buf out;                                   /* being written */
+	bool writing, reading, ended, lingering, closing; /* `ended`: the client's direction */
 	int64_t write_deadline_ms, linger_deadline_ms;
 	unsigned open_handles;
 	struct rpc_socket *previous, *next;
@@ -83,9 +83,14 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
 	struct rpc_socket *s = stream->data;
-	if (count < 0) {
+	bool ended = count == UV_EOF && !s->lingering;
+	if (count < 0 && !ended) {
 		close_socket(s);
 		return;
+	}
+	if (ended) {
+		s->ended = true;
+		rpc_connection_end_of_input(&s->connection);
 	}
 	if (!s->lingering && count > 0)
 		rpc_connection_input(&s->connection, (const uint8_t *)buffer->base, (size_t)count);
@@ -94,7 +99,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 
 static void set_reading(struct rpc_socket *s)
 {
-	bool wanted = s->lingering || rpc_connection_wants_input(&s->connection);
+	bool wanted = s->lingering || (!s->ended && rpc_connection_wants_input(&s->connection));
 	if (wanted == s->reading)
 		return;
 	s->reading = wanted;
@@ -153,8 +158,12 @@ static void flush(struct rpc_socket *s)
 		rpc_connection_output(&s->connection, &s->out);
 		if (s->out.length)
 			start_write(s);
+		else if (rpc_connection_is_over(&s->connection) && s->ended)
+			close_socket(s);
 		else if (rpc_connection_is_over(&s->connection))
 			begin_linger(s);
+		else if (s->ended && rpc_connection_wants_input(&s->connection))
+			close_socket(s); /* everything asked for is answered */
 	}
 	if (!s->closing)
 		set_reading(s);

@@ -109,7 +109,8 @@ static void details_carry_the_status(void **state)
 {
 	(void)state;
 	auto_arena struct arena arena = ARENA_INIT((size_t)1024 * 1024);
-	Google__Rpc__Status detail = GOOGLE__RPC__STATUS__INIT;
+	Google__Rpc__Status detail;
+	google__rpc__status__init(&detail);
 	detail.code = 77;
 	auto_buf struct buf out = BUF_INIT(GRPC_STATUS_MAXIMUM);
 	grpc_encode_details(GRPC_NOT_FOUND, "gone é", &detail.base, 4096, &out);
@@ -129,7 +130,8 @@ static void details_fit_or_are_left_out(void **state)
 	auto_arena struct arena arena = ARENA_INIT((size_t)1024 * 1024);
 	char *text = arena_alloc(&arena, 20001);
 	memset(text, 'x', 20000);
-	Google__Rpc__Status detail = GOOGLE__RPC__STATUS__INIT;
+	Google__Rpc__Status detail;
+	google__rpc__status__init(&detail);
 	auto_buf struct buf out = BUF_INIT(GRPC_STATUS_MAXIMUM);
 	/* A long message is shortened around the detail … */
 	grpc_encode_details(GRPC_INTERNAL, text, &detail.base, 4096, &out);

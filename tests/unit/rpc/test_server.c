@@ -539,6 +539,9 @@ static void a_taken_port_is_named(void **state)
 
 /* --- HTTP/1.1 --- */
 
+/* Whether `exchange` ends its direction after the request. */
+static bool half_close;
+
 /* Sends and reads until the server closes; in the arena. */
 static const char *exchange(struct fixture *f, const char *request, size_t length)
 {
@@ -547,6 +550,8 @@ static const char *exchange(struct fixture *f, const char *request, size_t lengt
 	auto_buf struct buf answer = BUF_INIT((size_t)4 * 1024 * 1024);
 	assert_true(fd >= 0);
 	assert_int_equal(file_write_all(fd, request, length, &e), 0);
+	if (half_close)
+		assert_int_equal(shutdown(fd, SHUT_WR), 0);
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		char room[4096];
@@ -637,6 +642,15 @@ static void rest_maps_errors(void **state)
 	              "needs HTTP/2");
 }
 
+static void pages_of_other_sites_change_nothing(void **state)
+{
+	struct fixture *f = *state;
+	assert_answer(request(f, "POST /api/v1/executions", "Sec-Fetch-Site: cross-site\r\n", "{}"), "403",
+	              "\"code\":7");
+	assert_answer(request(f, "POST /api/v1/executions", "Sec-Fetch-Site: same-origin\r\n", "{}"), "200", "");
+	assert_answer(request(f, "GET /api/v1/tasks/p/d/n/v", "Sec-Fetch-Site: cross-site\r\n", ""), "200", "");
+}
+
 static void fixed_paths(void **state)
 {
 	struct fixture *f = *state;
@@ -704,6 +718,18 @@ static void http1_is_kept_in_bounds(void **state)
 		assert_answer(exchange(f, bad[i], strlen(bad[i])), "400", "\"code\":3");
 }
 
+static void a_client_may_end_its_direction_first(void **state)
+{
+	struct fixture *f = *state;
+	half_close = true;
+	static const char text[] =
+	        "GET /api/v1/tasks/p/d/one/v HTTP/1.1\r\n\r\nGET /api/v1/tasks/p/d/two/v HTTP/1.1\r\n\r\nGET /ha";
+	const char *answer = exchange(f, text, sizeof(text) - 1);
+	half_close = false;
+	assert_non_null(strstr(answer, "\"one\""));
+	assert_non_null(strstr(answer, "\"two\""));
+}
+
 static void pipelined_requests_are_answered_in_order(void **state)
 {
 	struct fixture *f = *state;
@@ -737,10 +763,12 @@ int main(void)
 		TEST(rest_reads_paths_and_queries),
 		TEST(rest_reads_bodies),
 		TEST(rest_maps_errors),
+		TEST(pages_of_other_sites_change_nothing),
 		TEST(fixed_paths),
 		TEST(console_files),
 		TEST(console_files_stay_in_their_directory),
 		TEST(http1_is_kept_in_bounds),
+		TEST(a_client_may_end_its_direction_first),
 		TEST(pipelined_requests_are_answered_in_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
