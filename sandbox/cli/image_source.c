@@ -157,23 +157,41 @@ static char *name_without_tag(const char *image)
 	return colon ? xstrndup(image, (size_t)(colon - image)) : xstrdup(image);
 }
 
+/* Runs the script with its stdout on our stderr: it talks to the person. Ours alone are the ignored SIGPIPE and all
+ * other descriptors, which a shell would trip over. */
+static int spawn_build(const char *script, const char *name, pid_t *ret_pid, struct err *e)
+{
+	char tag_option[] = "--tag";
+	auto_free char *program = xstrdup(script);
+	auto_free char *tag = xstrdup(name);
+	char *arguments[] = { program, tag_option, tag, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t defaults;
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigdefault(&attributes, &defaults);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+	posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+	int problem = posix_spawn(ret_pid, script, &actions, &attributes, arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return problem ? err_set_errno(e, problem, "image-build", "cannot run '%s'", script) : 0;
+}
+
 static int build(struct cli *cli, const struct image_wish *wish, char **ret_id, struct err *e)
 {
 	auto_free char *script = xasprintf("%s/scripts/build-image", wish->source);
 	auto_free char *name = name_without_tag(wish->image);
-	char tag_option[] = "--tag";
-	char *arguments[] = { script, tag_option, name, NULL };
-	posix_spawn_file_actions_t actions;
 	pid_t pid;
 	cli_say(cli, "building the image '%s' from '%s'; the first build takes many minutes", wish->image,
 	        wish->source);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-	int problem = posix_spawn(&pid, script, &actions, NULL, arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (problem)
-		return err_set_errno(e, problem, "image-build", "cannot run '%s'", script);
+	if (spawn_build(script, name, &pid, e) < 0)
+		return -1;
 	int code = wait_for_build(pid, e);
 	if (code < 0)
 		return -1;

@@ -157,13 +157,8 @@ static int edit_list(struct editor *editor, const char *key, const json_t *wante
 	size_t end;
 	const yaml_node_pair_t *pair = find_pair(editor, editor->root, key, &end);
 	json_t *entry = wanted_entry(wanted, key, name);
-	if (!pair && !entry)
+	if (!pair)
 		return 0;
-	if (!pair) {
-		auto_free char *text = print_entry(entry, 0);
-		add_edit(editor, editor->line_count, editor->line_count, xasprintf("%s:\n%s", key, text ? text : ""));
-		return 0;
-	}
 	const yaml_node_t *list = node(editor, pair->value);
 	size_t key_line = node(editor, pair->key)->start_mark.line;
 	bool sequence = list->type == YAML_SEQUENCE_NODE;
@@ -187,6 +182,17 @@ static int edit_list(struct editor *editor, const char *key, const json_t *wante
 	else if (item.found)
 		add_edit(editor, item.first, item.last, xstrdup(""));
 	return 0;
+}
+
+/* A list that the file does not have comes at its end. */
+static void add_missing_list(struct editor *editor, const char *key, const json_t *wanted, const char *name)
+{
+	size_t end;
+	json_t *entry = wanted_entry(wanted, key, name);
+	if (!entry || find_pair(editor, editor->root, key, &end))
+		return;
+	auto_free char *text = print_entry(entry, 0);
+	add_edit(editor, editor->line_count, editor->line_count, xasprintf("%s:\n%s", key, text ? text : ""));
 }
 
 static void edit_current(struct editor *editor, const json_t *wanted)
@@ -241,6 +247,9 @@ static char *edit(struct editor *editor, const json_t *wanted, const char *name)
 		if (edit_list(editor, kubeconfig_lists[i], wanted, name) < 0)
 			return NULL;
 	}
+	/* After the others: what is added to the file's last list stands on the same line. */
+	for (size_t i = 0; i < KUBECONFIG_LIST_COUNT; i++)
+		add_missing_list(editor, kubeconfig_lists[i], wanted, name);
 	edit_current(editor, wanted);
 	return apply(editor);
 }

@@ -95,15 +95,19 @@ static bool parse_version(const char *text, unsigned *ret_minor)
 	return true;
 }
 
-/* What a failed connection means to somebody who wants an engine. */
+/* What a failed connection means to somebody who wants an engine. Errors of callbacks pass unchanged. */
 static int explain_connection(const struct docker_client *client, struct err *e)
 {
 	const struct docker_endpoint *endpoint = client->endpoint;
-	if (!e || (e->kind != ERR_UNAVAILABLE && e->kind != ERR_PERMISSION))
+	bool refused = e && text_equal(e->id, "connect-failed");
+	bool forbidden = e && text_equal(e->id, "connect-permission");
+	if (e && text_equal(e->id, "connection-failed"))
+		return err_wrap(e, "the connection to the Docker engine at %s broke", endpoint->address);
+	if (!refused && !forbidden)
 		return -1;
 	auto_err struct err cause = ERR_INIT;
 	err_move(&cause, e);
-	if (cause.kind == ERR_PERMISSION) {
+	if (forbidden) {
 		err_set(e, ERR_PERMISSION, "docker-permission",
 		        "no permission to use the Docker engine at %s (chosen by %s)", endpoint->address,
 		        endpoint->source);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,13 +66,14 @@ static int read_all(int fd, struct buf *out, struct err *e)
 	}
 }
 
-/* Runs `program get` with `input` on its stdin; its stdout comes back in `answer`. Returns its exit code or -1. */
+/* Runs `program get` with `input` on its stdin; its stdout comes back in `answer`. Returns its exit code or -1. The
+ * stdin is a socket, so that a program that does not read it cannot kill us with SIGPIPE. */
 static int run_helper(const char *program, const char *input, struct buf *answer, struct err *e)
 {
 	int to[2];
 	int from[2];
-	if (pipe2(to, O_CLOEXEC) < 0)
-		return err_set_errno(e, errno, NULL, "cannot make a pipe");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to) < 0)
+		return err_set_errno(e, errno, NULL, "cannot make a socket pair");
 	auto_fd int to_read = to[0];
 	auto_fd int to_write = to[1];
 	if (pipe2(from, O_CLOEXEC) < 0)
@@ -92,11 +94,10 @@ static int run_helper(const char *program, const char *input, struct buf *answer
 		return err_set_errno(e, problem, "credential-helper", "cannot run '%s'", program);
 	close(steal_fd(&to_read));
 	close(steal_fd(&from_write));
-	/* A registry's name fits into the pipe: no deadlock between the two directions. */
-	int outcome = file_write_all(to_write, input, strlen(input), e);
+	/* A registry's name fits into the socket's buffer: no deadlock between the two directions. */
+	(void)send(to_write, input, strlen(input), MSG_NOSIGNAL);
 	close(steal_fd(&to_write));
-	if (outcome == 0)
-		outcome = read_all(from_read, answer, e);
+	int outcome = read_all(from_read, answer, e);
 	int status = 0;
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

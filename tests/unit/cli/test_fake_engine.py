@@ -1,0 +1,865 @@
+"""The launcher, as a program, against the fake engine: life cycle, what the engine may answer, what goes wrong, interrupts."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from fake_engine import READY, STARTING, Exec, FakeEngine, lines, service
+
+BINARY = os.environ.get("SANDBOX_BINARY", "sandbox")
+FREE_PORTS = ("--ports", "auto")
+
+
+class Case(unittest.TestCase):
+    engine_options = {}
+
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="sandbox-test-")
+        self.home = pathlib.Path(self.directory, "home")
+        self.home.mkdir()
+        self.engine = FakeEngine(self.directory, **self.engine_options)
+        self.environment = {
+            key: value for key, value in os.environ.items() if not key.startswith(("DOCKER_", "SANDBOX_", "KUBECONFIG")) or key == "SANDBOX_BINARY"
+        }
+        self.environment.update(HOME=str(self.home), DOCKER_HOST=f"unix://{self.engine.path}", NO_COLOR="1", SANDBOX_MIN_DISK="0", SANDBOX_SOURCE="/nonexistent")
+
+    def tearDown(self):
+        self.engine.close()
+        shutil.rmtree(self.directory)
+
+    def run_sandbox(self, *arguments, code=0, timeout=60, **options):
+        done = subprocess.run([BINARY, *arguments], env=self.environment, capture_output=True, text=True, timeout=timeout, **options)
+        self.assertEqual(done.returncode, code, f"sandbox {' '.join(arguments)}\nstdout: {done.stdout}\nstderr: {done.stderr}")
+        return done
+
+    def assert_error(self, done, identifier, *texts):
+        self.assertIn(f"error[{identifier}]:", done.stderr)
+        for text in texts:
+            self.assertIn(text, done.stderr)
+
+    def assert_nothing_left(self):
+        self.assertEqual((list(self.engine.containers), list(self.engine.volumes)), ([], []))
+
+    def interrupt(self, *arguments, number=signal.SIGINT, wait_for=None):
+        """Runs the launcher until the engine sees what is waited for, then sends the signal."""
+        process = subprocess.Popen([BINARY, *arguments], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 30
+        while not (wait_for() if wait_for else self.engine.waiting.is_set()):
+            self.assertLess(time.monotonic(), deadline, "the launcher did not get there")
+            self.assertIsNone(process.poll(), "the launcher ended by itself")
+            time.sleep(0.01)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=30)
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+
+class CommandLine(Case):
+    def test_version_needs_no_engine(self):
+        self.environment["DOCKER_HOST"] = "unix:///nonexistent"
+        self.assertRegex(self.run_sandbox("version").stdout, r"^sandbox \d+\.\d+")
+        self.assertRegex(self.run_sandbox("--version").stdout, r"^sandbox \d+\.\d+")
+        self.assertIn("version", json.loads(self.run_sandbox("version", "-o", "json").stdout))
+        self.assertEqual(self.engine.requests, [])
+
+    def test_version_all(self):
+        self.engine.add_container()
+        document = json.loads(self.run_sandbox("version", "--all", "-o", "json").stdout)
+        self.assertEqual(document["engine"]["api"], "1.41")
+        self.assertEqual(document["image"], "flyte-sandbox:0.1.0")
+
+    def test_suggestions(self):
+        cases = [
+            (["strat"], "unknown-verb", "did you mean 'start'"),
+            (["teardown"], "unknown-verb", "did you mean 'delete'"),
+            (["start", "--imag", "x"], "unknown-option", "--image"),
+            (["--outptu", "json", "status"], "unknown-option", "--output"),
+            (["-o", "jsn", "status"], "bad-value", "did you mean 'json'"),
+            (["exec"], "missing-argument", "sandbox help exec"),
+            (["stop", "now"], "extra-argument", "'now'"),
+            (["start", "--port", "grpc=1"], "bad-value", "http, kubernetes, postgres and s3"),
+            (["start", "--env", "novalue"], "bad-value", "K=V"),
+            (["--name", "a/b", "status"], "bad-name", ""),
+            (["build", "."], "missing-option", "--tag"),
+            (["build", ".", "--tag", "No Name"], "bad-image-name", ""),
+            (["help", "nothing"], "unknown-verb", ""),
+            (["logs", "--tail", "few"], "bad-value", ""),
+        ]
+        for arguments, identifier, text in cases:
+            with self.subTest(arguments=arguments):
+                self.assert_error(self.run_sandbox(*arguments, code=2), identifier, text)
+
+    def test_help(self):
+        self.assertIn("start", self.run_sandbox("help").stdout)
+        self.assertIn("usage", self.run_sandbox(code=2).stderr)
+        self.assertIn("--image-file FILE", self.run_sandbox("help", "start").stdout)
+        self.assertEqual(self.run_sandbox("start", "--help").stdout, self.run_sandbox("help", "start").stdout)
+        self.assertTrue(self.run_sandbox("help", "--man").stdout.startswith(".TH SANDBOX 1"))
+
+    def test_guide_is_current(self):
+        guide = pathlib.Path(__file__).parents[3] / "docs" / "guide" / "cli.md"
+        self.assertEqual(guide.read_text(encoding="utf-8"), self.run_sandbox("help", "--markdown").stdout, "make it anew: sandbox help --markdown")
+
+
+class Finding(Case):
+    def test_no_engine(self):
+        self.environment["DOCKER_HOST"] = f"unix://{self.directory}/absent.sock"
+        self.assert_error(self.run_sandbox("status", code=8), "docker-not-running", "absent.sock", "DOCKER_HOST", "hint: start it")
+
+    def test_socket_without_listener(self):
+        path = f"{self.directory}/dead.sock"
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(path)
+        self.environment["DOCKER_HOST"] = f"unix://{path}"
+        self.assert_error(self.run_sandbox("start", code=8), "docker-not-running")
+
+    def test_no_permission(self):
+        os.chmod(self.engine.path, 0)
+        options = {}
+        if os.geteuid() == 0:
+            if not self.others_may_run_it():
+                self.skipTest("the launcher is where other users cannot run it")
+            os.chmod(self.directory, 0o755)
+            options = {"user": 65534, "group": 65534, "extra_groups": []}
+        self.assert_error(self.run_sandbox("status", code=7, **options), "docker-permission", "usermod -aG docker")
+
+    def others_may_run_it(self):
+        return all(path.stat().st_mode & stat.S_IXOTH for path in [pathlib.Path(BINARY), *pathlib.Path(BINARY).parents])
+
+    def test_ssh(self):
+        self.environment["DOCKER_HOST"] = "ssh://me@host"
+        self.assert_error(self.run_sandbox("status", code=11), "docker-transport", "ssh -nNT -L")
+
+    def test_context(self):
+        del self.environment["DOCKER_HOST"]
+        meta = self.home / ".docker/contexts/meta/0123"
+        meta.mkdir(parents=True)
+        (meta / "meta.json").write_text(json.dumps({"Name": "lab", "Endpoints": {"docker": {"Host": f"unix://{self.engine.path}"}}}))
+        (self.home / ".docker/config.json").write_text('{"currentContext": "lab"}')
+        self.run_sandbox("status", code=3)
+        self.assertTrue(self.engine.asked("GET", "/containers/flyte-sandbox/json"))
+
+    def test_tcp(self):
+        """The same engine behind a TCP port; nothing of this machine (disk, ports) is looked at then."""
+        server = socket.create_server(("127.0.0.1", 0))
+        def pump(source, target):
+            try:
+                while data := source.recv(65536):
+                    target.sendall(data)
+            except OSError:
+                pass
+            finally:
+                for end in (source, target):
+                    try:
+                        end.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        pass
+
+        def serve():
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                upstream = socket.socket(socket.AF_UNIX)
+                upstream.connect(self.engine.path)
+                self.addCleanup(client.close)
+                self.addCleanup(upstream.close)
+                threading.Thread(target=pump, args=(client, upstream), daemon=True).start()
+                threading.Thread(target=pump, args=(upstream, client), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        self.environment["DOCKER_HOST"] = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        document = json.loads(self.run_sandbox("start", "-o", "json").stdout)
+        self.assertEqual(document["endpoints"]["console"], "http://127.0.0.1:30080/console")
+        server.close()
+
+
+class Versions(Case):
+    def version_used(self):
+        return {request[5] for request in self.engine.requests if request[5]}
+
+    def test_newest_common(self):
+        for engine, expected in (("1.41", 41), ("1.47", 47), ("1.52", 52), ("1.99", 52)):
+            with self.subTest(engine=engine):
+                self.engine.requests.clear()
+                self.engine.api = self.engine.ping_version = engine
+                self.run_sandbox("status", code=3)
+                self.assertEqual(self.version_used(), {expected})
+
+    def test_too_old(self):
+        self.engine.api = "1.40"
+        self.assert_error(self.run_sandbox("status", code=11), "docker-version", "1.40", "update Docker")
+
+    def test_too_new(self):
+        self.engine.api, self.engine.minimum = "1.70", "1.60"
+        self.assert_error(self.run_sandbox("status", code=11), "docker-version", "1.60 to 1.70")
+
+    def test_engine_replaced_meanwhile(self):
+        """The ping told 1.47, then the engine speaks 1.44 only: asked once more, then it works."""
+        fired = []
+
+        def older(handler):
+            if not fired:
+                fired.append(True)
+                return handler.fail(400, "client version 1.47 is too new. Maximum supported API version is 1.44")
+            return handler.container_inspect("flyte-sandbox")
+
+        self.engine.api = "1.47"
+        self.engine.faults["GET /containers/flyte-sandbox/json"] = older
+        self.run_sandbox("status", code=3)
+        self.assertEqual(len(self.engine.asked("GET", "^/version$")), 1)
+
+    def test_no_version_in_ping(self):
+        self.engine.ping_version = None
+        self.run_sandbox("status", code=3)
+        self.assertEqual(self.version_used(), {41})
+
+    def test_fixed_version(self):
+        self.engine.api = "1.47"
+        self.environment["DOCKER_API_VERSION"] = "1.43"
+        self.run_sandbox("status", code=3)
+        self.assertEqual(self.version_used(), {43})
+        self.environment["DOCKER_API_VERSION"] = "1.30"
+        self.assert_error(self.run_sandbox("status", code=12), "docker-version")
+
+    def test_no_engine_behind_the_socket(self):
+        self.engine.ping_version = None
+        self.engine.faults["GET ^/version$"] = lambda handler: handler.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>") and None
+        self.assert_error(self.run_sandbox("status", code=12), "malformed-json")
+
+
+class Start(Case):
+    def test_from_nothing(self):
+        for seed in range(4):
+            with self.subTest(seed=seed):
+                self.engine.random.seed(seed)
+                done = self.run_sandbox("start", *FREE_PORTS)
+                rows = [line.split() for line in done.stdout.splitlines()]
+                self.assertEqual(rows[0], ["SERVICE", "STATUS", "NAMESPACE", "ENDPOINT"])
+                self.assertEqual([row[:3] for row in rows[1:4]], [["postgres", "ready", "flyte"], ["kubernetes", "ready", "kube-system"], ["controlplane", "ready", "flyte"]])
+                self.assertIn("/console", done.stdout)
+                self.assertIn("export FLYTECTL_CONFIG=$HOME/.flyte/config-sandbox.yaml", done.stdout)
+                self.assertNotIn("containerd", done.stdout)
+                self.assertEqual(self.engine.running(), ["flyte-sandbox"])
+                self.run_sandbox("delete", "--volume")
+                self.assert_nothing_left()
+
+    def test_json_is_all_of_stdout(self):
+        document = json.loads(self.run_sandbox("start", *FREE_PORTS, "-o", "json").stdout)
+        self.assertEqual((document["schemaVersion"], document["name"], document["state"], document["ready"]), (1, "flyte-sandbox", "running", True))
+        self.assertEqual({service["name"] for service in document["services"]}, {"postgres", "kubernetes", "controlplane"})
+        self.assertEqual(set(document["endpoints"]), {"console", "grpc", "kubernetes", "s3", "postgres"})
+        self.assertEqual(document["timings"]["kubernetes"], 2700)
+
+    def test_twice(self):
+        self.run_sandbox("start", *FREE_PORTS)
+        done = self.run_sandbox("start")
+        self.assertIn("is running", done.stderr)
+        self.assertIn("controlplane", done.stdout)
+        self.assertEqual(len(self.engine.asked("POST", "/containers/create")), 1)
+
+    def test_specification(self):
+        self.run_sandbox("start", *FREE_PORTS, "--port", "http=31999", "--env", "A=b", "--memory", "2048")
+        body = json.loads(self.engine.asked("POST", "/containers/create")[0][3])
+        host = body["HostConfig"]
+        self.assertNotIn("Privileged", host)
+        self.assertEqual(host["PortBindings"]["30080/tcp"], [{"HostIp": "127.0.0.1", "HostPort": "31999"}])
+        self.assertEqual(host["Memory"], 2048 << 20)
+        self.assertIn("A=b", body["Env"])
+        self.assertEqual(host["RestartPolicy"], {"Name": "no"})
+        # Only what has become ready shall come back by itself.
+        self.assertEqual(self.engine.find("flyte-sandbox")["HostConfig"]["RestartPolicy"], {"Name": "on-failure", "MaximumRetryCount": 1})
+
+    def test_stop_and_start_keep_container_and_ports(self):
+        self.run_sandbox("start", *FREE_PORTS)
+        before = self.engine.find("flyte-sandbox")["HostConfig"]["PortBindings"]
+        self.run_sandbox("stop")
+        self.assertEqual(self.engine.running(), [])
+        self.run_sandbox("stop")
+        self.run_sandbox("start", *FREE_PORTS)
+        self.assertEqual(self.engine.find("flyte-sandbox")["HostConfig"]["PortBindings"], before)
+        self.assertEqual(len(self.engine.asked("POST", "/containers/create")), 1)
+
+    def test_new_image_makes_the_container_anew(self):
+        self.run_sandbox("start", *FREE_PORTS)
+        self.run_sandbox("stop")
+        self.engine.images["flyte-sandbox:0.1.0"] = "sha256:new"
+        self.run_sandbox("start", *FREE_PORTS)
+        self.assertEqual(len(self.engine.asked("POST", "/containers/create")), 2)
+        self.assertEqual(self.engine.asked("DELETE", "/volumes/"), [])
+
+    def test_paused(self):
+        self.engine.add_container(status="paused")
+        self.run_sandbox("start")
+        self.assertEqual(self.engine.running(), ["flyte-sandbox"])
+
+    def test_instances(self):
+        self.run_sandbox("start", "--name", "ci1")
+        self.run_sandbox("start", "--name", "ci2")
+        self.assertEqual(sorted(self.engine.running()), ["flyte-sandbox-ci1", "flyte-sandbox-ci2"])
+        bindings = [json.dumps(self.engine.find(name)["HostConfig"]["PortBindings"], sort_keys=True) for name in self.engine.running()]
+        self.assertNotEqual(*bindings)
+        self.assertTrue((self.home / ".flyte/config-sandbox-ci1.yaml").exists())
+
+    def test_slow_readiness_is_followed(self):
+        events = [service("postgres", "starting", 5432), *STARTING[:2], service("kubernetes", "failed", 6443, "kube-system", "exit 1"), *READY]
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(lines(events))
+        done = self.run_sandbox("start", *FREE_PORTS)
+        self.assertIn("waits for the API server", done.stdout)
+        self.assertIn("exit 1", done.stdout)
+
+    def test_first_contact_takes_a_while(self):
+        """PID 1 has not opened its socket yet; the engine complains on stdout; then it works."""
+        answers = [Exec(stderr="sandbox-init: cannot reach PID 1\n", code=1), Exec(stdout="cannot exec in a stopped state\n", code=126), Exec(lines(READY))]
+        original = self.engine.result_of
+
+        def result_of(command):
+            return answers.pop(0) if command[:3] == ["sandbox-init", "status", "--follow"] and len(answers) > 1 else original(command)
+
+        answers[1].code = 1
+        self.engine.result_of = result_of
+        self.run_sandbox("start", *FREE_PORTS)
+        self.assertEqual(len(answers), 1)
+
+    def test_no_wait(self):
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(hang=True)
+        self.run_sandbox("start", *FREE_PORTS, "--no-wait")
+        self.assertEqual(self.engine.running(), ["flyte-sandbox"])
+
+
+class Clients(Case):
+    def test_files(self):
+        kube = self.home / ".kube/config"
+        kube.parent.mkdir()
+        kube.write_text("# mine\napiVersion: v1\ncurrent-context: prod\ncontexts:\n- name: prod\n  context: {cluster: prod, user: me}\n")
+        before = kube.read_text()
+        self.run_sandbox("start", "--port", "http=31998", "--port", "kubernetes=31997", *FREE_PORTS)
+        merged = kube.read_text()
+        self.assertTrue(merged.startswith("# mine\n"))
+        self.assertIn("- name: prod\n  context: {cluster: prod, user: me}\n", merged)
+        self.assertIn("server: https://127.0.0.1:31997", merged)
+        self.assertIn("current-context: flyte-sandbox\n", merged)
+        own = (self.home / ".flyte/sandbox/kubeconfig").read_text()
+        self.assertIn("server: https://127.0.0.1:31997", own)
+        config = (self.home / ".flyte/config-sandbox.yaml").read_text()
+        self.assertIn("endpoint: dns:///localhost:31998", config)
+        self.run_sandbox("delete")
+        self.assertEqual(kube.read_text().replace('current-context: ""', "current-context: prod").replace("clusters: []\nusers: []\n", ""), before)
+        self.assertFalse((self.home / ".flyte/sandbox").exists())
+        self.assertFalse((self.home / ".flyte/config-sandbox.yaml").exists())
+
+    def test_keep_context(self):
+        kube = self.home / "kube"
+        kube.write_text("current-context: prod\n")
+        self.environment["KUBECONFIG"] = f"{kube}:/nonexistent"
+        self.run_sandbox("start", *FREE_PORTS, "--keep-context")
+        self.assertIn("current-context: prod", kube.read_text())
+        self.assertIn("name: flyte-sandbox", kube.read_text())
+
+    def test_restart_leaves_the_current_context(self):
+        self.run_sandbox("start", *FREE_PORTS)
+        kube = self.home / ".kube/config"
+        kube.write_text(kube.read_text().replace("current-context: flyte-sandbox", "current-context: other"))
+        self.run_sandbox("stop")
+        self.run_sandbox("start", *FREE_PORTS)
+        self.assertIn("current-context: other", kube.read_text())
+
+    def test_foreign_configuration_is_kept(self):
+        (self.home / ".flyte").mkdir()
+        (self.home / ".flyte/config-sandbox.yaml").write_text("admin: {endpoint: elsewhere}\n")
+        done = self.run_sandbox("start", *FREE_PORTS)
+        self.assertIn("kept as", done.stderr)
+        self.assertEqual((self.home / ".flyte/config-sandbox.yaml.before-sandbox").read_text(), "admin: {endpoint: elsewhere}\n")
+
+    def test_broken_kubeconfig(self):
+        """Nothing of the user's is overwritten, and the sandbox stays."""
+        kube = self.home / ".kube/config"
+        kube.parent.mkdir()
+        kube.write_text("a: [")
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=12), "malformed-yaml", "clients cannot be configured")
+        self.assertEqual(kube.read_text(), "a: [")
+        self.assertEqual(self.engine.running(), ["flyte-sandbox"])
+        self.assertFalse((self.home / ".kube/config.lock").exists())
+
+
+class Images(Case):
+    def setUp(self):
+        super().setUp()
+        self.engine.images.clear()
+
+    def test_missing(self):
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=3), "image-missing", "flyte-sandbox:0.1.0", "--image-file")
+        self.assert_nothing_left()
+
+    def test_pull(self):
+        self.run_sandbox("start", *FREE_PORTS, "--image", "ghcr.io/acme/sandbox:7")
+        query = self.engine.asked("POST", "/images/create")[0][2]
+        self.assertEqual((query["fromImage"], query["tag"]), ("ghcr.io/acme/sandbox", "7"))
+
+    def test_pull_from_registry_prefix(self):
+        self.environment["SANDBOX_REGISTRY"] = "registry.example/team"
+        self.run_sandbox("start", *FREE_PORTS)
+        self.assertEqual(self.engine.asked("POST", "/images/create")[0][2]["fromImage"], "registry.example/team/flyte-sandbox")
+        self.assertIn("flyte-sandbox:0.1.0", self.engine.images)
+
+    def test_error_inside_a_successful_answer(self):
+        for message, code in (("manifest unknown", 3), ("unauthorized: no", 7), ("i/o timeout", 8)):
+            with self.subTest(message=message):
+                self.engine.pull_answer = [{"status": "Pulling"}, {"errorDetail": {"message": message}, "error": message}]
+                self.assert_error(self.run_sandbox("start", *FREE_PORTS, "--image", "ghcr.io/a/b", code=code), "image-pull", message)
+                self.assert_nothing_left()
+
+    def test_malformed_progress(self):
+        def garbage(handler):
+            handler.begin_chunks()
+            handler.chunks(b'{"status":"Pulling"}\nnonsense\n')
+            handler.end_chunks()
+
+        self.engine.faults["POST /images/create"] = garbage
+        self.run_sandbox("start", *FREE_PORTS, "--image", "ghcr.io/a/b", code=12)
+        self.assert_nothing_left()
+
+    def test_pull_breaks_off(self):
+        def broken(handler):
+            handler.begin_chunks()
+            handler.chunks(b'{"status":"Pulling"}\n{"sta')
+            return False
+
+        self.engine.faults["POST /images/create"] = broken
+        self.run_sandbox("start", *FREE_PORTS, "--image", "ghcr.io/a/b", code=8)
+        self.assert_nothing_left()
+
+    def test_load(self):
+        archive = pathlib.Path(self.directory, "image.tar")
+        archive.write_bytes(os.urandom(300000))
+        self.run_sandbox("start", *FREE_PORTS, "--image-file", str(archive))
+        self.assertEqual(self.engine.asked("POST", "/images/load")[0][3], archive.read_bytes())
+
+    def test_load_under_another_name(self):
+        archive = pathlib.Path(self.directory, "image.tar")
+        archive.write_bytes(b"x")
+        self.engine.load_answer = [{"stream": "Loaded image: other:1\n"}]
+        self.environment["SANDBOX_IMAGE_FILE"] = str(archive)
+        self.run_sandbox("start", *FREE_PORTS)
+        self.assertEqual(self.engine.images["flyte-sandbox:0.1.0"], "sha256:cccc")
+
+    def test_load_fails(self):
+        archive = pathlib.Path(self.directory, "image.tar")
+        archive.write_bytes(b"x")
+        self.engine.load_answer = [{"errorDetail": {"message": "unexpected EOF"}}]
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, "--image-file", str(archive), code=8), "image-file", "unexpected EOF")
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, "--image-file", "/nonexistent.tar", code=3), "image-file")
+        self.assert_nothing_left()
+
+    def build_script(self, text):
+        scripts = pathlib.Path(self.directory, "tree/scripts")
+        scripts.mkdir(parents=True)
+        (scripts / "build-image").write_text("#!/bin/sh\n" + text)
+        (scripts / "build-image").chmod(0o755)
+        self.environment["SANDBOX_SOURCE"] = str(scripts.parent)
+
+    def test_build_script_fails(self):
+        self.build_script("echo compiling; exit 3\n")
+        done = self.run_sandbox("start", *FREE_PORTS, code=1)
+        self.assert_error(done, "image-build", "exit code 3", "compiling")
+        self.assertEqual(done.stdout, "")
+        self.assert_nothing_left()
+
+    def test_build_script_interrupted(self):
+        mark = pathlib.Path(self.directory, "mark")
+        self.build_script(f"trap 'echo stopped >{mark}; exit 1' TERM\necho running >{mark}\nwhile :; do sleep 0.05; done\n")
+        done = self.interrupt("start", *FREE_PORTS, wait_for=mark.exists)
+        self.assertEqual(done.returncode, 130)
+        self.assertEqual(mark.read_text(), "stopped\n")
+        self.assert_nothing_left()
+
+
+class Trouble(Case):
+    def test_dies_while_starting(self):
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(lines(STARTING[:2]), hang=True)
+        self.engine.logs = [(2, b"cannot start: disk on fire\n")]
+        process = subprocess.Popen([BINARY, "start", *FREE_PORTS], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertTrue(self.engine.waiting.wait(30))
+        began = time.monotonic()
+        self.engine.die(42)
+        _, stderr = process.communicate(timeout=30)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("error[sandbox-died]", stderr)
+        self.assertIn("exit code 42", stderr)
+        self.assertIn("disk on fire", stderr)
+        self.assertEqual(list(self.engine.containers), ["flyte-sandbox"], "the evidence stays")
+
+    def test_deadline(self):
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(lines(STARTING[:2]), hang=True)
+        done = self.run_sandbox("start", *FREE_PORTS, "--timeout", "1s", code=9)
+        self.assert_error(done, "start-timeout", "kubernetes (starting: waits for the API server)", "hint: sandbox logs kubernetes")
+        self.assertNotIn("postgres (", done.stderr)
+        self.assertEqual(self.engine.running(), ["flyte-sandbox"])
+
+    def test_failing_service(self):
+        flapping = [service("postgres", status, 5432, message="exit 1") for _ in range(6) for status in ("starting", "failed")]
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(lines(flapping), hang=True)
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=1), "service-failing", "postgres", "exit 1")
+
+    def test_no_sandbox_image(self):
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(stdout="OCI runtime exec failed: not found\n", code=127)
+        self.run_sandbox("start", *FREE_PORTS, "--timeout", "2s", code=9)
+
+    def test_create_refused(self):
+        self.engine.faults["POST /containers/create"] = (500, "no space left on device")
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=1), "docker-error", "no space left on device")
+        self.assert_nothing_left()
+
+    def test_start_refused_keeps_state(self):
+        """The volume was there before: it is not ours to take back."""
+        self.run_sandbox("start", *FREE_PORTS)
+        self.run_sandbox("delete")
+        self.engine.faults["POST /start$"] = (500, "cgroups: cannot")
+        self.run_sandbox("start", *FREE_PORTS, code=1)
+        self.assertEqual((list(self.engine.containers), list(self.engine.volumes)), ([], ["flyte-sandbox"]))
+
+    def test_engine_finds_the_port_taken(self):
+        self.engine.add_container("other", labels={}, Ports=[{"PublicPort": 31996}])
+        self.engine.faults["POST /start$"] = (500, "driver failed: Bind for 127.0.0.1:31996 failed: port is already allocated")
+        done = self.run_sandbox("start", *FREE_PORTS, "--port", "http=31996", code=6)
+        self.assert_error(done, "port-taken", "port 31996 (http)", "container 'other'")
+        self.assertEqual(list(self.engine.containers), ["other"])
+
+    def test_process_holds_the_port(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            done = self.run_sandbox("start", *FREE_PORTS, "--port", f"s3={port}", code=6)
+        self.assert_error(done, "port-taken", f"port {port} (s3)", f"(pid {os.getpid()})")
+        self.assert_nothing_left()
+
+    def test_not_enough_disk(self):
+        done = self.run_sandbox("start", *FREE_PORTS, "--min-disk", "100000", code=10)
+        self.assert_error(done, "disk-space", "--min-disk")
+        self.assert_nothing_left()
+
+    def test_lost_race(self):
+        """Another start made the container between our look and our create."""
+        def somebody_else(handler):
+            with handler.engine.lock:
+                handler.engine.add_container()
+                handler.engine.volumes["flyte-sandbox"] = {"Name": "flyte-sandbox", "Labels": {"dev.sandbox.instance": "flyte-sandbox"}}
+            return handler.fail(409, 'Conflict. The container name "/flyte-sandbox" is already in use')
+
+        self.engine.faults["POST /containers/create"] = somebody_else
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=6), "docker-error", "another `sandbox start`")
+        self.assertEqual(self.engine.running(), ["flyte-sandbox"])
+        self.assertEqual(list(self.engine.volumes), ["flyte-sandbox"])
+
+    def test_error_is_not_absence(self):
+        self.engine.add_container()
+        self.engine.faults["GET /containers/flyte-sandbox/json"] = (500, "database is locked")
+        for arguments in (["start"], ["status"], ["stop"], ["delete", "--volume"]):
+            with self.subTest(arguments=arguments):
+                self.assert_error(self.run_sandbox(*arguments, code=1), "docker-error", "database is locked")
+        self.assertEqual(self.engine.asked("POST", "/create"), [])
+        self.assertEqual(self.engine.asked("DELETE", ""), [])
+
+    def test_foreign_things(self):
+        self.engine.add_container(labels={})
+        self.assert_error(self.run_sandbox("start", code=6), "foreign-container", "docker rm -f")
+        self.assert_error(self.run_sandbox("delete", code=6), "foreign-container")
+        self.engine.containers.clear()
+        self.engine.volumes["flyte-sandbox"] = {"Name": "flyte-sandbox", "Labels": None}
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=6), "foreign-volume")
+        self.assert_error(self.run_sandbox("delete", "--volume", code=6), "foreign-volume")
+        self.assertEqual(list(self.engine.volumes), ["flyte-sandbox"])
+
+    def test_connection_lost(self):
+        self.engine.faults["POST /containers/create"] = lambda handler: False
+        self.run_sandbox("start", *FREE_PORTS, code=8)
+
+    def test_answer_without_message(self):
+        self.engine.faults["GET /containers/flyte-sandbox/json"] = lambda handler: handler.answer(502)
+        self.assert_error(self.run_sandbox("status", code=1), "docker-error", "502")
+
+
+class Interrupts(Case):
+    def check(self, done, code=130):
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn("error[cancelled]", done.stderr)
+        self.assert_nothing_left()
+
+    def test_during_pull(self):
+        self.engine.pull_hangs = True
+        self.check(self.interrupt("start", *FREE_PORTS, "--image", "ghcr.io/a/b"))
+
+    def test_while_waiting(self):
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(lines(STARTING[:2]), hang=True)
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            with self.subTest(signal=number):
+                self.engine.waiting.clear()
+                done = self.interrupt("start", *FREE_PORTS, number=number)
+                self.check(done, code)
+                self.assertIn("nothing of this start is left", done.stderr)
+
+    def test_during_each_step_of_creation(self):
+        for step in ("POST /volumes/create", "POST /containers/create", "POST /containers/[^/]+/start"):
+            with self.subTest(step=step):
+                reached = []
+
+                def slow(handler, reached=reached, step=step):
+                    reached.append(True)
+                    time.sleep(0.3)
+                    for method, expression, function in handler.routes:
+                        path = re.sub(r"^/v1\.\d+", "", handler.target.partition("?")[0])
+                        found = re.fullmatch(expression, path)
+                        if found and method == handler.method:
+                            return function(handler, *found.groups())
+                    return None
+
+                self.engine.faults = {step: slow}
+                self.check(self.interrupt("start", *FREE_PORTS, wait_for=lambda: reached))
+
+    def test_what_was_there_before_stays(self):
+        self.run_sandbox("start", *FREE_PORTS)
+        self.run_sandbox("stop")
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(hang=True)
+        done = self.interrupt("start", *FREE_PORTS)
+        self.assertEqual(done.returncode, 130)
+        self.assertEqual(list(self.engine.containers), ["flyte-sandbox"])
+        self.assertEqual(list(self.engine.volumes), ["flyte-sandbox"])
+        self.assertEqual(self.engine.running(), [])
+
+    def test_running_sandbox_survives(self):
+        self.run_sandbox("start", *FREE_PORTS)
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(hang=True)
+        self.assertEqual(self.interrupt("start").returncode, 130)
+        self.assertEqual(self.engine.running(), ["flyte-sandbox"])
+
+
+class Status(Case):
+    def expect(self, state, code, **container):
+        if container:
+            self.engine.add_container(**container)
+        done = self.run_sandbox("status", "-o", "json", code=code)
+        self.assertEqual(json.loads(done.stdout)["state"], state)
+        self.assertIn(state, self.run_sandbox("status", code=code).stdout)
+        self.assertEqual(self.run_sandbox("status", "-q", code=code).stdout, "")
+
+    def test_states(self):
+        self.expect("absent", 3)
+        self.expect("stopped", 4, status="exited", exit_code=143)
+        self.expect("stopped", 4, status="created")
+        self.expect("crashed", 4, status="exited", exit_code=1)
+        self.expect("paused", 4, status="paused")
+        self.expect("running", 0, status="running")
+        self.engine.commands["sandbox-init status --json"] = Exec(lines(STARTING), code=3)
+        self.expect("starting", 5)
+        self.engine.commands["sandbox-init status --json"] = Exec(lines([service("postgres", "failed"), {"ready": False}]), code=3)
+        self.expect("degraded", 5)
+        self.engine.commands["sandbox-init status --json"] = Exec(stderr="cannot reach PID 1", code=1)
+        self.expect("starting", 5)
+
+    def test_document(self):
+        self.engine.add_container()
+        document = json.loads(self.run_sandbox("status", "-o", "json").stdout)
+        for key in ("schemaVersion", "name", "state", "ready", "services", "endpoints", "image", "timings"):
+            self.assertIn(key, document)
+        self.assertEqual(set(document["services"][0]), {"name", "status", "namespace", "message", "endpoint"})
+        self.assertEqual(
+            document["endpoints"],
+            {
+                "console": "http://localhost:30080/console",
+                "grpc": "localhost:30080",
+                "kubernetes": "https://127.0.0.1:6443",
+                "s3": "http://localhost:30002",
+                "postgres": "postgresql://postgres:postgres@localhost:30001/flyte",
+            },
+        )
+
+
+class ExecAndLogs(Case):
+    def setUp(self):
+        super().setUp()
+        self.engine.add_container()
+
+    def test_exec(self):
+        self.engine.commands["ls -l x"] = Exec("out\n" * 100, "err\n", 7)
+        for seed in range(5):
+            self.engine.random.seed(seed)
+            done = self.run_sandbox("exec", "--", "ls", "-l", "x", code=7)
+            self.assertEqual((done.stdout, done.stderr), ("out\n" * 100, "err\n"))
+
+    def test_options_of_exec_end_at_the_command(self):
+        self.engine.commands["env -i -e"] = Exec()
+        self.run_sandbox("exec", "-u", "root", "-w", "/tmp", "-e", "A=b", "env", "-i", "-e")
+        request = next(iter(self.engine.execs.values()))["request"]
+        self.assertEqual((request["User"], request["WorkingDir"], request["Env"], request["AttachStdin"]), ("root", "/tmp", ["A=b"], False))
+
+    def test_stdin(self):
+        self.engine.commands["cat"] = Exec(echo=True, code=3)
+        for size in (0, 10, 300000):
+            with self.subTest(size=size):
+                data = ("abcdefg\n" * (size // 8 + 1))[:size]
+                done = self.run_sandbox("exec", "-i", "--", "cat", code=3, input=data)
+                self.assertEqual(done.stdout, data.upper())
+
+    def test_stdin_refused(self):
+        self.engine.faults["POST /exec/.*/start"] = (409, "container is paused")
+        self.assert_error(self.run_sandbox("exec", "-i", "--", "cat", code=125, input="x"), "docker-error", "container is paused")
+
+    def test_exec_needs_a_running_sandbox(self):
+        self.engine.die(0)
+        self.assert_error(self.run_sandbox("exec", "--", "ls", code=125), "sandbox-stopped", "hint: sandbox start")
+        self.engine.containers.clear()
+        self.assert_error(self.run_sandbox("exec", "-n", "x", "--", "ls", code=125), "sandbox-absent", "hint: sandbox start --name flyte-sandbox-x")
+
+    def test_broken_stream(self):
+        def broken(handler):
+            handler.write(b"HTTP/1.1 200 OK\r\n\r\n\1\0\0\0\0\0\0\x10only a part")
+            return False
+
+        self.engine.faults["POST /exec/.*/start"] = broken
+        done = self.run_sandbox("exec", "--", "ls", code=125)
+        self.assertEqual(done.stdout, "only a part")
+        self.assert_error(done, "docker-stream")
+
+    def test_container_logs(self):
+        done = self.run_sandbox("logs", "--tail", "5")
+        self.assertEqual((done.stdout, done.stderr), ("log line one\n", "log line two\n"))
+        self.assertEqual(self.engine.asked("GET", "/logs")[0][2]["tail"], "5")
+
+    def test_service_logs(self):
+        self.engine.commands["sandbox-init logs postgres --tail 200"] = Exec("pg\n")
+        self.assertEqual(self.run_sandbox("logs", "postgres").stdout, "pg\n")
+        self.assert_error(self.run_sandbox("logs", "postgress", code=3), "unknown-service", "did you mean 'postgres'")
+        self.assert_error(self.run_sandbox("logs", "../../etc/passwd", code=3), "unknown-service")
+
+    def test_logs_of_the_dead(self):
+        self.engine.die(1)
+        self.engine.files["/var/lib/sandbox/log/postgres.log"] = "a\nb\nc\n"
+        self.assertEqual(self.run_sandbox("logs", "postgres", "--tail", "2").stdout, "b\nc\n")
+        self.assertEqual(self.run_sandbox("logs", "postgres", "--tail", "9").stdout, "a\nb\nc\n")
+        self.assertEqual(self.run_sandbox("logs", "postgres", "--tail", "all").stdout, "a\nb\nc\n")
+        self.assertEqual(self.run_sandbox("logs", "postgres", "--tail", "0").stdout, "")
+        self.assert_error(self.run_sandbox("logs", "minio", code=3), "unknown-service")
+
+    def test_closed_pipe_is_no_failure(self):
+        self.engine.logs = [(1, b"line\n" * 2000)] * 20
+        done = subprocess.run(f"{BINARY} logs | head -n 1; echo ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash", env=self.environment, capture_output=True, text=True)
+        self.assertEqual(done.stdout, "line\n0\n", done.stderr)
+
+
+class Build(Case):
+    def setUp(self):
+        super().setUp()
+        self.engine.add_container()
+        self.engine.commands["sandbox-init start buildkit"] = Exec("buildkit ready\n")
+        self.engine.commands["/bin/sh -c pid=*"] = Exec()
+        self.engine.commands["/bin/sh -c echo*"] = Exec(stderr="#1 DONE\n")
+        self.context = pathlib.Path(self.directory, "context")
+        (self.context / "app").mkdir(parents=True)
+        (self.context / "Dockerfile").write_text("FROM base\n")
+        (self.context / "app/main.py").write_text("print()\n")
+        (self.context / "secret.env").write_text("x")
+        (self.context / ".dockerignore").write_text("*.env\n")
+
+    def commands(self):
+        return [state["request"]["Cmd"] for state in self.engine.execs.values()]
+
+    def test_build(self):
+        done = self.run_sandbox("build", str(self.context), "--tag", "app:1", "--build-arg", "A=b", "--target", "t", "--no-cache")
+        self.assertEqual(done.stdout, "")
+        path, entries = self.engine.uploads[0]
+        self.assertEqual(path, "/var/lib/sandbox")
+        top = next(name for name in entries if name.startswith("build/") and name.count("/") == 1)
+        self.assertEqual(entries[f"{top}/context/app/main.py"], b"print()\n")
+        self.assertEqual(entries[f"{top}/dockerfile/Dockerfile"], b"FROM base\n")
+        self.assertNotIn(f"{top}/context/secret.env", entries)
+        builder = self.commands()[1]
+        directory = f"/var/lib/sandbox/{top}"
+        for part in (
+            f"context={directory}/context",
+            f"dockerfile={directory}/dockerfile",
+            "type=image,name=docker.io/library/app:1,unpack=true",
+            "build-arg:A=b",
+            "target=t",
+            "--no-cache",
+            "image-resolve-mode=local",
+        ):
+            self.assertIn(part, builder)
+        cleanup = self.commands()[2]
+        self.assertEqual((cleanup[2].endswith('rm -rf "$0"'), cleanup[3], cleanup[4]), (True, directory, ""))
+
+    def test_failure(self):
+        self.engine.commands["/bin/sh -c echo*"] = Exec(stderr="#1 RUN false\nerror: failed to solve: exit code: 9\n", code=4)
+        done = self.run_sandbox("build", str(self.context), "--tag", "app", code=4)
+        self.assert_error(done, "build-failed", "failed to solve: exit code: 9")
+        self.assertEqual(len(self.commands()), 3, "the context is removed")
+        quiet = self.run_sandbox("build", "-q", str(self.context), "--tag", "app", code=4)
+        self.assertIn("#1 RUN false", quiet.stderr)
+
+    def test_results_on_stdout(self):
+        self.assertEqual(self.run_sandbox("build", "-q", str(self.context), "--tag", "app").stdout, "docker.io/library/app:latest\n")
+        self.assertEqual(json.loads(self.run_sandbox("build", "-o", "json", str(self.context), "--tag", "app").stdout)["image"], "docker.io/library/app:latest")
+
+    def test_mistakes(self):
+        self.assert_error(self.run_sandbox("build", "/nonexistent", "--tag", "a", code=3), "context-missing")
+        self.assert_error(self.run_sandbox("build", str(self.context), "-f", "No.dockerfile", "--tag", "a", code=3), "dockerfile-missing")
+        (self.context / ".dockerignore").write_text("ok\n[\n")
+        self.assert_error(self.run_sandbox("build", str(self.context), "--tag", "a", code=12), "dockerignore", "line 2")
+        self.assertEqual(self.engine.uploads, [])
+
+    def test_dockerfile_elsewhere(self):
+        other = pathlib.Path(self.directory, "My.dockerfile")
+        other.write_text("FROM other\n")
+        other.with_name("My.dockerfile.dockerignore").write_text("app\n")
+        self.run_sandbox("build", str(self.context), "-f", str(other), "--tag", "a")
+        _, entries = self.engine.uploads[0]
+        self.assertIn(b"FROM other\n", entries.values())
+        self.assertFalse(any(name.endswith("main.py") for name in entries))
+        self.assertTrue(any(name.endswith("secret.env") for name in entries))
+
+    def test_builder_does_not_start(self):
+        self.engine.commands["sandbox-init start buildkit"] = Exec(stderr="sandbox-init: no service 'buildkit'\n", code=1)
+        self.assert_error(self.run_sandbox("build", str(self.context), "--tag", "a", code=1), "exec-failed", "no service 'buildkit'", "logs buildkit")
+
+    def test_interrupt(self):
+        self.engine.commands["/bin/sh -c echo*"] = Exec(stderr="#1 RUN sleep\n", hang=True)
+        done = self.interrupt("build", str(self.context), "--tag", "a")
+        self.assertEqual(done.returncode, 130)
+        self.assertEqual(self.commands()[-1][4], "kill")
+
+    def test_reload(self):
+        program = pathlib.Path(self.directory, "program")
+        program.write_bytes(b"\x7fELF")
+        self.engine.commands["sandbox-init restart controlplane"] = Exec("controlplane ready\n")
+        self.engine.commands["rm -f /var/lib/sandbox/override/flyte-controlplane"] = Exec()
+        self.run_sandbox("reload", str(program))
+        self.assertEqual(self.engine.uploads[0][1]["override/flyte-controlplane"], b"\x7fELF")
+        self.run_sandbox("reload", "--reset")
+        self.assert_error(self.run_sandbox("reload", "/nonexistent", code=3), "not-found")
+
+
+class Delete(Case):
+    def test_volume_stays_unless_asked(self):
+        self.run_sandbox("start", *FREE_PORTS)
+        self.run_sandbox("delete")
+        self.assertEqual(list(self.engine.volumes), ["flyte-sandbox"])
+        self.run_sandbox("delete", "--volume")
+        self.assert_nothing_left()
+        done = self.run_sandbox("delete", "-o", "json")
+        self.assertEqual(json.loads(done.stdout)["state"], "absent")
+
+    def test_stop_of_nothing(self):
+        self.assert_error(self.run_sandbox("stop", code=3), "sandbox-absent")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -181,7 +181,7 @@ static void test_mistakes(void **state)
 		{ "--number 10", "bad-value", NULL },
 		{ "--number x", "bad-value", NULL },
 		{ "--wait soon", "bad-value", NULL },
-		{ "--no-text", "unknown-option", NULL },
+		{ "--no-text", "unknown-option", "--text" },
 		{ "--wait 99999h", "bad-value", NULL },
 		{ "--number=", "bad-value", NULL },
 		{ "--zzzzzzzzzzzz", "unknown-option", NULL },
