@@ -44,7 +44,11 @@ function plain(literal) {
 	if (literal.collection) return (literal.collection.literals || []).map(plain);
 	if (literal.map) return Object.fromEntries(Object.entries(literal.map.literals || {}).map(([k, v]) => [k, plain(v)]));
 	const scalar = literal.scalar || {};
-	if (scalar.primitive) return Object.values(scalar.primitive).find((value) => value !== null && value !== undefined) ?? null;
+	if (scalar.primitive) {
+		const [kind, value] = Object.entries(scalar.primitive).find(([, v]) => v !== null && v !== undefined) || [];
+		// JSON carries 64-bit integers as strings; those that a browser can hold are shown as numbers.
+		return kind === "integer" && Number.isSafeInteger(Number(value)) ? Number(value) : value ?? null;
+	}
 	if (scalar.blob) return scalar.blob.uri;
 	if (scalar.structured_dataset) return scalar.structured_dataset.uri;
 	if (scalar.union) return plain(scalar.union.value);
@@ -95,11 +99,12 @@ async function showExecution(project, domain, name) {
 		get(`executions/${id}`), get(`data/executions/${id}`),
 		get(`node_executions/${id}?limit=100&sort_by.key=created_at&sort_by.direction=ASCENDING`)]);
 	const closure = execution.closure || {};
-	const rows = (nodes.node_executions || []).map((node) => {
+	const states = nodes.node_executions || [];
+	const failed = states.some((node) => node.closure?.error);
+	const rows = states.map((node) => {
 		const state = node.closure || {};
-		return [
-			node.metadata?.spec_node_id || node.id.node_id, phase(state.phase), time(state.started_at), duration(state.duration),
-			element("td", { className: "wide", textContent: state.error?.message || "" })];
+		const cells = [node.metadata?.spec_node_id || node.id.node_id, phase(state.phase), time(state.started_at), duration(state.duration)];
+		return failed ? [...cells, element("td", { className: "wide", textContent: state.error?.message || "" })] : cells;
 	});
 	const error = closure.error?.message || (closure.abort_metadata && `aborted: ${closure.abort_metadata.cause}`);
 	page.replaceChildren(
@@ -107,7 +112,7 @@ async function showExecution(project, domain, name) {
 		element("p", {}, phase(closure.phase), ` ${(closure.workflow_id || {}).name || ""} `,
 			element("span", { className: "quiet", textContent: `${time(closure.created_at)} · ${duration(closure.duration)}` })),
 		...(error ? [element("h2", { textContent: "Error" }), element("pre", { textContent: error })] : []),
-		element("h2", { textContent: "Nodes" }), table(["Node", "Phase", "Started", "Duration", "Error"], rows),
+		element("h2", { textContent: "Nodes" }), table(["Node", "Phase", "Started", "Duration", ...(failed ? ["Error"] : [])], rows),
 		element("h2", { textContent: "Inputs" }), literals(data.full_inputs),
 		element("h2", { textContent: "Outputs" }), literals(data.full_outputs));
 	return !finished(closure);
