@@ -38,7 +38,7 @@ const (
 	// The start makes garbage for a process that stays small: collecting seldom until it is done saves a tenth of the
 	// time, collecting more often after that saves a third of the memory.
 	startGarbagePercent  = 400
-	steadyGarbagePercent = 50
+	steadyGarbagePercent = 25
 )
 
 type server struct {

@@ -39,4 +39,3 @@ SQL
 psql -d kine -c "SELECT count(*) || ' objects of Kubernetes baked' FROM kine"
 as_postgres $bin/pg_ctl -D "$data" -w -m fast stop >/dev/null
 rm -rf /tmp/kubernetes /tmp/kubeconfig /tmp/k3s.log /run/postgresql /run/k3s-kine.sock "$data/postmaster.opts" "$data"/log
-ln -sf k3s /usr/bin/kubectl
