@@ -22,9 +22,9 @@
 #define TAIL_MAXIMUM 1000000
 
 static const char usage_text[] = "usage: sandbox-init status [--follow] [--json]\n"
-				 "       sandbox-init start|stop|restart SERVICE\n"
-				 "       sandbox-init logs SERVICE [--follow] [--tail N]\n"
-				 "       sandbox-init import-images\n";
+                                 "       sandbox-init start|stop|restart SERVICE\n"
+                                 "       sandbox-init logs SERVICE [--follow] [--tail N]\n"
+                                 "       sandbox-init import-images\n";
 
 static int usage(void)
 {
@@ -201,7 +201,8 @@ static int logs_command(int argc, char **argv)
 	for (int i = 2; i < argc; i++) {
 		if (text_equal(argv[i], "--follow"))
 			follow = true;
-		else if (text_equal(argv[i], "--tail") && i + 1 < argc && text_to_int64(argv[i + 1], 1, TAIL_MAXIMUM, &tail))
+		else if (text_equal(argv[i], "--tail") && i + 1 < argc &&
+		         text_to_int64(argv[i + 1], 1, TAIL_MAXIMUM, &tail))
 			i++;
 		else if (!service && argv[i][0] != '-' && !strchr(argv[i], '/'))
 			service = argv[i];

@@ -11,7 +11,8 @@
 #define DEFAULT_READY_SECONDS 60
 #define DEFAULT_STOP_SECONDS 8
 
-static int check_keys(const json_t *object, const char *place, const char *const *known, size_t known_count, struct err *e)
+static int check_keys(const json_t *object, const char *place, const char *const *known, size_t known_count,
+                      struct err *e)
 {
 	if (!json_is_object(object))
 		return err_set(e, ERR_INVALID, "services-file", "%s must be an object", place);
@@ -28,7 +29,8 @@ static int check_keys(const json_t *object, const char *place, const char *const
 	return 0;
 }
 
-static int read_text(const json_t *object, const char *key, const char *place, bool required, char **ret_text, struct err *e)
+static int read_text(const json_t *object, const char *key, const char *place, bool required, char **ret_text,
+                     struct err *e)
 {
 	const json_t *value = json_object_get(object, key);
 	if (!value && !required)
@@ -72,8 +74,8 @@ static int read_environment(const json_t *object, const char *place, struct serv
 	json_object_foreach((json_t *)(uintptr_t)object, key, value)
 	{
 		if (!json_is_string(value))
-			return err_set(e, ERR_INVALID, "services-file", "%s: the environment value of '%s' must be a string",
-				       place, key);
+			return err_set(e, ERR_INVALID, "services-file",
+			               "%s: the environment value of '%s' must be a string", place, key);
 		service->environment[i++] = xasprintf("%s=%s", key, json_string_value(value));
 	}
 	return 0;
@@ -91,7 +93,9 @@ static int read_ready(const json_t *ready, const char *place, struct service_con
 	service->ready_timeout_ms = json_integer_at(ready, "timeout_seconds", DEFAULT_READY_SECONDS) * 1000;
 	if (service->once)
 		return 0;
-	static const char *const types[] = { [READY_NOTIFY] = "notify", [READY_TCP] = "tcp", [READY_UNIX] = "unix", [READY_HTTP] = "http" };
+	static const char *const types[] = {
+		[READY_NOTIFY] = "notify", [READY_TCP] = "tcp", [READY_UNIX] = "unix", [READY_HTTP] = "http"
+	};
 	const char *type = json_string_at(ready, "type", "");
 	size_t i = 0;
 	while (i < ARRAY_LENGTH(types) && !text_equal(type, types[i]))
@@ -100,9 +104,10 @@ static int read_ready(const json_t *ready, const char *place, struct service_con
 		return err_set(e, ERR_INVALID, "services-file", "%s: unknown readiness type '%s'", place, type);
 	service->ready = (enum ready_type)i;
 	return read_text(ready, "address", place, service->ready != READY_NOTIFY, &service->ready_address, e) < 0 ||
-			       read_text(ready, "path", place, service->ready == READY_HTTP, &service->ready_path, e) < 0
-		       ? -1
-		       : 0;
+	                       read_text(ready, "path", place, service->ready == READY_HTTP, &service->ready_path, e) <
+	                               0
+	               ? -1
+	               : 0;
 }
 
 static int read_stop(const json_t *object, const char *place, struct service_config *service, struct err *e)
@@ -124,8 +129,9 @@ static int read_stop(const json_t *object, const char *place, struct service_con
 
 static int read_service(const json_t *object, unsigned index, struct service_config *service, struct err *e)
 {
-	static const char *const keys[] = { "name", "command", "user", "environment", "requires", "ready", "restart",
-					    "stop_signal", "stop_seconds", "namespace", "endpoint_port", "hidden", "autostart" };
+	static const char *const keys[] = { "name",          "command", "user",        "environment",  "requires",
+		                            "ready",         "restart", "stop_signal", "stop_seconds", "namespace",
+		                            "endpoint_port", "hidden",  "autostart" };
 	auto_free char *place = xasprintf("service %u ('%s')", index, json_string_at(object, "name", "?"));
 	if (check_keys(object, place, keys, ARRAY_LENGTH(keys), e) < 0 ||
 	    read_text(object, "name", place, true, &service->name, e) < 0 ||
@@ -143,8 +149,10 @@ static int read_service(const json_t *object, unsigned index, struct service_con
 	service->endpoint_port = (int)json_integer_at(object, "endpoint_port", 0);
 	service->hidden = json_boolean_at(object, "hidden", false);
 	service->autostart = json_boolean_at(object, "autostart", true);
-	return read_ready(json_object_get(object, "ready"), place, service, e) < 0 || read_stop(object, place, service, e) < 0 ? -1
-															       : 0;
+	return read_ready(json_object_get(object, "ready"), place, service, e) < 0 ||
+	                       read_stop(object, place, service, e) < 0
+	               ? -1
+	               : 0;
 }
 
 static int find_service(const struct init_config *config, const char *name)
@@ -165,8 +173,9 @@ static int read_requirements(const json_t *array, struct init_config *config, un
 		const char *name = json_string_value(value);
 		int required = name ? find_service(config, name) : -1;
 		if (required < 0 || service->require_count == CONFIG_SERVICES_MAXIMUM)
-			return err_set(e, ERR_INVALID, "services-file", "service '%s' requires '%s', which does not exist",
-				       service->name, name ? name : "?");
+			return err_set(e, ERR_INVALID, "services-file",
+			               "service '%s' requires '%s', which does not exist", service->name,
+			               name ? name : "?");
 		service->requires[service->require_count++] = (unsigned)required;
 	}
 	return 0;
@@ -193,14 +202,15 @@ static int read_services(const json_t *array, struct init_config *config, struct
 	size_t count = json_array_size(array);
 	if (count == 0 || count > CONFIG_SERVICES_MAXIMUM)
 		return err_set(e, ERR_INVALID, "services-file", "'services' must be an array of 1 to %d entries",
-			       CONFIG_SERVICES_MAXIMUM);
+		               CONFIG_SERVICES_MAXIMUM);
 	config->services = xcalloc(count, sizeof(*config->services));
 	for (unsigned i = 0; i < count; i++) {
 		config->service_count = i + 1;
 		if (read_service(json_array_get(array, i), i, &config->services[i], e) < 0)
 			return -1;
 		if (find_service(config, config->services[i].name) != (int)i)
-			return err_set(e, ERR_INVALID, "services-file", "two services are called '%s'", config->services[i].name);
+			return err_set(e, ERR_INVALID, "services-file", "two services are called '%s'",
+			               config->services[i].name);
 	}
 	unsigned char marks[CONFIG_SERVICES_MAXIMUM] = { 0 };
 	for (unsigned i = 0; i < count; i++)
@@ -261,7 +271,8 @@ int config_parse(const char *bytes, size_t length, struct init_config *ret_confi
 		if (check_keys(prepare, "'prepare'", prepare_keys, ARRAY_LENGTH(prepare_keys), e) < 0 ||
 		    read_directories(json_object_get(prepare, "directories"), ret_config, e) < 0 ||
 		    read_copies(json_object_get(prepare, "copies"), ret_config, e) < 0 ||
-		    (removals && read_texts(removals, "'remove'", &ret_config->removals, &ret_config->removal_count, e) < 0))
+		    (removals &&
+		     read_texts(removals, "'remove'", &ret_config->removals, &ret_config->removal_count, e) < 0))
 			return -1;
 	}
 	return read_services(json_object_get(root, "services"), ret_config, e);

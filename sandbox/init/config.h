@@ -1,6 +1,6 @@
 /*
- * What PID 1 has to run: /etc/sandbox/services.json. The file belongs to the image, so a mistake in it is a build error that has to be
- * loud: every unknown key, missing name, unknown dependency and cycle is refused with its place.
+ * What PID 1 has to run: /etc/sandbox/services.json. The file belongs to the image, so a mistake in it is a build error
+ * that has to be loud: every unknown key, missing name, unknown dependency and cycle is refused with its place.
  *
  * {"prepare": {"directories": [{"path", "mode": "0700", "user"}], "remove": [PATH …], "copies": [{"from", "to"}]},
  *  "services": [{"name", "command": […], "user", "environment": {K: V}, "requires": [NAME …],
@@ -8,7 +8,8 @@
  *    "restart": "always"|"never", "stop_signal": "TERM"|"INT"|"QUIT", "stop_seconds", "namespace", "endpoint_port",
  *    "hidden": bool, "autostart": bool}]}
  *
- * restart "never" is a step that runs once and must exit 0; its end is its readiness. autostart false waits for `sandbox-init start`.
+ * restart "never" is a step that runs once and must exit 0; its end is its readiness. autostart false waits for
+ * `sandbox-init start`.
  */
 #ifndef SANDBOX_INIT_CONFIG_H
 #define SANDBOX_INIT_CONFIG_H
@@ -25,9 +26,9 @@ enum ready_type { READY_NOTIFY, READY_TCP, READY_UNIX, READY_HTTP, READY_EXIT };
 
 struct service_config {
 	char *name;
-	char **command; /* NULL-terminated */
-	char *user;     /* NULL: root */
-	char **environment; /* "K=V", NULL-terminated */
+	char **command;                             /* NULL-terminated */
+	char *user;                                 /* NULL: root */
+	char **environment;                         /* "K=V", NULL-terminated */
 	unsigned requires[CONFIG_SERVICES_MAXIMUM]; /* indices */
 	unsigned require_count;
 	enum ready_type ready;

@@ -7,8 +7,10 @@
 
 int control_parse(const char *line, size_t length, struct control_request *ret_request, struct err *e)
 {
-	static const char *const names[] = { [CONTROL_STATUS] = "status", [CONTROL_START] = "start", [CONTROL_STOP] = "stop",
-					     [CONTROL_RESTART] = "restart" };
+	static const char *const names[] = { [CONTROL_STATUS] = "status",
+		                             [CONTROL_START] = "start",
+		                             [CONTROL_STOP] = "stop",
+		                             [CONTROL_RESTART] = "restart" };
 	auto_json json_t *object = json_parse(line, length, "the request", e);
 	if (!object)
 		return -1;
@@ -19,7 +21,7 @@ int control_parse(const char *line, size_t length, struct control_request *ret_r
 	if (i == ARRAY_LENGTH(names))
 		return err_set(e, ERR_INVALID, "unknown-command", "unknown command '%s'", command);
 	struct control_request request = { .command = (enum control_command)i,
-					   .follow = json_boolean_at(object, "follow", false) };
+		                           .follow = json_boolean_at(object, "follow", false) };
 	const char *service = json_string_at(object, "service", "");
 	if (strlen(service) >= sizeof(request.service) || (request.command != CONTROL_STATUS && !*service))
 		return err_set(e, ERR_INVALID, "unknown-service", "'%s' needs the name of a service", command);
@@ -74,7 +76,8 @@ char *control_summary_line(const struct service *services, unsigned count, int64
 	json_t *timings = json_object();
 	for (unsigned i = 0; i < count; i++)
 		if (services[i].ready_ms)
-			json_object_set_new(timings, services[i].config->name, json_integer(services[i].ready_ms - boot_ms));
+			json_object_set_new(timings, services[i].config->name,
+			                    json_integer(services[i].ready_ms - boot_ms));
 	json_t *object = json_object();
 	json_object_set_new(object, "ready", json_boolean(control_all_ready(services, count)));
 	json_object_set_new(object, "timings", timings);

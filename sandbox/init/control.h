@@ -2,11 +2,14 @@
  * The status socket's protocol: the client sends one line of JSON, the server answers with lines of JSON.
  *
  *	{"command":"status"}                        one line a service, then the summary line
- *	{"command":"status","follow":true}          the same, then a line whenever a service changes, until all wanted services are ready
- *	{"command":"start"|"stop"|"restart","service":NAME}   status lines until the service has settled, then {"done":true} or {"error":…}
+ *	{"command":"status","follow":true}          the same, then a line whenever a service changes, until all wanted
+ *services are ready
+ *	{"command":"start"|"stop"|"restart","service":NAME}   status lines until the service has settled, then
+ *{"done":true} or {"error":…}
  *
- * Service line: {"service","status","namespace","message","endpoint_port","since_ms","hidden"}; status is waiting, starting, ready, failed,
- * stopping or stopped. Summary: {"ready":bool,"timings":{NAME: ms from the start of PID 1 to its first readiness}}.
+ * Service line: {"service","status","namespace","message","endpoint_port","since_ms","hidden"}; status is waiting,
+ *starting, ready, failed, stopping or stopped. Summary: {"ready":bool,"timings":{NAME: ms from the start of PID 1 to
+ *its first readiness}}.
  */
 #ifndef SANDBOX_INIT_CONTROL_H
 #define SANDBOX_INIT_CONTROL_H

@@ -28,9 +28,9 @@ static bool is_read_only(const char *path)
 }
 
 /*
- * The engine mounts /sys and the cgroup hierarchies read-only into a container without --privileged, but we hold CAP_SYS_ADMIN in our own
- * mount namespace, so the mount flag can be taken back. The flag of the file system itself (not only of the mount) may be set too:
- * then a full remount with the original options follows.
+ * The engine mounts /sys and the cgroup hierarchies read-only into a container without --privileged, but we hold
+ * CAP_SYS_ADMIN in our own mount namespace, so the mount flag can be taken back. The flag of the file system itself
+ * (not only of the mount) may be set too: then a full remount with the original options follows.
  */
 static int make_writable(const char *path, const char *options, struct err *e)
 {
@@ -52,10 +52,11 @@ static void specific_options(const char *options, char *room, size_t size)
 		size_t option_length = strcspn(options, ",");
 		bool keep = true;
 		for (size_t i = 0; i < ARRAY_LENGTH(generic); i++)
-			keep = keep && !(strlen(generic[i]) == option_length && memcmp(generic[i], options, option_length) == 0);
+			keep = keep && !(strlen(generic[i]) == option_length &&
+			                 memcmp(generic[i], options, option_length) == 0);
 		if (keep && length + option_length + 2 < size)
-			length += (size_t)snprintf(room + length, size - length, "%s%.*s", length ? "," : "", (int)option_length,
-						   options);
+			length += (size_t)snprintf(room + length, size - length, "%s%.*s", length ? "," : "",
+			                           (int)option_length, options);
 		options += option_length + (options[option_length] == ',');
 	}
 }
@@ -90,8 +91,9 @@ static int write_file(const char *path, const char *text, struct err *e)
 }
 
 /*
- * cgroup v2: a group with processes in it may not hand controllers down, so we move into a leaf, then enable every controller that
- * exists. Nothing else runs yet, so there is nobody else to move (a process that an exec put in the root is moved as well).
+ * cgroup v2: a group with processes in it may not hand controllers down, so we move into a leaf, then enable every
+ * controller that exists. Nothing else runs yet, so there is nobody else to move (a process that an exec put in the
+ * root is moved as well).
  */
 static int delegate_cgroup2(struct err *e)
 {
@@ -114,7 +116,8 @@ static int delegate_cgroup2(struct err *e)
 	for (char *name = controllers.data ? strtok_r(controllers.data, " \n", &saved) : NULL; name;
 	     name = strtok_r(NULL, " \n", &saved)) {
 		auto_free char *enable = xasprintf("+%s", name);
-		/* Some controllers cannot be handed down (e.g. cpuset without CPUs); kubelet says which one it misses. */
+		/* Some controllers cannot be handed down (e.g. cpuset without CPUs); kubelet says which one it misses.
+		 */
 		auto_err struct err ignored = ERR_INIT;
 		(void)write_file(CGROUP_ROOT "/cgroup.subtree_control", enable, &ignored);
 	}
@@ -280,7 +283,8 @@ int filesystem_copy_tree(const char *from, const char *to, struct err *e)
 		return err_wrap(e, "cannot copy '%s' to '%s'", from, to);
 	if (fchown(to_fd, info.st_uid, info.st_gid) < 0 || fchmod(to_fd, info.st_mode & 07777) < 0)
 		return err_set_errno(e, errno, NULL, "cannot set the owner and mode of '%s'", partial);
-	/* No sync here: it would flush the whole disk of the host, and what a power cut in the first second leaves is a first start again. */
+	/* No sync here: it would flush the whole disk of the host, and what a power cut in the first second leaves is a
+	 * first start again. */
 	if (rename(partial, to) < 0)
 		return err_set_errno(e, errno, NULL, "cannot rename '%s'", partial);
 	return 0;

@@ -1,7 +1,8 @@
 /*
- * What has to be true of the container's file system before the first service starts: writable /sys and cgroup hierarchies, shared mount
- * propagation, the directories on the volume, the database cluster copied there at the first start. The container is not privileged;
- * docs/internals/container.md lists what it is given and why each step works with that.
+ * What has to be true of the container's file system before the first service starts: writable /sys and cgroup
+ * hierarchies, shared mount propagation, the directories on the volume, the database cluster copied there at the first
+ * start. The container is not privileged; docs/internals/container.md lists what it is given and why each step works
+ * with that.
  */
 #ifndef SANDBOX_INIT_FILESYSTEM_H
 #define SANDBOX_INIT_FILESYSTEM_H

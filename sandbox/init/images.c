@@ -46,7 +46,8 @@ static int run_ctr(const char *const *arguments, struct buf *ret_output, struct 
 		if (errno != EINTR)
 			return err_set_errno(e, errno, NULL, "cannot wait for '%s'", arguments[0]);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return err_set(e, ERR_INTERNAL, "image-import-failed", "'ctr %s %s' failed", arguments[3], arguments[4]);
+		return err_set(e, ERR_INTERNAL, "image-import-failed", "'ctr %s %s' failed", arguments[3],
+		               arguments[4]);
 	return 0;
 }
 
@@ -78,9 +79,12 @@ static int import_archive(const char *archive, const char *mark, const struct bu
 		return -1;
 	if (text_equal(buf_text(&known), digest) && is_listed(present, reference))
 		return 0;
-	const char *const import[] = { CTR, "-n", "k8s.io", "images", "import", "--snapshotter", "overlayfs", archive, NULL };
+	const char *const import[] = { CTR,         "-n",    "k8s.io", "images", "import", "--snapshotter",
+		                       "overlayfs", archive, NULL };
 	/* Pinned: the kubelet's garbage collection leaves it alone. */
-	const char *const pin[] = { CTR, "-n", "k8s.io", "images", "label", reference, "io.cri-containerd.pinned=pinned", NULL };
+	const char *const pin[] = {
+		CTR, "-n", "k8s.io", "images", "label", reference, "io.cri-containerd.pinned=pinned", NULL
+	};
 	if (run_ctr(import, NULL, e) < 0 || run_ctr(pin, NULL, e) < 0)
 		return err_wrap(e, "cannot import '%s'", archive);
 	return file_write_atomic(mark, digest, strlen(digest), 0644, e);

@@ -18,7 +18,8 @@ struct logfile {
 
 int logfile_open(struct logfile *file, const char *path, struct err *e);
 void logfile_close(struct logfile *file);
-/* Never fails from the caller's view: what cannot be written (disk full) is dropped, the service must not be held up. */
+/* Never fails from the caller's view: what cannot be written (disk full) is dropped, the service must not be held up.
+ */
 void logfile_write(struct logfile *file, const char *bytes, size_t length);
 
 #endif

@@ -35,7 +35,8 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		return client_main(argc, argv);
 	if (getpid() != 1) {
-		fputs("sandbox-init: this is the first process of the sandbox container; see 'sandbox-init help'\n", stderr);
+		fputs("sandbox-init: this is the first process of the sandbox container; see 'sandbox-init help'\n",
+		      stderr);
 		return 2;
 	}
 	auto_err struct err e = ERR_INIT;

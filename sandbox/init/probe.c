@@ -63,7 +63,8 @@ enum probe_result probe_begin(struct probe *probe, const struct service_config *
 static enum probe_result send_request(struct probe *probe, const struct service_config *service)
 {
 	char request[512];
-	int length = snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", service->ready_path);
+	int length =
+	        snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", service->ready_path);
 	if (length < 0 || (size_t)length >= sizeof(request) ||
 	    send(probe->fd, request, (size_t)length, MSG_NOSIGNAL) != length)
 		return finish(probe, PROBE_REFUSED);
@@ -111,7 +112,8 @@ struct notification probe_parse_notification(const char *bytes, size_t length)
 		else if (line_length == 10 && memcmp(bytes, "STOPPING=1", 10) == 0)
 			notification.stopping = true;
 		else if (line_length > 7 && memcmp(bytes, "STATUS=", 7) == 0)
-			(void)snprintf(notification.status, sizeof(notification.status), "%.*s", (int)line_length - 7, bytes + 7);
+			(void)snprintf(notification.status, sizeof(notification.status), "%.*s", (int)line_length - 7,
+			               bytes + 7);
 		bytes = line_end + 1;
 	}
 	return notification;

@@ -1,7 +1,8 @@
 /*
- * Readiness. Services that can tell (sd_notify: READY=1 and STATUS=… datagrams on $NOTIFY_SOCKET) are believed; of the others we know
- * only by connecting: TCP, a Unix socket, or an HTTP GET that answers 2xx. A probe never blocks: probe_begin starts an attempt, the
- * supervisor waits for the descriptor and calls probe_continue, and after a refusal begins the next attempt a little later.
+ * Readiness. Services that can tell (sd_notify: READY=1 and STATUS=… datagrams on $NOTIFY_SOCKET) are believed; of the
+ * others we know only by connecting: TCP, a Unix socket, or an HTTP GET that answers 2xx. A probe never blocks:
+ * probe_begin starts an attempt, the supervisor waits for the descriptor and calls probe_continue, and after a refusal
+ * begins the next attempt a little later.
  */
 #ifndef SANDBOX_INIT_PROBE_H
 #define SANDBOX_INIT_PROBE_H

@@ -30,7 +30,8 @@ const char *service_state_name(enum service_state state)
 static int open_notify_socket(const struct service *service, int *ret_fd, struct err *e)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", SERVICE_NOTIFY_DIRECTORY, service->config->name);
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", SERVICE_NOTIFY_DIRECTORY,
+	               service->config->name);
 	auto_fd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return err_set_errno(e, errno, NULL, "cannot create a socket");
@@ -47,15 +48,15 @@ static int open_notify_socket(const struct service *service, int *ret_fd, struct
 int service_open(struct service *service, const struct service_config *config, struct err *e)
 {
 	*service = (struct service){ .config = config,
-				     .state = config->autostart ? SERVICE_WAITING : SERVICE_STOPPED,
-				     .wanted = config->autostart,
-				     .output_fd = -1,
-				     .notify_fd = -1,
-				     .probe = { .fd = -1 },
-				     .log = { .fd = -1 },
-				     .changed_ms = clock_monotonic_ms(),
-				     .deadline_ms = CLOCK_NEVER,
-				     .next_probe_ms = CLOCK_NEVER };
+		                     .state = config->autostart ? SERVICE_WAITING : SERVICE_STOPPED,
+		                     .wanted = config->autostart,
+		                     .output_fd = -1,
+		                     .notify_fd = -1,
+		                     .probe = { .fd = -1 },
+		                     .log = { .fd = -1 },
+		                     .changed_ms = clock_monotonic_ms(),
+		                     .deadline_ms = CLOCK_NEVER,
+		                     .next_probe_ms = CLOCK_NEVER };
 	auto_free char *path = xasprintf("%s/%s.log", SERVICE_LOG_DIRECTORY, config->name);
 	if (logfile_open(&service->log, path, e) < 0)
 		return -1;
@@ -72,7 +73,8 @@ void service_close(struct service *service)
 	service->output_fd = -1;
 }
 
-/* The container's environment, then the service's own entries, then where to send notifications. NULL-terminated, for the child only. */
+/* The container's environment, then the service's own entries, then where to send notifications. NULL-terminated, for
+ * the child only. */
 static char **build_environment(const struct service_config *config)
 {
 	size_t count = 0;
@@ -101,7 +103,8 @@ static _Noreturn void child_fails(const char *what)
 	_exit(127);
 }
 
-static _Noreturn void run_child(const struct service_config *config, char **environment, const char *program, int output_fd)
+static _Noreturn void run_child(const struct service_config *config, char **environment, const char *program,
+                                int output_fd)
 {
 	sigset_t none;
 	sigemptyset(&none);
@@ -113,7 +116,8 @@ static _Noreturn void run_child(const struct service_config *config, char **envi
 		child_fails("cannot set up standard streams");
 	if (config->user) {
 		const struct passwd *user = getpwnam(config->user);
-		if (!user || initgroups(config->user, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 || setuid(user->pw_uid) < 0)
+		if (!user || initgroups(config->user, user->pw_gid) < 0 || setgid(user->pw_gid) < 0 ||
+		    setuid(user->pw_uid) < 0)
 			child_fails("cannot become the service's user");
 	}
 	execve(program, config->command, environment);

@@ -1,6 +1,6 @@
 /*
- * One service and its process. What it may do next is decided by the supervisor; this file starts the process, collects its output and
- * knows its states:
+ * One service and its process. What it may do next is decided by the supervisor; this file starts the process, collects
+ *its output and knows its states:
  *
  *	waiting -> starting -> ready -> stopping -> stopped
  *	               \________/ exit -> failed -> (back-off) -> waiting
@@ -14,17 +14,25 @@
 
 #define SERVICE_LOG_DIRECTORY "/var/lib/sandbox/log"
 #define SERVICE_NOTIFY_DIRECTORY "/run/sandbox/notify"
-/* A file here of the name of a service's program is run in its place: how a freshly built program is tried without an image build. */
+/* A file here of the name of a service's program is run in its place: how a freshly built program is tried without an
+ * image build. */
 #define SERVICE_OVERRIDE_DIRECTORY "/var/lib/sandbox/override"
 
-enum service_state { SERVICE_WAITING, SERVICE_STARTING, SERVICE_READY, SERVICE_FAILED, SERVICE_STOPPING, SERVICE_STOPPED };
+enum service_state {
+	SERVICE_WAITING,
+	SERVICE_STARTING,
+	SERVICE_READY,
+	SERVICE_FAILED,
+	SERVICE_STOPPING,
+	SERVICE_STOPPED
+};
 
 struct service {
 	const struct service_config *config;
 	enum service_state state;
-	bool wanted;           /* should run (again) */
-	pid_t pid;             /* 0: no process */
-	int output_fd;         /* read end of its stdout and stderr */
+	bool wanted;   /* should run (again) */
+	pid_t pid;     /* 0: no process */
+	int output_fd; /* read end of its stdout and stderr */
 	int notify_fd;
 	struct probe probe;
 	struct logfile log;

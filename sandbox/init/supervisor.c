@@ -1,10 +1,9 @@
 #include "init/supervisor.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "init/control.h"
+#include "init/clients.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,25 +21,15 @@
 #define BACKOFF_FIRST_MS INT64_C(100)
 #define BACKOFF_MAXIMUM_MS INT64_C(10000)
 #define STABLE_MS INT64_C(30000)
-#define CLIENTS_MAXIMUM 32
-#define CLIENT_BACKLOG_MAXIMUM ((size_t)256 * 1024)
 #define EVENTS_MAXIMUM 64
 
 /* What an epoll event belongs to. */
 enum source_kind { SOURCE_SIGNAL, SOURCE_LISTENER, SOURCE_OUTPUT, SOURCE_NOTIFY, SOURCE_PROBE, SOURCE_CLIENT };
 
-struct client {
-	int fd; /* -1: free slot */
-	bool asked;
-	struct control_request request;
-	struct buf input;
-	struct buf output;
-};
-
 struct supervisor {
 	struct service services[CONFIG_SERVICES_MAXIMUM];
 	unsigned count;
-	struct client clients[CLIENTS_MAXIMUM];
+	struct clients clients;
 	int epoll_fd;
 	int signal_fd;
 	int listen_fd;
@@ -60,50 +49,6 @@ static void watch(const struct supervisor *s, int fd, uint32_t events, enum sour
 	struct epoll_event event = { .events = events, .data.u64 = make_tag(kind, index) };
 	if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 && errno == EEXIST)
 		epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, fd, &event);
-}
-
-/* --- clients of the status socket --- */
-
-static void client_close(struct client *client)
-{
-	close(client->fd);
-	buf_release(&client->input);
-	buf_release(&client->output);
-	*client = (struct client){ .fd = -1 };
-}
-
-static void client_flush(const struct supervisor *s, struct client *client, bool close_when_done)
-{
-	while (client->output.length) {
-		ssize_t sent = send(client->fd, client->output.data, client->output.length, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && errno == EAGAIN) {
-			watch(s, client->fd, EPOLLIN | EPOLLOUT, SOURCE_CLIENT, (unsigned)(client - s->clients));
-			return;
-		}
-		if (sent < 0) {
-			client_close(client);
-			return;
-		}
-		buf_consume(&client->output, (size_t)sent);
-	}
-	if (close_when_done)
-		client_close(client);
-	else
-		watch(s, client->fd, EPOLLIN, SOURCE_CLIENT, (unsigned)(client - s->clients));
-}
-
-/* Takes ownership of `line`. A client that does not read is cut off. */
-static void client_send(struct supervisor *s, struct client *client, char *line, bool last)
-{
-	auto_free char *owned = line;
-	if (client->fd < 0)
-		return;
-	if (buf_add_str(&client->output, owned) < 0)
-		client_close(client);
-	else
-		client_flush(s, client, last);
 }
 
 static int find_service(const struct supervisor *s, const char *name)
@@ -127,12 +72,7 @@ static void enter(struct supervisor *s, struct service *service, enum service_st
 		service->ready_ms = now;
 	if (state != SERVICE_FAILED)
 		log_info("service", "name", service->config->name, "state", service_state_name(state), NULL);
-	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++) {
-		struct client *client = &s->clients[i];
-		bool interested = client->request.follow || text_equal(client->request.service, service->config->name);
-		if (client->fd >= 0 && client->asked && interested)
-			client_send(s, client, control_service_line(service, now), false);
-	}
+	clients_publish(&s->clients, service, now);
 }
 
 static void set_message(struct service *service, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -225,9 +165,11 @@ static void deadline_passed(struct supervisor *s, struct service *service)
 {
 	switch (service->state) {
 	case SERVICE_STARTING:
-		set_message(service, "not ready after %lld s%s%s", (long long)(service->config->ready_timeout_ms / 1000),
-			    service->log.last_line[0] ? ": " : "", service->log.last_line);
-		log_warn("readiness deadline missed", "name", service->config->name, "last", service->log.last_line, NULL);
+		set_message(service, "not ready after %lld s%s%s",
+		            (long long)(service->config->ready_timeout_ms / 1000),
+		            service->log.last_line[0] ? ": " : "", service->log.last_line);
+		log_warn("readiness deadline missed", "name", service->config->name, "last", service->log.last_line,
+		         NULL);
 		service->deadline_ms = CLOCK_NEVER;
 		probe_cancel(&service->probe);
 		service_signal(service, SIGKILL); /* its exit leads to a restart */
@@ -280,20 +222,22 @@ static bool settle_service(struct supervisor *s, unsigned index)
 	return true;
 }
 
+/* Ends the answers of those whose question is settled. */
 static void finish_clients(struct supervisor *s)
 {
 	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++) {
-		struct client *client = &s->clients[i];
+		const struct client *client = &s->clients.slots[i];
 		if (client->fd < 0 || !client->asked)
 			continue;
 		if (client->request.command == CONTROL_STATUS) {
 			if (!client->request.follow || control_all_ready(s->services, s->count))
-				client_send(s, client, control_summary_line(s->services, s->count, s->boot_ms), true);
+				clients_send(&s->clients, i, control_summary_line(s->services, s->count, s->boot_ms),
+				             true);
 			continue;
 		}
 		const struct service *service = &s->services[find_service(s, client->request.service)];
 		if (service->state == (service->wanted ? SERVICE_READY : SERVICE_STOPPED))
-			client_send(s, client, xstrdup("{\"done\":true}\n"), true);
+			clients_send(&s->clients, i, xstrdup("{\"done\":true}\n"), true);
 	}
 }
 
@@ -407,22 +351,6 @@ static void read_signals(struct supervisor *s)
 	reap(s);
 }
 
-static void accept_client(struct supervisor *s)
-{
-	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
-		return;
-	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++) {
-		if (s->clients[i].fd >= 0)
-			continue;
-		s->clients[i] = (struct client){ .fd = fd, .input = BUF_INIT(CONTROL_LINE_MAXIMUM),
-						 .output = BUF_INIT(CLIENT_BACKLOG_MAXIMUM) };
-		watch(s, fd, EPOLLIN, SOURCE_CLIENT, i);
-		return;
-	}
-	close(fd);
-}
-
 static int obey(struct supervisor *s, const struct control_request *request, struct err *e)
 {
 	if (request->command == CONTROL_STATUS)
@@ -440,39 +368,18 @@ static int obey(struct supervisor *s, const struct control_request *request, str
 	return 0;
 }
 
-static void read_client(struct supervisor *s, struct client *client)
+static void read_client(struct supervisor *s, unsigned slot)
 {
-	char chunk[1024];
-	ssize_t got = recv(client->fd, chunk, sizeof(chunk), 0);
-	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-		client_flush(s, client, false);
-		return;
-	}
-	if (got <= 0) {
-		client_close(client);
-		return;
-	}
-	if (client->asked)
-		return;
 	auto_err struct err e = ERR_INIT;
-	if (buf_add(&client->input, chunk, (size_t)got) < 0) {
-		client_close(client);
+	int arrived = clients_read(&s->clients, slot, &e);
+	if (arrived > 0 && obey(s, &s->clients.slots[slot].request, &e) < 0)
+		arrived = -1;
+	if (arrived < 0)
+		clients_refuse(&s->clients, slot, &e);
+	if (arrived <= 0 || s->clients.slots[slot].request.command != CONTROL_STATUS)
 		return;
-	}
-	const char *end = memchr(client->input.data, '\n', client->input.length);
-	if (!end)
-		return;
-	if (control_parse(client->input.data, (size_t)(end - client->input.data), &client->request, &e) < 0 ||
-	    obey(s, &client->request, &e) < 0) {
-		client->request = (struct control_request){ .command = CONTROL_STATUS };
-		client_send(s, client, control_error_line(&e), true);
-		return;
-	}
-	client->asked = true;
-	if (client->request.command != CONTROL_STATUS)
-		return;
-	for (unsigned i = 0; i < s->count && client->fd >= 0; i++)
-		client_send(s, client, control_service_line(&s->services[i], clock_monotonic_ms()), false);
+	for (unsigned i = 0; i < s->count; i++)
+		clients_send(&s->clients, slot, control_service_line(&s->services[i], clock_monotonic_ms()), false);
 }
 
 static void dispatch(struct supervisor *s, const struct epoll_event *event)
@@ -483,7 +390,7 @@ static void dispatch(struct supervisor *s, const struct epoll_event *event)
 		read_signals(s);
 		break;
 	case SOURCE_LISTENER:
-		accept_client(s);
+		clients_accept(&s->clients, s->listen_fd);
 		break;
 	case SOURCE_OUTPUT:
 		if (s->services[index].output_fd >= 0)
@@ -495,11 +402,10 @@ static void dispatch(struct supervisor *s, const struct epoll_event *event)
 	case SOURCE_PROBE:
 		if (s->services[index].probe.fd >= 0)
 			probe_settled(s, &s->services[index],
-				      probe_continue(&s->services[index].probe, s->services[index].config));
+			              probe_continue(&s->services[index].probe, s->services[index].config));
 		break;
 	case SOURCE_CLIENT:
-		if (s->clients[index].fd >= 0)
-			read_client(s, &s->clients[index]);
+		read_client(s, index);
 		break;
 	}
 }
@@ -541,10 +447,10 @@ static int listen_on_socket(struct supervisor *s, struct err *e)
 
 static int set_up(struct supervisor *s, const struct init_config *config, struct err *e)
 {
-	*s = (struct supervisor){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .count = config->service_count,
-				  .boot_ms = clock_monotonic_ms() };
-	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++)
-		s->clients[i].fd = -1;
+	*s = (struct supervisor){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+		                  .count = config->service_count,
+		                  .boot_ms = clock_monotonic_ms() };
+	clients_init(&s->clients, s->epoll_fd, make_tag(SOURCE_CLIENT, 0));
 	sigset_t signals;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);

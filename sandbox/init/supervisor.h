@@ -1,7 +1,8 @@
 /*
- * The loop of PID 1. One thread, one epoll set: signals (SIGCHLD, SIGTERM), the services' output and notification sockets, probes under
- * way, and clients of the status socket; the time of the next deadline is the timeout. After every event `settle` moves each service as far as it
- * can go: that is the only place where states change because of other services' states.
+ * The loop of PID 1. One thread, one epoll set: signals (SIGCHLD, SIGTERM), the services' output and notification
+ * sockets, probes under way, and clients of the status socket; the time of the next deadline is the timeout. After
+ * every event `settle` moves each service as far as it can go: that is the only place where states change because of
+ * other services' states.
  *
  * Start: a service begins as soon as all that it requires are ready, so everything independent starts at once.
  * Crash: the service restarts after a back-off (0.1 s doubling to 10 s); those that require it keep running.

@@ -29,12 +29,17 @@ static void reads_a_service(void **state)
 	(void)state;
 	auto_err struct err e = ERR_INIT;
 	struct init_config config;
-	int result = parse("{\"prepare\":{\"directories\":[{\"path\":\"/a\",\"mode\":\"0700\",\"user\":\"postgres\"}],\"remove\":[\"/p\"]},"
-			   "\"services\":[{\"name\":\"db\",\"command\":[\"/bin/db\",\"-x\"],\"user\":\"postgres\",\"environment\":{\"A\":\"1\"},"
-			   "\"stop_signal\":\"INT\",\"stop_seconds\":3,\"namespace\":\"flyte\",\"endpoint_port\":5432},"
-			   "{\"name\":\"web\",\"command\":[\"w\"],\"requires\":[\"db\"],\"ready\":{\"type\":\"http\",\"address\":\"127.0.0.1:9\","
-			   "\"path\":\"/h\",\"timeout_seconds\":5}},{\"name\":\"once\",\"command\":[\"o\"],\"restart\":\"never\",\"autostart\":false}]}",
-			   &config, &e);
+	int result = parse("{\"prepare\":{\"directories\":[{\"path\":\"/"
+	                   "a\",\"mode\":\"0700\",\"user\":\"postgres\"}],\"remove\":[\"/p\"]},"
+	                   "\"services\":[{\"name\":\"db\",\"command\":[\"/bin/"
+	                   "db\",\"-x\"],\"user\":\"postgres\",\"environment\":{\"A\":\"1\"},"
+	                   "\"stop_signal\":\"INT\",\"stop_seconds\":3,\"namespace\":\"flyte\",\"endpoint_port\":5432},"
+	                   "{\"name\":\"web\",\"command\":[\"w\"],\"requires\":[\"db\"],\"ready\":{\"type\":\"http\","
+	                   "\"address\":\"127.0.0.1:9\","
+	                   "\"path\":\"/"
+	                   "h\",\"timeout_seconds\":5}},{\"name\":\"once\",\"command\":[\"o\"],\"restart\":\"never\","
+	                   "\"autostart\":false}]}",
+	                   &config, &e);
 	assert_string_equal(err_message(&e), "");
 	assert_int_equal(result, 0);
 	assert_int_equal(config.service_count, 3);
@@ -67,14 +72,20 @@ static void refuses_bad_files(void **state)
 		{ "{\"services\":[{\"name\":\"a\",\"command\":[]}]}", "'command' is empty" },
 		{ "{\"services\":[{\"command\":[\"x\"]}]}", "'name' must be" },
 		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"colour\":1}]}", "unknown key 'colour'" },
-		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"requires\":[\"b\"]}]}", "requires 'b', which does not exist" },
+		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"requires\":[\"b\"]}]}",
+		  "requires 'b', which does not exist" },
 		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"requires\":[\"a\"]}]}", "requires itself" },
-		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"requires\":[\"b\"]},{\"name\":\"b\",\"command\":[\"x\"],\"requires\":[\"a\"]}]}",
+		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"requires\":[\"b\"]},{\"name\":\"b\","
+		  "\"command\":[\"x\"],\"requires\":[\"a\"]}]}",
 		  "requires itself" },
-		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"]},{\"name\":\"a\",\"command\":[\"x\"]}]}", "two services are called 'a'" },
-		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"ready\":{\"type\":\"magic\"}}]}", "unknown readiness type 'magic'" },
-		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"ready\":{\"type\":\"tcp\"}}]}", "'address' must be" },
-		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"stop_signal\":\"HUH\"}]}", "unknown stop signal 'HUH'" },
+		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"]},{\"name\":\"a\",\"command\":[\"x\"]}]}",
+		  "two services are called 'a'" },
+		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"ready\":{\"type\":\"magic\"}}]}",
+		  "unknown readiness type 'magic'" },
+		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"ready\":{\"type\":\"tcp\"}}]}",
+		  "'address' must be" },
+		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"stop_signal\":\"HUH\"}]}",
+		  "unknown stop signal 'HUH'" },
 		{ "{\"services\":[{\"name\":\"a\",\"command\":[\"x\"],\"restart\":\"maybe\"}]}", "'restart' must be" },
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -121,11 +132,16 @@ static void reads_requests(void **state)
 static void service_lines_survive_any_output(void **state)
 {
 	(void)state;
-	struct service_config config = { .name = (char *)(uintptr_t)"db", .namespace = (char *)(uintptr_t)"flyte", .endpoint_port = 5432 };
-	struct service service = { .config = &config, .state = SERVICE_FAILED, .message = "bad \xff\xfe bytes", .changed_ms = 10 };
+	struct service_config config = { .name = (char *)(uintptr_t) "db",
+		                         .namespace = (char *)(uintptr_t) "flyte",
+		                         .endpoint_port = 5432 };
+	struct service service = {
+		.config = &config, .state = SERVICE_FAILED, .message = "bad \xff\xfe bytes", .changed_ms = 10
+	};
 	auto_free char *line = control_service_line(&service, 15);
-	assert_string_equal(line, "{\"service\":\"db\",\"status\":\"failed\",\"namespace\":\"flyte\",\"message\":\"bad ?? bytes\","
-				  "\"endpoint_port\":5432,\"since_ms\":5,\"hidden\":false}\n");
+	assert_string_equal(
+	        line, "{\"service\":\"db\",\"status\":\"failed\",\"namespace\":\"flyte\",\"message\":\"bad ?? bytes\","
+	              "\"endpoint_port\":5432,\"since_ms\":5,\"hidden\":false}\n");
 }
 
 static char *make_directory(void)
@@ -225,10 +241,14 @@ static void copies_a_tree_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_a_service),	cmocka_unit_test(refuses_bad_files),
-		cmocka_unit_test(reads_notifications),	cmocka_unit_test(reads_requests),
-		cmocka_unit_test(service_lines_survive_any_output), cmocka_unit_test(log_files_rotate),
-		cmocka_unit_test(removals_take_files_and_trees), cmocka_unit_test(copies_a_tree_once),
+		cmocka_unit_test(reads_a_service),
+		cmocka_unit_test(refuses_bad_files),
+		cmocka_unit_test(reads_notifications),
+		cmocka_unit_test(reads_requests),
+		cmocka_unit_test(service_lines_survive_any_output),
+		cmocka_unit_test(log_files_rotate),
+		cmocka_unit_test(removals_take_files_and_trees),
+		cmocka_unit_test(copies_a_tree_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
