@@ -8,8 +8,8 @@
  * bounds a connection to the soft maximum plus one message plus a window for each stream, and cannot deadlock.
  *
  * Answers. A gRPC error without a message is sent as Trailers-Only; everything else as headers, data, trailers. An
- * answer may come before the request's end (unknown method, too large, deadline): the rest of the body is then dropped
- * and the stream reset with NO_ERROR once the answer is out (RFC 9113, 8.1).
+ * answer may come before the request's end (unknown gRPC method, too large, deadline): the rest of the body is then
+ * dropped and the stream reset with NO_ERROR once the answer is out (RFC 9113, 8.1).
  */
 #include "base/clock.h"
 #include "base/text.h"
@@ -26,6 +26,7 @@
 #define BUFFER_SOFT_MAXIMUM ((size_t)32 * 1024 * 1024)
 #define REFLECTION_PENDING_MAXIMUM ((size_t)256 * 1024)
 #define REFLECTION_OUT_MAXIMUM ((size_t)8 * 1024 * 1024)
+#define DROPPED_MAXIMUM ((size_t)64 * 1024)
 #define REQUEST_STALL_MS (60 * 1000)
 #define REFLECTION_STALL_MS (600 * 1000)
 #define IDLE_MS (15 * 60 * 1000)
@@ -42,6 +43,7 @@ struct h2_stream {
 	size_t sent;         /* of response.body */
 	size_t header_bytes; /* received, by HPACK's measure */
 	size_t buffered;     /* body bytes that count against the session */
+	size_t dropped;      /* body bytes that nobody wants */
 	size_t unconsumed;   /* body bytes whose window was not given back */
 	bool begun;          /* the head was complete */
 	bool request_ended;
@@ -287,7 +289,8 @@ static int begin_request(struct h2_stream *stream)
 	rpc_router_begin(x->router, x);
 	stream->kind = x->kind;
 	stream->deadline_ms = x->deadline_ms;
-	if (x->kind == RPC_EXCHANGE_ANSWERED)
+	/* A gRPC client may wait for the answer before it ends its stream. HTTP clients send their request first. */
+	if (x->kind == RPC_EXCHANGE_ANSWERED && x->response.grpc)
 		return answer_exchange(stream);
 	if (x->kind == RPC_EXCHANGE_REFLECTION) {
 		stream->response.grpc = true;
@@ -309,6 +312,8 @@ static int end_request(struct h2_stream *stream)
 	}
 	if (stream->responded || !stream->x || stream->x->submitted)
 		return 0;
+	if (stream->kind == RPC_EXCHANGE_ANSWERED)
+		return answer_exchange(stream);
 	stream->x->transport = stream;
 	stream->x->finished = exchange_finished;
 	if (rpc_router_submit(stream->x->router, stream->x) < 0)
@@ -378,8 +383,12 @@ static int take_data(struct h2_stream *stream, const uint8_t *bytes, size_t leng
 {
 	struct rpc_exchange *x = stream->x;
 	auto_err struct err e = ERR_INIT;
-	if (x->kind == RPC_EXCHANGE_FILE)
-		return 0;
+	if (x->kind == RPC_EXCHANGE_FILE || x->kind == RPC_EXCHANGE_ANSWERED) {
+		stream->dropped += length;
+		return stream->dropped <= DROPPED_MAXIMUM
+		               ? 0
+		               : answer_error(stream, GRPC_INVALID_ARGUMENT, "a request body where none belongs");
+	}
 	if (buf_add(&x->body, bytes, length) < 0)
 		return answer_error(stream, GRPC_RESOURCE_EXHAUSTED, "the request is larger than the maximum");
 	if (is_too_large(x, &e))
