@@ -11,6 +11,7 @@
 #include "controlplane/engine/engine.h"
 #include "rpc/server.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -201,6 +202,8 @@ int main(int argc, char **argv)
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* Large blocks (messages, arenas) come from mmap and go back at once; else glibc raises the threshold after the first and keeps them. */
+	mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
 
 	static struct program program;
 	auto_err struct err e = ERR_INIT;

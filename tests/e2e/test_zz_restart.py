@@ -2,6 +2,8 @@
 
 import subprocess
 
+import pytest
+
 from flyteidl.core.execution_pb2 import TaskExecution, WorkflowExecution
 
 from test_workflows import wait_for
@@ -39,6 +41,17 @@ def test_stop_and_start(remote, sandbox, launch, execute, finish):
     assert sandbox.status()["state"] == "stopped"
     sandbox.run("start", timeout=120)
     check_after_restart(remote, sandbox, running, finished, execute, finish)
+
+
+@pytest.mark.parametrize("process", ["flyte-controlplane", "minio", "postgres"])
+def test_a_killed_service_comes_back(remote, sandbox, launch, execute, finish, process):
+    running = start_waiting_execution(remote, launch, 3)
+    sandbox.run("exec", "--", "pkill", "-KILL", "-o", "-x", process[:15])
+    sandbox.run("exec", "--", "sandbox-init", "status", "--follow", timeout=60)
+    done = finish(running)
+    assert done.closure.phase == WorkflowExecution.SUCCEEDED, done.error
+    assert len(done.node_executions["n0"].task_executions) == 1
+    assert execute("pass_value", x=3).outputs["o0"] == "the value is 6"
 
 
 def test_start_twice(sandbox):
