@@ -254,11 +254,28 @@ static char *edit(struct editor *editor, const json_t *wanted, const char *name)
 	return apply(editor);
 }
 
+/* Line breaks that libyaml counts and we do not: a lone CR, NEL, LS and PS. */
+static bool has_other_breaks(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		const unsigned char *at = (const unsigned char *)text + i;
+		size_t left = length - i;
+		bool lone_return = at[0] == '\r' && (left < 2 || at[1] != '\n');
+		bool next_line = left >= 2 && at[0] == 0xc2 && at[1] == 0x85;
+		bool separator = left >= 3 && at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9);
+		if (lone_return || next_line || separator)
+			return true;
+	}
+	return false;
+}
+
 char *kubeconfig_text_edit(const char *text, size_t length, const json_t *wanted, const char *name)
 {
 	struct editor editor = { .text = text, .length = length };
 	yaml_parser_t parser;
 	char *result = NULL;
+	if (has_other_breaks(text, length))
+		return NULL;
 	if (!yaml_parser_initialize(&parser))
 		abort();
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);

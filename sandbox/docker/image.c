@@ -145,6 +145,9 @@ int docker_image_pull(struct docker_client *client, const char *reference, docke
 		                          .idle_timeout_ms = TRANSFER_IDLE_MS };
 	if (exchange(client, &transfer, &request, e) == 0)
 		return 0;
+	/* Engines that cannot even begin answer with status 500 and the reason. */
+	if (e && e->kind == ERR_INTERNAL)
+		e->kind = kind_of_pull_error(err_message(e));
 	if (e && e->kind != ERR_CANCELLED)
 		e->id = "image-pull";
 	return err_wrap(e, "cannot pull the image '%s'", reference);

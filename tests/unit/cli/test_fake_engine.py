@@ -17,6 +17,7 @@ import unittest
 from fake_engine import READY, STARTING, Exec, FakeEngine, lines, service
 
 BINARY = os.environ.get("SANDBOX_BINARY", "sandbox")
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 FREE_PORTS = ("--ports", "auto")
 
 
@@ -105,8 +106,25 @@ class CommandLine(Case):
         self.assertEqual(self.run_sandbox("start", "--help").stdout, self.run_sandbox("help", "start").stdout)
         self.assertTrue(self.run_sandbox("help", "--man").stdout.startswith(".TH SANDBOX 1"))
 
+    def test_every_error_id_is_documented(self):
+        guide = (ROOT / "docs/guide/errors.md").read_text(encoding="utf-8")
+        sources = [*(ROOT / "sandbox/cli").glob("*.c"), *(ROOT / "sandbox/docker").glob("*.c"), ROOT / "sandbox/base/http.c"]
+        used = set()
+        for source in sources:
+            used |= set(re.findall(r'(?:ERR_[A-Z]+,|errno\w*\([^;]*?,|->id =)\s*"([a-z]+(?:-[a-z]+)*)"', source.read_text(encoding="utf-8")))
+        self.assertIn("port-taken", used)
+        # http.c's words for failed connections come out as docker-not-running and docker-permission.
+        missing = {name for name in used if f"`{name}`" not in guide} - {"connect-failed", "connect-permission"}
+        self.assertEqual(missing, set())
+
+    def test_exit_codes_are_documented(self):
+        guide = (ROOT / "docs/guide/errors.md").read_text(encoding="utf-8")
+        manual = self.run_sandbox("help", "--man").stdout
+        codes = re.findall(r"^\.B (\d+)$", manual.partition(".SH EXIT STATUS")[2], re.MULTILINE)
+        self.assertEqual(codes, re.findall(r"^\| (\d+) \|", guide, re.MULTILINE))
+
     def test_guide_is_current(self):
-        guide = pathlib.Path(__file__).parents[3] / "docs" / "guide" / "cli.md"
+        guide = ROOT / "docs/guide/cli.md"
         self.assertEqual(guide.read_text(encoding="utf-8"), self.run_sandbox("help", "--markdown").stdout, "make it anew: sandbox help --markdown")
 
 
@@ -418,6 +436,10 @@ class Images(Case):
                 self.engine.pull_answer = [{"status": "Pulling"}, {"errorDetail": {"message": message}, "error": message}]
                 self.assert_error(self.run_sandbox("start", *FREE_PORTS, "--image", "ghcr.io/a/b", code=code), "image-pull", message)
                 self.assert_nothing_left()
+
+    def test_pull_refused_at_once(self):
+        self.engine.faults["POST /images/create"] = (500, "dial tcp 127.0.0.1:1: connect: connection refused")
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, "--image", "ghcr.io/a/b", code=8), "image-pull", "connection refused")
 
     def test_malformed_progress(self):
         def garbage(handler):
