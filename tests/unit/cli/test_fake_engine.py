@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import tempfile
@@ -166,9 +167,11 @@ class Finding(Case):
         self.run_sandbox("status", code=3)
         self.assertTrue(self.engine.asked("GET", "/containers/flyte-sandbox/json"))
 
-    def test_tcp(self):
-        """The same engine behind a TCP port; nothing of this machine (disk, ports) is looked at then."""
+    def listen(self, wrap=lambda connection: connection):
+        """The same engine behind a TCP port; `wrap` puts TLS around each connection."""
         server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+
         def pump(source, target):
             try:
                 while data := source.recv(65536):
@@ -186,6 +189,9 @@ class Finding(Case):
             while True:
                 try:
                     client, _ = server.accept()
+                    client = wrap(client)
+                except ssl.SSLError:
+                    continue
                 except OSError:
                     return
                 upstream = socket.socket(socket.AF_UNIX)
@@ -197,9 +203,43 @@ class Finding(Case):
 
         threading.Thread(target=serve, daemon=True).start()
         self.environment["DOCKER_HOST"] = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+    def test_tcp(self):
+        """Nothing of this machine (disk, ports) is looked at for an engine elsewhere."""
+        self.listen()
         document = json.loads(self.run_sandbox("start", "-o", "json").stdout)
         self.assertEqual(document["endpoints"]["console"], "http://127.0.0.1:30080/console")
-        server.close()
+
+    def certificate(self, name):
+        """A key and a certificate for 127.0.0.1 that signs itself."""
+        key, certificate = f"{self.directory}/{name}-key.pem", f"{self.directory}/{name}.pem"
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+        subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+        return key, certificate
+
+    @unittest.skipUnless(shutil.which("openssl"), "the openssl command makes the certificates")
+    def test_tls(self):
+        key, certificate = self.certificate("engine")
+        client_key, client_certificate = self.certificate("client")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        context.load_verify_locations(client_certificate)
+        context.verify_mode = ssl.CERT_REQUIRED
+        self.listen(lambda connection: context.wrap_socket(connection, server_side=True))
+        certificates = pathlib.Path(self.directory, "certificates")
+        certificates.mkdir()
+        for source, name in ((certificate, "ca.pem"), (client_certificate, "cert.pem"), (client_key, "key.pem")):
+            shutil.copy(source, certificates / name)
+        self.environment.update(DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(certificates))
+        self.engine.add_container()
+        self.run_sandbox("status")
+        self.engine.commands["echo hello"] = Exec("hello\n")
+        self.assertEqual(self.run_sandbox("exec", "-i", "echo", "hello", input="").stdout, "hello\n")
+        # An engine whose certificate another CA has signed is not talked to.
+        shutil.copy(client_certificate, certificates / "ca.pem")
+        self.engine.requests.clear()
+        self.assert_error(self.run_sandbox("status", code=8), "connection-failed", "certificate")
+        self.assertEqual(self.engine.requests, [])
 
 
 class Versions(Case):
