@@ -13,12 +13,12 @@ rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
 ln -sf python3 /usr/bin/python
 export PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 SSL_CERT_FILE=${PIP_CERT:-}
 [ -n "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE
-pip3 install --quiet --upgrade pip setuptools
+pip3 install --quiet --upgrade --ignore-installed pip setuptools
 hash -r
 # A connection that stalls is given up soon and tried again, instead of holding the build for pip's patience times its retries.
 export PIP_DEFAULT_TIMEOUT=20 PIP_RETRIES=5
-if grep -qx "flytekit==$flytekit" "$(dirname "$0")/constraints.txt"; then
-	export PIP_CONSTRAINT="$(dirname "$0")/constraints.txt"
+if grep -qx "flytekit==$flytekit" "$(dirname "$0")/constraints-$python.txt" 2>/dev/null; then
+	export PIP_CONSTRAINT="$(dirname "$0")/constraints-$python.txt"
 fi
 # One after the other: asked for both at once, pip's resolver goes back through every release of one for the other.
 python3 -m pip install --quiet "flytekit==$flytekit"
