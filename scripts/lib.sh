@@ -99,16 +99,45 @@ need_docker() {
 	done
 }
 
+# client_python: sets PYTHON to an interpreter that flytekit supports and for which the sandbox has a task image. flytekit 1.16 refuses Python
+# 3.13 (Debian 13), and Debian has no 3.10 or 3.12 (Ubuntu): there, Debian 12's Python 3.11 is put into out/.
+client_python() {
+	install_packages "${PYTHON_PACKAGES[@]}"
+	PYTHON=python3
+	[ "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = 3.11 ] && return
+	PYTHON=$ROOT/out/python-3.11/usr/bin/python3.11
+	[ -x "$PYTHON" ] && return
+	need_docker
+	install_packages "${IMAGE_PACKAGES[@]}"
+	say "this machine's $(python3 --version) is not one that flytekit supports; fetching Python 3.11 into out/python-3.11"
+	local image container
+	image=$("$ROOT/scripts/build-image" --only python 2>&1 | tee /dev/stderr | sed -n 's/^python: //p')
+	[ -n "$image" ] || die "Python 3.11 could not be made" "the reason is above"
+	rm -rf "$ROOT/out/python-3.11.partial" "$ROOT/out/python-3.11"
+	mkdir -p "$ROOT/out/python-3.11.partial"
+	container=$(docker create "$image" none)
+	docker cp -q "$container:/usr" "$ROOT/out/python-3.11.partial/" 2>/dev/null || docker cp "$container:/usr" "$ROOT/out/python-3.11.partial/" >/dev/null
+	docker rm "$container" >/dev/null
+	mv "$ROOT/out/python-3.11.partial" "$ROOT/out/python-3.11"
+}
+
 # python_environment DIRECTORY REQUIREMENTS-FILE…: a virtual environment that holds exactly these; nothing to do when it does already.
 python_environment() {
-	local directory=$1 stamp
+	local directory=$1 stamp wheels
 	shift
+	client_python
 	local constraints=$ROOT/examples/constraints.txt
-	stamp=$(cat "$@" "$constraints" <(python3 --version) | sha256sum)
+	stamp=$(cat "$@" "$constraints" <("$PYTHON" --version) | sha256sum)
 	[ "$(cat "$directory/.stamp" 2>/dev/null)" = "$stamp" ] && return
-	install_packages "${PYTHON_PACKAGES[@]}"
 	rm -rf "$directory"
-	run_logged venv "making the Python environment ${directory#"$ROOT"/}" python3 -m venv "$directory"
+	if [ "$PYTHON" = python3 ]; then
+		run_logged venv "making the Python environment ${directory#"$ROOT"/}" python3 -m venv "$directory"
+	else
+		# Its pip comes as a wheel beside it, not where Debian's ensurepip looks.
+		run_logged venv "making the Python environment ${directory#"$ROOT"/}" "$PYTHON" -m venv --without-pip "$directory"
+		wheels=$ROOT/out/python-3.11/usr/share/python-wheels
+		run_logged venv-pip "putting pip into it" "$directory/bin/python" "$(echo "$wheels"/pip-*.whl)/pip" install --no-index --find-links "$wheels" pip
+	fi
 	local arguments=()
 	for file in "$@"; do arguments+=(-r "$file"); done
 	run_logged pip "installing $(grep -hv '^#' "$@" | tr '\n' ' ')" "$directory/bin/pip" install --disable-pip-version-check -c "$constraints" "${arguments[@]}"
