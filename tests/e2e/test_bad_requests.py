@@ -1,0 +1,247 @@
+"""Requests that a client gets wrong: each is refused with the code that says whose fault it is and a text that says what is wrong with
+which part. Nothing of it may be UNKNOWN, which makes flytekit start a login, or INTERNAL, which tells a user to look for our fault."""
+
+import datetime
+import uuid
+
+import grpc
+import pytest
+from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, node_execution_pb2, project_pb2, task_execution_pb2, task_pb2, workflow_pb2
+from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2, tasks_pb2, types_pb2
+from flyteidl.service import admin_pb2_grpc, dataproxy_pb2, dataproxy_pb2_grpc
+
+PROJECT, DOMAIN = "flytesnacks", "development"
+INVALID, NOT_FOUND, PRECONDITION = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION
+EXHAUSTED, UNIMPLEMENTED, EXISTS = grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.ALREADY_EXISTS
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def channel(sandbox):
+    with grpc.insecure_channel(sandbox.endpoint("grpc")) as channel:
+        yield channel
+
+
+@pytest.fixture(scope="module")
+def admin(channel):
+    return admin_pb2_grpc.AdminServiceStub(channel)
+
+
+def identifier(kind, name="bad.requests.task", version="1", project=PROJECT, domain=DOMAIN):
+    return identifier_pb2.Identifier(resource_type=kind, project=project, domain=domain, name=name, version=version)
+
+
+def integer(value):
+    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(integer=value)))
+
+
+def text(value):
+    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(string_value=value)))
+
+
+def task_request(image="example.org/task:1", type="container", **id):
+    template = tasks_pb2.TaskTemplate(type=type, metadata=tasks_pb2.TaskMetadata(runtime=tasks_pb2.RuntimeMetadata(version="1")))
+    template.interface.inputs.variables["x"].type.simple = types_pb2.INTEGER
+    template.interface.outputs.SetInParent()
+    template.container.image = image
+    template.container.command.append("true")
+    return task_pb2.TaskCreateRequest(id=identifier(identifier_pb2.TASK, **id), spec=task_pb2.TaskSpec(template=template))
+
+
+@pytest.fixture(scope="module")
+def task(admin):
+    """A task x: int -> (), registered for the requests that go wrong after it is found."""
+    request = task_request(version=uuid.uuid4().hex)
+    admin.CreateTask(request, timeout=10)
+    return request
+
+
+def execution_request(task, name="", project=PROJECT, domain=DOMAIN, **inputs):
+    return execution_pb2.ExecutionCreateRequest(project=project, domain=domain, name=name, inputs=literals_pb2.LiteralMap(literals=inputs),
+                                                spec=execution_pb2.ExecutionSpec(launch_plan=task.id))
+
+
+def named(entity, **changes):
+    """A copy of a message with other fields."""
+    copy = type(entity)()
+    copy.CopyFrom(entity)
+    for key, value in changes.items():
+        setattr(copy, key, value)
+    return copy
+
+
+def workflow_request(task, **changes):
+    """One node that runs `task`, which needs x: left unbound unless something else is asked for."""
+    template = workflow_pb2.WorkflowSpec().template
+    template.id.CopyFrom(identifier(identifier_pb2.WORKFLOW, "bad.requests.workflow"))
+    template.interface.SetInParent()
+    node = template.nodes.add(id="n0")
+    node.task_node.reference_id.CopyFrom(changes.get("reference", task.id))
+    if "upstream" in changes:
+        node.upstream_node_ids.append(changes["upstream"])
+    return workflow_pb2.WorkflowCreateRequest(id=template.id, spec=workflow_pb2.WorkflowSpec(template=template))
+
+
+def listing(token="", limit=10, filters="", sort=None, project=PROJECT, domain=DOMAIN, name=""):
+    return common_pb2.ResourceListRequest(id=common_pb2.NamedEntityIdentifier(project=project, domain=domain, name=name), limit=limit, token=token,
+                                          filters=filters, sort_by=common_pb2.Sort(key=sort) if sort else None)
+
+
+def execution_id(name, project=PROJECT, domain=DOMAIN):
+    return identifier_pb2.WorkflowExecutionIdentifier(project=project, domain=domain, name=name)
+
+
+def node_id(name, node):
+    return identifier_pb2.NodeExecutionIdentifier(node_id=node, execution_id=execution_id(name))
+
+
+def plan_request(task, schedule):
+    spec = launch_plan_pb2.LaunchPlanSpec(workflow_id=identifier(identifier_pb2.WORKFLOW, "no.such"))
+    spec.entity_metadata.schedule.cron_schedule.schedule = schedule
+    return launch_plan_pb2.LaunchPlanCreateRequest(id=identifier(identifier_pb2.LAUNCH_PLAN), spec=spec)
+
+
+# What is wrong, the RPC, the request (of a registered task), the code, and what the text has to say.
+REFUSED = [
+    ("a task without a name", "CreateTask", lambda t: named_id(t, name=""), INVALID, "missing name"),
+    ("a task without a version", "CreateTask", lambda t: named_id(t, version=""), INVALID, "missing version"),
+    ("a task's id of a workflow", "CreateTask", lambda t: named_id(t, resource_type=identifier_pb2.WORKFLOW), INVALID,
+     "unexpected resource type workflow"),
+    ("an unknown project", "CreateTask", lambda t: named_id(t, project="nosuch"), INVALID,
+     "failed to validate that project [nosuch] and domain [development] are registered"),
+    ("an unknown domain", "CreateTask", lambda t: named_id(t, domain="nosuch"), INVALID, "domain [nosuch] is unrecognized by system"),
+    ("a version that is no part of a URL", "CreateTask", lambda t: named_id(t, version="v 1/2"), INVALID, "v 1/2"),
+    ("a task without a template", "CreateTask", lambda t: task_pb2.TaskCreateRequest(id=t.id), INVALID, "missing"),
+    ("a container without an image", "CreateTask", lambda t: task_request(image="", version="no-image"), INVALID, "missing image"),
+    ("another content of a version", "CreateTask", lambda t: task_request(image="example.org/other:2", version=t.id.version), INVALID,
+     "task with different structure already exists"),
+    ("the same task again", "CreateTask", lambda t: t, EXISTS, "task with identical structure already exists"),
+    ("no such task", "GetTask", lambda t: common_pb2.ObjectGetRequest(id=named(t.id, version="none")), NOT_FOUND,
+     "missing entity of type TASK with identifier"),
+    ("a get without an id", "GetTask", lambda t: common_pb2.ObjectGetRequest(), INVALID, "missing id"),
+    ("a workflow without nodes", "CreateWorkflow", lambda t: empty_workflow(t), INVALID, "failed to compile workflow"),
+    ("a node's input that is not bound", "CreateWorkflow", lambda t: workflow_request(t), INVALID, "Parameter not bound"),
+    ("a workflow of an unknown task", "CreateWorkflow", lambda t: workflow_request(t, reference=named(t.id, version="none")), INVALID,
+     "bad.requests.task"),
+    ("a node after one that is not there", "CreateWorkflow", lambda t: workflow_request(t, upstream="n9"), INVALID, "n9"),
+    ("a launch plan of an unknown workflow", "CreateLaunchPlan", lambda t: plan_request(t, "0 * * * *"), (INVALID, NOT_FOUND), "no.such"),
+    ("an execution's name with other letters", "CreateExecution", lambda t: execution_request(t, name="9 lives", x=integer(1)), INVALID,
+     "invalid name format: 9 lives"),
+    ("an execution's name that is too long", "CreateExecution", lambda t: execution_request(t, name="a" * 64, x=integer(1)), INVALID,
+     "size of name exceeded length 63"),
+    ("an execution without a spec", "CreateExecution", lambda t: execution_pb2.ExecutionCreateRequest(project=PROJECT, domain=DOMAIN), INVALID,
+     "missing spec"),
+    ("an execution of a workflow's id", "CreateExecution",
+     lambda t: execution_request(task_pb2.TaskCreateRequest(id=named(t.id, resource_type=identifier_pb2.WORKFLOW)), x=integer(1)), INVALID,
+     "Invalid reference entity resource type [WORKFLOW]"),
+    ("an execution of what is not there", "CreateExecution", lambda t: execution_request(task_request(version="none"), x=integer(1)), NOT_FOUND,
+     "missing entity of type TASK"),
+    ("an execution in an unknown project", "CreateExecution", lambda t: execution_request(t, project="nosuch", x=integer(1)), INVALID, "nosuch"),
+    ("an input that is missing", "CreateExecution", lambda t: execution_request(t), INVALID, "expected_inputs x missing"),
+    ("an input of another type", "CreateExecution", lambda t: execution_request(t, x=text("one")), INVALID, "invalid x input wrong type"),
+    ("an input that nobody asked for", "CreateExecution", lambda t: execution_request(t, x=integer(1), y=integer(2)), INVALID, "invalid input y"),
+    ("an input without a value", "CreateExecution", lambda t: execution_request(t, x=literals_pb2.Literal()), INVALID, "inputs x"),
+    ("no such execution", "GetExecution", lambda t: execution_pb2.WorkflowExecutionGetRequest(id=execution_id("nosuch")), NOT_FOUND, "nosuch"),
+    ("no such execution's data", "GetExecutionData", lambda t: execution_pb2.WorkflowExecutionGetDataRequest(id=execution_id("nosuch")), NOT_FOUND,
+     "nosuch"),
+    ("no such execution to end", "TerminateExecution", lambda t: execution_pb2.ExecutionTerminateRequest(id=execution_id("nosuch")), NOT_FOUND,
+     "nosuch"),
+    ("no such execution to run again", "RelaunchExecution", lambda t: execution_pb2.ExecutionRelaunchRequest(id=execution_id("nosuch")), NOT_FOUND,
+     "nosuch"),
+    ("no such node", "GetNodeExecution", lambda t: node_execution_pb2.NodeExecutionGetRequest(id=node_id("nosuch", "n0")), NOT_FOUND, "nosuch"),
+    ("a node's id without its execution", "GetNodeExecution",
+     lambda t: node_execution_pb2.NodeExecutionGetRequest(id=identifier_pb2.NodeExecutionIdentifier(node_id="n0")), INVALID, "missing"),
+    ("no such attempt", "GetTaskExecution",
+     lambda t: task_execution_pb2.TaskExecutionGetRequest(id=identifier_pb2.TaskExecutionIdentifier(
+         task_id=t.id, node_execution_id=node_id("nosuch", "n0"), retry_attempt=7)), NOT_FOUND, "nosuch"),
+    ("a list without a limit", "ListTasks", lambda t: listing(limit=0), INVALID, "limit"),
+    ("a token of nobody", "ListTasks", lambda t: listing(token="next"), INVALID, "invalid pagination token next for"),
+    ("a negative token", "ListExecutions", lambda t: listing(token="-1"), INVALID, "invalid pagination token -1 for"),
+    ("a sort key that is no column", "ListTasks", lambda t: listing(sort="colour"), INVALID, "invalid sort key 'colour'"),
+    ("a filter of no function", "ListExecutions", lambda t: listing(filters="resembles(phase,RUNNING)"), INVALID, "resembles"),
+    ("a filter of no column", "ListExecutions", lambda t: listing(filters="eq(colour,red)"), INVALID, "colour"),
+    ("a filter of a foreign entity", "ListTasks", lambda t: listing(filters="eq(execution.phase,RUNNING)"), INVALID, "entity is not allowed in filters"),
+    ("a filter without an end", "ListExecutions", lambda t: listing(filters="eq(phase,RUNNING"), INVALID, "eq(phase,RUNNING"),
+    ("a filter's time that is none", "ListExecutions", lambda t: listing(filters="gt(created_at,yesterday)"), INVALID, "yesterday"),
+    ("a filter's number that is none", "ListLaunchPlans", lambda t: listing(filters="eq(state,active)"), INVALID, "active"),
+    ("text that Postgres cannot hold", "ListTasks", lambda t: listing(name="a\0b"), INVALID, ""),
+    ("a list without a project", "ListTasks", lambda t: listing(project=""), INVALID, "missing project"),
+    ("a project's id with other letters", "RegisterProject",
+     lambda t: project_pb2.ProjectRegisterRequest(project=project_pb2.Project(id="No Such", name="n")), INVALID, "No Such"),
+    ("a change of an unknown project", "UpdateProject", lambda t: project_pb2.Project(id="nosuch", name="n"), NOT_FOUND, "nosuch"),
+    ("a change of an unknown launch plan", "UpdateLaunchPlan",
+     lambda t: launch_plan_pb2.LaunchPlanUpdateRequest(id=identifier(identifier_pb2.LAUNCH_PLAN, "no.such")), NOT_FOUND, "no.such"),
+    ("no active launch plan", "GetActiveLaunchPlan", lambda t: launch_plan_pb2.ActiveLaunchPlanRequest(
+        id=common_pb2.NamedEntityIdentifier(project=PROJECT, domain=DOMAIN, name="no.such")), NOT_FOUND, "no.such"),
+    ("a request of 30 MiB", "CreateExecution", lambda t: execution_request(t, x=text("x" * 30 * MIB)), EXHAUSTED, "larger than the maximum"),
+]
+
+
+def named_id(task, **changes):
+    return task_pb2.TaskCreateRequest(id=named(task.id, **changes), spec=task.spec)
+
+
+def empty_workflow(task):
+    request = workflow_request(task)
+    del request.spec.template.nodes[:]
+    return request
+
+
+@pytest.mark.parametrize("rpc,make,code,says", [pytest.param(*row[1:], id=row[0]) for row in REFUSED])
+def test_is_refused(admin, task, rpc, make, code, says):
+    with pytest.raises(grpc.RpcError) as raised:
+        getattr(admin, rpc)(make(task), timeout=20)
+    assert raised.value.code() in (code if isinstance(code, tuple) else (code,)), raised.value.details()
+    assert says in raised.value.details()
+
+
+def test_ending_an_execution_twice(admin, task):
+    id = admin.CreateExecution(execution_request(task, x=integer(1)), timeout=10).id
+    admin.TerminateExecution(execution_pb2.ExecutionTerminateRequest(id=id, cause="once"), timeout=10)
+    with pytest.raises(grpc.RpcError) as raised:
+        deadline = datetime.datetime.now() + datetime.timedelta(seconds=30)
+        while datetime.datetime.now() < deadline:
+            admin.TerminateExecution(execution_pb2.ExecutionTerminateRequest(id=id, cause="twice"), timeout=10)
+    assert raised.value.code() == PRECONDITION
+    assert "terminal" in raised.value.details()
+
+
+def test_an_execution_of_a_name_that_is_taken(admin, task):
+    name = f"t{uuid.uuid4().hex[:12]}"
+    admin.CreateExecution(execution_request(task, name=name, x=integer(1)), timeout=10)
+    with pytest.raises(grpc.RpcError) as raised:
+        admin.CreateExecution(execution_request(task, name=name, x=integer(1)), timeout=10)
+    assert raised.value.code() == EXISTS
+    assert name in raised.value.details()
+
+
+def test_bytes_that_are_no_message(channel):
+    call = channel.unary_unary("/flyteidl.service.AdminService/GetTask", request_serializer=bytes, response_deserializer=bytes)
+    with pytest.raises(grpc.RpcError) as raised:
+        call(b"\x0a\xff\xff\xff", timeout=10)
+    assert raised.value.code() == INVALID
+    assert "ObjectGetRequest" in raised.value.details()
+
+
+def test_an_rpc_that_is_not_there(channel):
+    call = channel.unary_unary("/flyteidl.service.AdminService/DeleteEverything", request_serializer=bytes, response_deserializer=bytes)
+    with pytest.raises(grpc.RpcError) as raised:
+        call(b"", timeout=10)
+    assert raised.value.code() == UNIMPLEMENTED
+    assert "DeleteEverything" in raised.value.details()
+
+
+@pytest.mark.parametrize("request_,says", [
+    pytest.param(dataproxy_pb2.CreateUploadLocationRequest(project=PROJECT, domain=DOMAIN, filename="x"), "content_md5", id="without a digest"),
+    pytest.param(dataproxy_pb2.CreateUploadLocationRequest(project=PROJECT, domain=DOMAIN, filename="x", content_md5=b"short"), "md5",
+                 id="a digest that is too short"),
+    pytest.param(dataproxy_pb2.CreateUploadLocationRequest(project="nosuch", domain=DOMAIN, filename="x", content_md5=b"0" * 16), "nosuch",
+                 id="an unknown project"),
+    pytest.param(dataproxy_pb2.CreateUploadLocationRequest(project=PROJECT, domain=DOMAIN, filename="../../x", content_md5=b"0" * 16), "..",
+                 id="a name that leads elsewhere"),
+])
+def test_uploads_that_are_refused(channel, request_, says):
+    with pytest.raises(grpc.RpcError) as raised:
+        dataproxy_pb2_grpc.DataProxyServiceStub(channel).CreateUploadLocation(request_, timeout=10)
+    assert raised.value.code() == INVALID
+    assert says in raised.value.details()
