@@ -43,6 +43,14 @@ as_root() {
 	fi
 }
 
+# Once in a run, and only where something is to be installed. Connections that fail are tried again.
+PACKAGE_LISTS_FRESH=''
+refresh_package_lists() {
+	[ -z "$PACKAGE_LISTS_FRESH" ] || return 0
+	run_logged apt-update "refreshing the package lists" as_root apt-get -o Acquire::Retries=3 update
+	PACKAGE_LISTS_FRESH=yes
+}
+
 # install_packages PACKAGE…: what is missing of it, with apt. A package that is installed costs no more than a look.
 install_packages() {
 	local missing=()
@@ -51,13 +59,15 @@ install_packages() {
 	done
 	[ ${#missing[@]} = 0 ] && return
 	command -v apt-get >/dev/null || die "these packages are missing: ${missing[*]}" "this script installs on Debian and Ubuntu only; install them by hand"
-	run_logged apt-update "refreshing the package lists" as_root apt-get update
+	refresh_package_lists
+	# A machine that has just booted may be upgrading itself: its lock is waited for.
 	run_logged apt-install "installing ${missing[*]}" as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y --no-install-recommends "${missing[@]}"
+		apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
 }
 
 LAUNCHER_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libjansson-dev libyaml-dev libarchive-dev libssl-dev)
-IMAGE_PACKAGES=(mmdebstrap ca-certificates)
+# Debian's keyring is what Ubuntu lacks to bootstrap Debian.
+IMAGE_PACKAGES=(mmdebstrap debian-archive-keyring ca-certificates)
 PYTHON_PACKAGES=(python3 python3-venv)
 TEST_PACKAGES=(protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libnghttp2-dev libuv1-dev libpq-dev libhttp-parser-dev zlib1g-dev
 	libcmocka-dev postgresql clang-format)
@@ -75,8 +85,9 @@ engine_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1
 need_docker() {
 	engine_answers && return
 	if ! command -v docker >/dev/null || { [ -z "${DOCKER_HOST:-}" ] && ! command -v dockerd >/dev/null && ! [ -S /var/run/docker.sock ]; }; then
-		# Debian 13 and Ubuntu 24.04 split the client off.
+		# Debian 13 splits the client off; a fresh machine has no lists yet to look it up in.
 		local packages=(docker.io)
+		! command -v apt-get >/dev/null || refresh_package_lists
 		[ -n "$(apt-cache --names-only search '^docker-cli$' 2>/dev/null)" ] && packages+=(docker-cli)
 		install_packages "${packages[@]}" iptables
 	fi
