@@ -110,7 +110,7 @@ bool clock_parse_rfc3339(const char *text, int64_t *ret_wall_ns)
 	struct tm parts = { .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day,
 			    .tm_hour = hour, .tm_min = minute, .tm_sec = second };
 	int64_t seconds = (int64_t)timegm(&parts) - offset_seconds;
-	if (seconds > INT64_MAX / NS_PER_SECOND || seconds < INT64_MIN / NS_PER_SECOND)
+	if (seconds >= INT64_MAX / NS_PER_SECOND || seconds < INT64_MIN / NS_PER_SECOND)
 		return false;
 	*ret_wall_ns = seconds * NS_PER_SECOND + nanoseconds;
 	return true;

@@ -64,12 +64,16 @@ int file_write_atomic(const char *path, const void *bytes, size_t length, mode_t
 	if (!target)
 		target = xstrdup(path);
 	struct stat existing;
-	if (stat(target, &existing) == 0)
+	bool exists = stat(target, &existing) == 0;
+	if (exists)
 		mode = existing.st_mode & 07777;
 	auto_free char *temporary = xasprintf("%s.XXXXXX", target);
 	auto_fd int fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return err_set_errno(e, errno, NULL, "cannot create a file beside '%s'", path);
+	/* Under sudo the file stays its owner's; whoever may not give files away has made it himself. */
+	if (exists && (existing.st_uid != geteuid() || existing.st_gid != getegid()))
+		(void)!fchown(fd, existing.st_uid, existing.st_gid);
 	if (write_and_sync(fd, bytes, length, mode, e) < 0) {
 		unlink(temporary);
 		return err_wrap(e, "cannot write '%s'", path);
