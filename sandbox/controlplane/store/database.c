@@ -102,15 +102,16 @@ static void give_slot(struct database_connection *c)
 	pthread_mutex_unlock(&database->lock);
 }
 
-/* An idle connection has nothing to read; when it has, that is the server's goodbye. */
+/*
+ * An idle connection has nothing to read; when it has, that is the server's goodbye. Its last words are not looked at: libpq reports the
+ * end of a connection only after everything before it was read, so reading once would find nothing wrong.
+ */
 static bool is_alive(PGconn *pg)
 {
 	if (!pg || PQstatus(pg) != CONNECTION_OK)
 		return false;
 	struct pollfd fd = { .fd = PQsocket(pg), .events = POLLIN };
-	if (poll(&fd, 1, 0) <= 0)
-		return true;
-	return PQconsumeInput(pg) && PQstatus(pg) == CONNECTION_OK;
+	return poll(&fd, 1, 0) <= 0;
 }
 
 int database_borrow(struct database *database, int64_t deadline_ms, struct database_connection **ret_connection,

@@ -124,7 +124,8 @@ int database_connect(const char *url, int64_t deadline_ms, int stop_fd, PGconn *
 		int64_t attempt_deadline = deadline_ms - now > ATTEMPT_MS ? now + ATTEMPT_MS : deadline_ms;
 		PGconn *pg = start_attempt(url);
 		int outcome = attempt(pg, attempt_deadline, stop_fd);
-		if (outcome == 0 && database_run(pg, SESSION_SETTINGS, e) == 0) {
+		/* Its error is libpq's, which is read below; `e` stays as it is in case the next attempt succeeds. */
+		if (outcome == 0 && database_run(pg, SESSION_SETTINGS, NULL) == 0) {
 			*ret_pg = pg;
 			return 0;
 		}

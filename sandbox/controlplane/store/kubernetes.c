@@ -62,8 +62,12 @@ int kubernetes_authorization(const struct kubernetes *k, char **ret_value, struc
 	auto_buf struct buf token = BUF_INIT(TOKEN_MAXIMUM);
 	*ret_value = NULL;
 	if (k->config.token_file) {
-		if (file_read(k->config.token_file, &token, e) < 0)
-			return err_wrap(e, "cannot read the Kubernetes token");
+		auto_err struct err why = ERR_INIT;
+		/* Not the file's kind of error: "not found" would be taken for the API server's word about an object.
+		 */
+		if (file_read(k->config.token_file, &token, &why) < 0)
+			return err_set(e, ERR_UNAVAILABLE, "kubernetes-token", "cannot read the Kubernetes token: %s",
+			               err_message(&why));
 		buf_truncate(&token, strcspn(buf_text(&token), "\r\n"));
 		*ret_value = xasprintf("Bearer %s", buf_text(&token));
 	} else if (k->config.token) {
@@ -137,8 +141,11 @@ static int exchange(struct kubernetes *k, const char *method, const char *path, 
 		return kubernetes_translate(&response, e);
 	if (!ret_object)
 		return 0;
-	*ret_object = json_parse(buf_text(&response.body), response.body.length, "the answer of the Kubernetes API", e);
-	return *ret_object ? 0 : -1;
+	auto_err struct err why = ERR_INIT;
+	*ret_object =
+	        json_parse(buf_text(&response.body), response.body.length, "the answer of the Kubernetes API", &why);
+	/* ERR_INVALID would mean that the server refuses our object. */
+	return *ret_object ? 0 : err_set(e, ERR_INTERNAL, "kubernetes-answer", "%s", err_message(&why));
 }
 
 int kubernetes_create(struct kubernetes *k, const char *path, const json_t *object, json_t **ret_created, struct err *e)

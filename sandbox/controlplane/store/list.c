@@ -412,6 +412,8 @@ int list_init(struct list_query *query, struct arena *arena, const struct list_r
 	*query = (struct list_query){
 		.arena = arena, .entity = request->entity, .limit = request->limit, .next_token = ""
 	};
+	if (query->limit > LIST_ROWS_MAXIMUM)
+		query->limit = LIST_ROWS_MAXIMUM;
 	buf_init(&query->where, SQL_MAXIMUM);
 	buf_init(&query->tags, SQL_MAXIMUM);
 	buf_init(&query->order, SQL_MAXIMUM);

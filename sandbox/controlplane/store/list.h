@@ -87,6 +87,8 @@ bool list_filters_on(const struct list_request *request, const char *field);
  * come to LIST_PAGE_BYTES, so that a response never outgrows what clients accept.
  */
 #define LIST_PAGE_BYTES ((size_t)12 * 1024 * 1024)
+/* Rows of a page, whatever the client asks for: libpq holds a result whole before the page is cut. */
+#define LIST_ROWS_MAXIMUM 10000
 int list_run(struct list_query *query, struct database_connection *c, const char *columns,
              struct database_rows *ret_rows, struct err *e);
 

@@ -267,6 +267,20 @@ static void test_reconnect(void **state)
 	c = borrow(database);
 	assert_int_equal(count_rows(c, "select 1"), 1);
 	database_return(c);
+	/* also when it said goodbye before it went */
+	auto_free char *url = xasprintf("%s dbname=test_reconnect", postgres_url(postgres));
+	struct database *other = database_new(url, 1);
+	struct database_connection *killer = borrow(other);
+	assert_int_equal(database_execute(killer,
+	                                  "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+	                                  "where datname = current_database() and pid <> pg_backend_pid()",
+	                                  NULL, 0, NULL),
+	                 1);
+	c = borrow(database);
+	assert_int_equal(count_rows(c, "select 1"), 1);
+	database_return(c);
+	database_return(killer);
+	database_free(other);
 	database_free(database);
 }
 
@@ -455,7 +469,8 @@ static void test_task_rows(void **state)
 	                 1);
 
 	/* pages of three, newest first */
-	Flyteidl__Admin__Sort sort = FLYTEIDL__ADMIN__SORT__INIT;
+	Flyteidl__Admin__Sort sort;
+	flyteidl__admin__sort__init(&sort);
 	sort.key = (char[]){ "created_at" };
 	struct list_request request = { .entity = LIST_TASK,
 		                        .rpc = "ListTasks",
@@ -537,7 +552,8 @@ static void test_every_column(void **state)
 				auto_free char *filter =
 				        xasprintf("eq(%s, %s)+value_in(%s,%s;%s)+contains(%s,x)", name, values[kind],
 				                  name, values[kind], values[kind], name);
-				Flyteidl__Admin__Sort sort = FLYTEIDL__ADMIN__SORT__INIT;
+				Flyteidl__Admin__Sort sort;
+				flyteidl__admin__sort__init(&sort);
 				sort.key = name;
 				struct list_request request = { .entity = entities[i].entity,
 					                        .rpc = "x",

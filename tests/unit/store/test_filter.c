@@ -143,7 +143,6 @@ static void test_refusals(void **state)
 static void test_limits(void **state)
 {
 	(void)state;
-	auto_arena struct arena arena = ARENA;
 	auto_buf struct buf text = BUF_INIT(1024 * 1024);
 	for (size_t i = 0; i <= FILTER_TERM_MAXIMUM; i++)
 		buf_add_format(&text, "%seq(name,a)", i ? "+" : "");
@@ -188,7 +187,11 @@ static void test_pages(void **state)
 		assert_page(&request, expected);
 	}
 	request.token = "";
-	Flyteidl__Admin__Sort sort = FLYTEIDL__ADMIN__SORT__INIT;
+	request.limit = UINT32_MAX;
+	assert_page(&request, "select * from tasks t order by t.id limit 10000");
+	request.limit = 5;
+	Flyteidl__Admin__Sort sort;
+	flyteidl__admin__sort__init(&sort);
 	request.sort_by = &sort;
 	assert_page(&request, "select * from tasks t order by t.id limit 5");
 	sort.key = (char[]){ "created_at" };
