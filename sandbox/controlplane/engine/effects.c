@@ -178,17 +178,21 @@ static void read_write(struct job *job, struct round_result *result)
 
 /* ---- WANT_POD ---- */
 
+/* The kinds of errors are the pod's; of objects only an impossible name (made from a node's id) is worth telling. */
+static int put_for_pod(struct job *job, const char *uri, struct proto_bytes bytes)
+{
+	if (job->outside->put(job->outside->context, uri, bytes, &job->error) == 0)
+		return 0;
+	job->error.kind = text_equal(err_id(&job->error), "invalid-uri") ? ERR_INVALID : ERR_UNAVAILABLE;
+	return -1;
+}
+
 static void run_create(struct job *job)
 {
 	const struct outside *outside = job->outside;
-	if (outside->put(outside->context, job->uri, job->body, &job->error) < 0) {
-		job->error.kind = ERR_UNAVAILABLE;
+	if (put_for_pod(job, job->uri, job->body) < 0 ||
+	    (job->template_uri && put_for_pod(job, job->template_uri, job->template) < 0))
 		return;
-	}
-	if (job->template_uri && outside->put(outside->context, job->template_uri, job->template, &job->error) < 0) {
-		job->error.kind = ERR_UNAVAILABLE;
-		return;
-	}
 	json_t *created = NULL;
 	if (outside->create_pod(outside->context, job->namespace, job->pod, &created, &job->error) < 0)
 		return;
@@ -272,6 +276,19 @@ static void prepare_pod(const struct round_context *context, struct machine *m, 
 	proto_append(m->arena, jobs->count, jobs->list, job);
 }
 
+/* Names are joined with '-', so node "n0" of execution "a-b" and node "b-n0" of "a" want the same one: the other's pod
+ * must not pass for ours. */
+static struct machine_failure name_is_taken(struct machine *m, const char *name)
+{
+	return (struct machine_failure){
+		.budget = POD_FAILURE_PERMANENT,
+		.kind = ERROR_KIND(USER),
+		.code = "PodNameTaken",
+		.message =
+		        arena_printf(m->arena, "there is a pod \"%s\" already, and it is not this execution's", name),
+	};
+}
+
 /* Reference §2.9: how the API server refuses a pod. */
 static void read_pod(const struct round_context *context, struct machine *m, struct job *job,
                      struct round_result *result)
@@ -281,6 +298,10 @@ static void read_pod(const struct round_context *context, struct machine *m, str
 	node->creation = CREATION_FAILED;
 	switch (job->error.kind) {
 	case ERR_NONE:
+		if (pod_execution(job->pod) != m->definition->id) {
+			node->failure = name_is_taken(m, job->name);
+			break;
+		}
 		node->creation = CREATION_DONE;
 		pod_cache_add(context->pods, m->definition->id, job->pod);
 		break;

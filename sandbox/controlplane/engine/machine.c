@@ -68,6 +68,12 @@ bool machine_resolve_inputs(struct machine *m, struct machine_node *node)
 		struct machine_node *source = scope->nodes[node->vertex->sources[i]];
 		if (source->outputs_known)
 			continue;
+		/* The edges say so too; but a node that still wants things itself must not be asked for others in
+		 * between. */
+		if (!machine_node_is_finished(source)) {
+			complete = false;
+			continue;
+		}
 		if (!machine_ask(m, source, WANT_OUTPUTS)) {
 			complete = false;
 		} else if (source->failure.budget != POD_FAILURE_NONE) {

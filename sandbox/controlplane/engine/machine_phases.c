@@ -163,13 +163,18 @@ void machine_fail_node(struct machine *m, struct machine_node *node, Flyteidl__C
 	m->failed = node;
 }
 
+static uint32_t attempts_of(const Flyteidl__Core__RetryStrategy *retries)
+{
+	return retries->retries == UINT32_MAX ? UINT32_MAX : retries->retries + 1;
+}
+
 uint32_t machine_maximum_attempts(const struct machine_node *node)
 {
 	const Flyteidl__Core__NodeMetadata *of_node = node->vertex->node->metadata;
 	if (of_node && of_node->retries && of_node->retries->retries > 0)
-		return of_node->retries->retries + 1;
+		return attempts_of(of_node->retries);
 	const Flyteidl__Core__TaskMetadata *of_task = node->vertex->task ? node->vertex->task->metadata : NULL;
-	return of_task && of_task->retries ? of_task->retries->retries + 1 : 1;
+	return of_task && of_task->retries ? attempts_of(of_task->retries) : 1;
 }
 
 static const char *kind_name(Flyteidl__Core__ExecutionError__ErrorKind kind)

@@ -299,6 +299,13 @@ static int64_t attempt_timeout_ns(const struct machine_node *node)
 	return of_task ? duration_ns(of_task->timeout) : 0;
 }
 
+/* A century at most: added to a time of today it still is one. */
+static int64_t times(int64_t timeout_ns, int64_t count)
+{
+	const int64_t maximum_ns = INT64_C(100) * 365 * 86400 * NS_PER_SECOND;
+	return timeout_ns > maximum_ns / count ? maximum_ns : timeout_ns * count;
+}
+
 /*
  * True when a deadline has passed, and the attempt or the node is over for it. The attempt's deadline counts from its
  * creation and is retried; the node's counts from when the node was queued and is final. Upstream gives the node twice
@@ -309,7 +316,7 @@ static bool check_deadlines(struct machine *m, struct machine_node *node)
 	const int64_t timeout = attempt_timeout_ns(node);
 	if (timeout == 0)
 		return false;
-	const int64_t node_timeout = timeout * ((int64_t)machine_maximum_attempts(node) + 1);
+	const int64_t node_timeout = times(timeout, (int64_t)machine_maximum_attempts(node) + 1);
 	struct machine_failure failure = { .budget = POD_FAILURE_USER, .kind = ERROR_KIND(USER) };
 	if (m->now_ns >= node->row.created_at_ns + node_timeout) {
 		failure.code = "TimedOut";

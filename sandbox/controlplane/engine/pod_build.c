@@ -12,6 +12,14 @@
 #include <string.h>
 
 #define BAD_TASK "BadTaskSpecification"
+/* Bytes of all commands and arguments of a pod, inputs put in: far above what an API server takes. */
+#define COMMANDS_MAXIMUM ((size_t)8 * 1024 * 1024)
+
+/* What putting values into commands adds up to. */
+struct rendering {
+	size_t bytes;
+	bool needs_task_template;
+};
 
 static json_t *strings_to_json(char *const *strings, size_t count)
 {
@@ -52,6 +60,10 @@ static json_t *container_spec(const struct pod_request *request, struct err *e)
 	if (check_data_loading(request->task, container->data_config, e) < 0)
 		return NULL;
 	auto_json json_t *json = json_pack("{s:s, s:s}", "name", request->name, "image", container->image);
+	if (!json) {
+		err_set(e, ERR_INVALID, BAD_TASK, "the image's name is not valid UTF-8");
+		return NULL;
+	}
 	if (container->n_command)
 		json_object_set_new(json, "command", strings_to_json(container->command, container->n_command));
 	if (container->n_args)
@@ -130,15 +142,19 @@ static json_t *raw_spec(const struct pod_request *request, const char **ret_prim
 }
 
 static int render_list(struct arena *arena, json_t *list, const struct template_values *values,
-                       bool *ret_needs_task_template, struct err *e)
+                       struct rendering *rendering, struct err *e)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 		if (!text)
 			return err_set(e, ERR_INVALID, BAD_TASK, "a command has an argument that is not text");
-		const char *rendered = template_render(arena, text, values, ret_needs_task_template, e);
+		const char *rendered = template_render(arena, text, values, &rendering->needs_task_template, e);
 		if (!rendered)
 			return -1;
+		rendering->bytes += strlen(rendered) + 1;
+		if (rendering->bytes > COMMANDS_MAXIMUM)
+			return err_set(e, ERR_EXHAUSTED, BAD_TASK, "the task's commands are longer than %zu bytes",
+			               COMMANDS_MAXIMUM);
 		json_t *value = json_string(rendered);
 		if (!value)
 			return err_set(e, ERR_INVALID, BAD_TASK, "a command argument is not valid UTF-8");
@@ -196,11 +212,11 @@ static int set_resources(const struct pod_request *request, json_t *container, s
 }
 
 static int customise_container(struct arena *arena, const struct pod_request *request, json_t *container, bool primary,
-                               bool *ret_needs_task_template, struct err *e)
+                               struct rendering *rendering, struct err *e)
 {
 	struct template_values values = template_values_of(arena, request);
-	if (render_list(arena, json_object_get(container, "command"), &values, ret_needs_task_template, e) < 0 ||
-	    render_list(arena, json_object_get(container, "args"), &values, ret_needs_task_template, e) < 0)
+	if (render_list(arena, json_object_get(container, "command"), &values, rendering, e) < 0 ||
+	    render_list(arena, json_object_get(container, "args"), &values, rendering, e) < 0)
 		return -1;
 	pod_add_environment(arena, request, list_of(container, "env"));
 	json_object_set_new(container, "terminationMessagePolicy", json_string("FallbackToLogsOnError"));
@@ -217,7 +233,7 @@ static int customise_container(struct arena *arena, const struct pod_request *re
 
 /* All containers of the spec; returns the primary one (borrowed). */
 static json_t *customise_containers(struct arena *arena, const struct pod_request *request, json_t *spec,
-                                    const char *primary, bool *ret_needs_task_template, struct err *e)
+                                    const char *primary, struct rendering *rendering, struct err *e)
 {
 	static const char *const lists[] = { "initContainers", "containers" };
 	json_t *found = NULL;
@@ -226,7 +242,7 @@ static json_t *customise_containers(struct arena *arena, const struct pod_reques
 		for (size_t k = 0; k < json_array_size(containers); k++) {
 			json_t *container = json_array_get(containers, k);
 			bool is_primary = i == 1 && text_equal(json_string_at(container, "name", NULL), primary);
-			if (customise_container(arena, request, container, is_primary, ret_needs_task_template, e) < 0)
+			if (customise_container(arena, request, container, is_primary, rendering, e) < 0)
 				return NULL;
 			if (is_primary)
 				found = container;
@@ -280,11 +296,11 @@ static void add_shared_memory(const struct pod_request *request, json_t *spec, j
 json_t *pod_build(struct arena *arena, const struct pod_request *request, bool *ret_needs_task_template, struct err *e)
 {
 	const char *primary = NULL;
-	bool needs_task_template = false;
+	struct rendering rendering = { 0 };
 	auto_json json_t *spec = raw_spec(request, &primary, e);
 	if (!spec)
 		return NULL;
-	json_t *container = customise_containers(arena, request, spec, primary, &needs_task_template, e);
+	json_t *container = customise_containers(arena, request, spec, primary, &rendering, e);
 	if (!container || pod_add_secrets(arena, request->task, spec, container, e) < 0)
 		return NULL;
 	add_shared_memory(request, spec, container);
@@ -297,6 +313,6 @@ json_t *pod_build(struct arena *arena, const struct pod_request *request, bool *
 	json_t *pod = json_pack("{s:s, s:s, s:{}, s:O}", "apiVersion", "v1", "kind", "Pod", "metadata", "spec", spec);
 	pod_build_metadata(request, primary, json_object_get(pod, "metadata"));
 	if (ret_needs_task_template)
-		*ret_needs_task_template = needs_task_template;
+		*ret_needs_task_template = rendering.needs_task_template;
 	return pod;
 }

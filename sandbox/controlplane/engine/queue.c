@@ -178,6 +178,10 @@ bool queue_take(struct queue *q, struct queue_work *ret_work)
 			                         .failures = entry->failures,
 			                         .woken_at_us = entry->woken_at_us };
 		entry->attachment = NULL;
+		/* We may have been the one that looked after the next deadline: somebody who waits without one takes
+		 * over. */
+		if (q->first || q->next_due_ms != CLOCK_NEVER)
+			pthread_cond_signal(&q->changed);
 	}
 	pthread_mutex_unlock(&q->mutex);
 	return taken;

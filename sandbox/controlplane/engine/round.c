@@ -6,6 +6,10 @@
 #define ROUND_ARENA_MAXIMUM ((size_t)4 << 30)
 #define PLAN_ARENA_MAXIMUM ((size_t)1 << 30)
 #define BORROW_MS INT64_C(10000)
+/* Each step of a round fulfils a want, and a node has at most a handful of them: more is a mistake of ours, which must
+ * not keep a thread and a transaction for ever. */
+#define STEPS_BASE 16
+#define STEPS_PER_NODE 8
 
 struct plan {
 	struct arena arena;
@@ -117,7 +121,11 @@ static int advance(const struct round_context *context, struct database_connecti
 	                 clock_wall_ns(), e) < 0)
 		return -1;
 	effects_observe_pods(context, m, result);
+	size_t left = STEPS_BASE + STEPS_PER_NODE * plan->graph.count;
 	for (int tried = 1; tried > 0;) {
+		if (left-- == 0)
+			return err_set(e, ERR_INTERNAL, NULL, "execution \"%s\" does not come to rest",
+			               plan->definition.name);
 		machine_step(m);
 		tried = effects_fulfil(context, c, m, result, e);
 		if (tried < 0)

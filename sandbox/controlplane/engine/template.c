@@ -14,6 +14,8 @@
 #include <strings.h>
 
 #define RENDERED_MAXIMUM ((size_t)8 * 1024 * 1024)
+/* A longer name is none: the search for its end must not cross the whole text again and again. */
+#define NAME_MAXIMUM ((size_t)1024)
 
 /* A "{{ .name }}" found at the start of a text. */
 struct reference {
@@ -36,8 +38,11 @@ static bool parse_reference(const char *text, struct reference *ret_reference)
 	if (*at != '.' && *at != '$')
 		return false;
 	const char *name = ++at;
-	at += strcspn(at, "} \t\n\f\r");
+	while ((size_t)(at - name) <= NAME_MAXIMUM && *at && !strchr("} \t\n\f\r", *at))
+		at++;
 	size_t name_length = (size_t)(at - name);
+	if (name_length > NAME_MAXIMUM)
+		return false;
 	at += skip_spaces(at);
 	if (!name_length || !text_starts_with(at, "}}"))
 		return false;

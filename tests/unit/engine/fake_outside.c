@@ -78,6 +78,9 @@ static int fake_put(void *context, const char *uri, struct proto_bytes bytes, st
 	unsigned call;
 	if (begin(fake, &call, e) < 0)
 		return -1;
+	if (strstr(uri, "/../"))
+		return end(fake, call,
+		           err_set(e, ERR_INVALID, "invalid-uri", "\"%s\" is not the URI of an object", uri));
 	store(fake, uri, bytes);
 	return end(fake, call, 0);
 }

@@ -389,6 +389,23 @@ static void test_a_nodes_deadline(void **state)
 	bench_free(b);
 }
 
+static void test_deadlines_of_centuries(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	Flyteidl__Core__Node *n = workflow_add_task(&b->workflow, 0, NULL, 0);
+	n->metadata->timeout = seconds(b, INT64_MAX);
+	n->metadata->retries = proto_new(&b->arena, flyteidl__core__retry_strategy);
+	n->metadata->retries->retries = UINT32_MAX;
+	start(b);
+	observe(b, "n0", POD_RUNNING, POD_FAILURE_NONE, "", "");
+	assert_int_equal(node(b, "n0")->row.phase, NODE(RUNNING));
+	observe(b, "n0", POD_FAILED, POD_FAILURE_USER, "Error", "no");
+	assert_int_equal(node(b, "n0")->row.user_failures, 1);
+	assert_int_equal(b->m.execution.phase, EXECUTION(RUNNING));
+	bench_free(b);
+}
+
 /* ---- Policies ---- */
 
 static struct bench *two_and_a_follower(bool after_completion)
@@ -671,6 +688,7 @@ int main(void)
 		cmocka_unit_test(test_an_attempts_deadline),
 		cmocka_unit_test(test_a_finished_pod_beats_the_deadline),
 		cmocka_unit_test(test_a_nodes_deadline),
+		cmocka_unit_test(test_deadlines_of_centuries),
 		cmocka_unit_test(test_fail_immediately),
 		cmocka_unit_test(test_fail_after_executable_nodes_complete),
 		cmocka_unit_test(test_maximum_parallelism),

@@ -518,6 +518,35 @@ static void test_refused_pods(void **state)
 	}
 }
 
+static void test_a_pod_name_of_another_execution(void **state)
+{
+	(void)state;
+	auto_err struct err e = ERR_INIT;
+	struct fixture *f = chain(1, 0);
+	auto_json json_t *foreign = json_pack("{s:{s:s, s:{s:s}}}", "metadata", "name", pod_name(f, "n0", 0), "labels",
+	                                      POD_CACHE_LABEL, "77");
+	auto_json json_t *there = NULL;
+	const struct outside *outside = f->context.outside;
+	must(outside->create_pod(outside->context, "flytesnacks-development", foreign, &there, &e), &e);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select error_code from executions where id = $1", "PodNameTaken");
+	auto_json json_t *still = fake_outside_pod(f->fake, pod_name(f, "n0", 0));
+	assert_non_null(still);
+	fixture_free(f);
+}
+
+static void test_a_node_id_that_names_no_object(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	struct workflow_builder b = workflow_builder(&arena);
+	workflow_add_task(&b, 0, NULL, 0)->id = arena_strdup(&arena, "..");
+	struct fixture *f = fixture_new(workflow_finish(&b));
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select error_code from executions where id = $1", "BadTaskFormat");
+	fixture_free(f);
+}
+
 static void test_an_unsupported_node_fails_at_the_start(void **state)
 {
 	(void)state;
@@ -726,6 +755,8 @@ int main(void)
 		cmocka_unit_test(test_a_vanished_pod_is_asked_for_and_replaced),
 		cmocka_unit_test(test_a_pod_that_ended_before_it_was_deleted_counts),
 		cmocka_unit_test(test_refused_pods),
+		cmocka_unit_test(test_a_pod_name_of_another_execution),
+		cmocka_unit_test(test_a_node_id_that_names_no_object),
 		cmocka_unit_test(test_an_unsupported_node_fails_at_the_start),
 		cmocka_unit_test(test_an_unreadable_closure_ends_the_execution),
 		cmocka_unit_test(test_abort),

@@ -482,12 +482,34 @@ static void test_refusals(void **state)
 	struct arena *arena = &fixture->arena;
 	fixture->task->container->image = arena_strdup(arena, "");
 	expect_refusal(fixture, "no image");
+	fixture->task->container->image = arena_strdup(arena, "\xff");
+	expect_refusal(fixture, "UTF-8");
 	fixture->task->metadata = proto_new(arena, flyteidl__core__task_metadata);
 	fixture->task->metadata->pod_template_name = arena_strdup(arena, "mine");
 	expect_refusal(fixture, "PodTemplate 'mine'");
 	fixture->task->metadata = NULL;
 	fixture->task->target_case = FLYTEIDL__CORE__TASK_TEMPLATE__TARGET__NOT_SET;
 	expect_refusal(fixture, "unable to determine Pod configuration");
+}
+
+/* Each argument may be large, but not all of them. */
+static void test_commands_have_a_maximum(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->arena;
+	arena->maximum = (size_t)256 << 20;
+	const size_t count = 20, size = (size_t)1 << 20;
+	char **args = arena_array(arena, char *, count);
+	for (size_t i = 0; i < count; i++) {
+		args[i] = arena_alloc(arena, size + 1);
+		memset(args[i], 'x', size);
+	}
+	fixture->task->container->args = args;
+	fixture->task->container->n_args = 7;
+	auto_json json_t *pod = build(fixture);
+	assert_non_null(pod);
+	fixture->task->container->n_args = count;
+	expect_refusal(fixture, "longer than");
 }
 
 static void test_data_loading(void **state)
@@ -537,6 +559,7 @@ int main(void)
 		TEST(test_sidecar_task),
 		TEST(test_sidecar_without_primary),
 		TEST(test_refusals),
+		TEST(test_commands_have_a_maximum),
 		TEST(test_data_loading),
 		TEST(test_shared_memory),
 	};

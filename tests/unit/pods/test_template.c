@@ -2,6 +2,8 @@
 #include "base/text.h"
 #include "controlplane/engine/go_format.h"
 #include "controlplane/engine/template.h"
+
+#include "base/clock.h"
 #include "proto/message.h"
 
 #include <float.h>
@@ -241,12 +243,29 @@ static void test_missing_values(void **state)
 	assert_true(used);
 }
 
+/* Each of these could begin a name that ends at the end of the text. */
+static void test_many_beginnings(void **state)
+{
+	(void)state;
+	const size_t size = (size_t)3 << 20;
+	auto_arena struct arena arena = ARENA_INIT((size_t)64 << 20);
+	auto_err struct err e = ERR_INIT;
+	char *text = arena_alloc(&arena, size + 1);
+	for (size_t i = 0; i < size; i++)
+		text[i] = "{{."[i % 3];
+	struct template_values values = { .input = "i" };
+	const int64_t began_ms = clock_monotonic_ms();
+	assert_string_equal(template_render(&arena, text, &values, NULL, &e), text);
+	assert_true(clock_monotonic_ms() - began_ms < 60000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_floats),        cmocka_unit_test(test_durations),
-		cmocka_unit_test(test_times),         cmocka_unit_test(test_render),
-		cmocka_unit_test(test_render_errors), cmocka_unit_test(test_missing_values),
+		cmocka_unit_test(test_floats),          cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_times),           cmocka_unit_test(test_render),
+		cmocka_unit_test(test_render_errors),   cmocka_unit_test(test_missing_values),
+		cmocka_unit_test(test_many_beginnings),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
