@@ -73,9 +73,9 @@ void service_close(struct service *service)
 	service->output_fd = -1;
 }
 
-/* The container's environment, then the service's own entries, then where to send notifications. NULL-terminated, for
- * the child only. */
-static char **build_environment(const struct service_config *config)
+/* The container's environment, then the service's own entries, then where to send notifications: the only one that is
+ * ours to free. NULL-terminated, for the child only. */
+static char **build_environment(const struct service_config *config, char **ret_own)
 {
 	size_t count = 0;
 	for (char **entry = environ; *entry; entry++)
@@ -85,7 +85,7 @@ static char **build_environment(const struct service_config *config)
 	char **environment = xcalloc(count + 2, sizeof(*environment));
 	size_t used = 0;
 	for (char **entry = environ; *entry; entry++) {
-		bool replaced = false;
+		bool replaced = text_starts_with(*entry, "NOTIFY_SOCKET=");
 		for (char **own = config->environment; *own && !replaced; own++)
 			replaced = strncmp(*own, *entry, strcspn(*own, "=") + 1) == 0;
 		if (!replaced)
@@ -93,7 +93,8 @@ static char **build_environment(const struct service_config *config)
 	}
 	for (char **entry = config->environment; *entry; entry++)
 		environment[used++] = *entry;
-	environment[used] = xasprintf("NOTIFY_SOCKET=%s/%s", SERVICE_NOTIFY_DIRECTORY, config->name);
+	environment[used++] = xasprintf("NOTIFY_SOCKET=%s/%s", SERVICE_NOTIFY_DIRECTORY, config->name);
+	*ret_own = environment[used - 1];
 	return environment;
 }
 
@@ -110,7 +111,7 @@ static _Noreturn void run_child(const struct service_config *config, char **envi
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
-	int null_fd = open("/dev/null", O_RDONLY);
+	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(output_fd, STDOUT_FILENO) < 0 ||
 	    dup2(output_fd, STDERR_FILENO) < 0)
 		child_fails("cannot set up standard streams");
@@ -137,13 +138,12 @@ int service_spawn(struct service *service, struct err *e)
 	const char *slash = strrchr(config->command[0], '/');
 	auto_free char *override = file_join(SERVICE_OVERRIDE_DIRECTORY, slash ? slash + 1 : config->command[0]);
 	const char *program = access(override, X_OK) == 0 ? override : config->command[0];
-	char **environment = build_environment(config);
+	char *own = NULL;
+	char **environment = build_environment(config, &own);
 	pid_t pid = fork();
 	if (pid == 0)
 		run_child(config, environment, program, write_end);
-	for (size_t i = 0; environment[i]; i++)
-		if (text_starts_with(environment[i], "NOTIFY_SOCKET=" SERVICE_NOTIFY_DIRECTORY))
-			free(environment[i]);
+	free(own);
 	free(environment);
 	if (pid < 0)
 		return err_set_errno(e, errno, NULL, "cannot start a process");

@@ -261,10 +261,13 @@ static void settle(struct supervisor *s)
 
 /* --- events --- */
 
+/* A turn takes at most this much, so that a service which floods its log does not keep us from everything else. */
+#define OUTPUT_TURN 16
+
 static void read_output(struct service *service)
 {
 	char chunk[16 * 1024];
-	for (;;) {
+	for (unsigned turn = 0; turn < OUTPUT_TURN; turn++) {
 		ssize_t got = read(service->output_fd, chunk, sizeof(chunk));
 		if (got > 0) {
 			logfile_write(&service->log, chunk, (size_t)got);
@@ -283,7 +286,7 @@ static void read_output(struct service *service)
 static void read_notification(struct supervisor *s, struct service *service)
 {
 	char datagram[4096];
-	for (;;) {
+	for (unsigned turn = 0; turn < OUTPUT_TURN; turn++) {
 		ssize_t got = recv(service->notify_fd, datagram, sizeof(datagram), 0);
 		if (got < 0)
 			return;
@@ -293,9 +296,9 @@ static void read_notification(struct supervisor *s, struct service *service)
 			service->message[0] = '\0';
 			enter(s, service, SERVICE_READY, CLOCK_NEVER);
 		} else if (notification.status[0] && starting) {
+			/* Not a new state: its deadline and the next probe stay. */
 			set_message(service, "%s", notification.status);
-			int64_t deadline = service->deadline_ms;
-			enter(s, service, SERVICE_STARTING, deadline);
+			clients_publish(&s->clients, service, clock_monotonic_ms());
 		}
 	}
 }
