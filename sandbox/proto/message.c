@@ -1,6 +1,7 @@
 #include "proto/message.h"
 
 #include "base/text.h"
+#include "proto/scalar.h"
 
 #include <string.h>
 
@@ -37,11 +38,29 @@ static bool read_varint(const uint8_t **cursor, const uint8_t *end, uint64_t *re
 	return false;
 }
 
+static bool is_utf8(const char *text, size_t length)
+{
+	while (length) {
+		size_t sequence = proto_utf8_sequence(text, length);
+		if (!sequence)
+			return false;
+		text += sequence;
+		length -= sequence;
+	}
+	return true;
+}
+
+struct walk {
+	bool text_is_checked;
+	const ProtobufCFieldDescriptor *bad_text;
+};
+
 /*
- * Walks the wire format along the descriptor to find how deep sub-messages nest, because protobuf-c's parser recurses without a limit.
- * Malformed input is left to that parser: here it only ends the walk.
+ * Walks the wire format along the descriptor to find how deep sub-messages nest, because protobuf-c's parser recurses without a limit,
+ * and whether text is UTF-8, which it does not look at. Malformed input is left to that parser: here it only ends the walk.
  */
-static bool depth_is_fine(const ProtobufCMessageDescriptor *descriptor, const uint8_t *cursor, const uint8_t *end, int depth)
+static bool is_fine(struct walk *walk, const ProtobufCMessageDescriptor *descriptor, const uint8_t *cursor, const uint8_t *end,
+		    int depth)
 {
 	if (depth > PROTO_DEPTH_MAXIMUM)
 		return false;
@@ -73,21 +92,31 @@ static bool depth_is_fine(const ProtobufCMessageDescriptor *descriptor, const ui
 			const ProtobufCFieldDescriptor *field =
 				protobuf_c_message_descriptor_get_field(descriptor, (unsigned)(tag >> 3));
 			if (field && field->type == PROTOBUF_C_TYPE_MESSAGE &&
-			    !depth_is_fine(field->descriptor, cursor, cursor + length, depth + 1))
+			    !is_fine(walk, field->descriptor, cursor, cursor + length, depth + 1))
 				return false;
+			if (walk->text_is_checked && field && field->type == PROTOBUF_C_TYPE_STRING &&
+			    !is_utf8((const char *)cursor, length)) {
+				walk->bad_text = field;
+				return false;
+			}
 		}
 		cursor += length;
 	}
 	return true;
 }
 
-ProtobufCMessage *proto_unpack_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const void *bytes,
-				  size_t length, struct err *e)
+static ProtobufCMessage *unpack(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const void *bytes, size_t length,
+				bool text_is_checked, struct err *e)
 {
 	const uint8_t *data = bytes ? bytes : (const uint8_t *)"";
-	if (!depth_is_fine(descriptor, data, data + length, 0)) {
-		err_set(e, ERR_INVALID, "malformed-message", "%s nests deeper than %d levels", descriptor->name,
-			PROTO_DEPTH_MAXIMUM);
+	struct walk walk = { .text_is_checked = text_is_checked };
+	if (!is_fine(&walk, descriptor, data, data + length, 0)) {
+		if (walk.bad_text)
+			err_set(e, ERR_INVALID, "malformed-message", "%s: the field \"%s\" contains invalid UTF-8", descriptor->name,
+				walk.bad_text->name);
+		else
+			err_set(e, ERR_INVALID, "malformed-message", "%s nests deeper than %d levels", descriptor->name,
+				PROTO_DEPTH_MAXIMUM);
 		return NULL;
 	}
 	ProtobufCAllocator allocator = { .alloc = allocate_in_arena, .free = free_nothing, .allocator_data = arena };
@@ -95,6 +124,18 @@ ProtobufCMessage *proto_unpack_of(struct arena *arena, const ProtobufCMessageDes
 	if (!message)
 		err_set(e, ERR_INVALID, "malformed-message", "malformed or too large %s (%zu bytes)", descriptor->name, length);
 	return message;
+}
+
+ProtobufCMessage *proto_unpack_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const void *bytes,
+				  size_t length, struct err *e)
+{
+	return unpack(arena, descriptor, bytes, length, false, e);
+}
+
+ProtobufCMessage *proto_unpack_strict_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const void *bytes,
+					 size_t length, struct err *e)
+{
+	return unpack(arena, descriptor, bytes, length, true, e);
 }
 
 struct proto_bytes proto_pack(struct arena *arena, const ProtobufCMessage *message)

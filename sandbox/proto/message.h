@@ -31,6 +31,12 @@ ProtobufCMessage *proto_new_of(struct arena *arena, const ProtobufCMessageDescri
 	((__typeof__(prefix##__unpack(NULL, 0, NULL)))proto_unpack_of((arena), &prefix##__descriptor, (bytes), (length), (e)))
 ProtobufCMessage *proto_unpack_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const void *bytes,
 				  size_t length, struct err *e);
+/*
+ * The same for what a client sends: text that is not UTF-8 is ERR_INVALID too, as the protobuf specification asks of a parser. JSON and
+ * Postgres could not hold it. What we have stored ourselves must stay readable, therefore it is not asked of everything.
+ */
+ProtobufCMessage *proto_unpack_strict_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const void *bytes,
+					 size_t length, struct err *e);
 
 /* The serialized message, in the arena. */
 struct proto_bytes {

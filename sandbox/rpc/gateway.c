@@ -220,7 +220,7 @@ static int read_body_as(struct rpc_exchange *x, struct arena *arena, ProtobufCMe
 		return 0;
 	if (!binary_type(x->head.content_type))
 		return proto_json_merge(arena, *message, bytes, length, PROTO_JSON_IGNORE_UNKNOWN, e);
-	ProtobufCMessage *parsed = proto_unpack_of(arena, (*message)->descriptor, bytes, length, e);
+	ProtobufCMessage *parsed = proto_unpack_strict_of(arena, (*message)->descriptor, bytes, length, e);
 	if (parsed)
 		*message = parsed;
 	return parsed ? 0 : -1;
@@ -247,7 +247,16 @@ static bool is_path_variable(const struct path_template *template, const char *n
 	return false;
 }
 
-/* Parameters that name no field are ignored, as grpc-gateway does; those bound by the path too. */
+static bool is_in_body(const struct gateway_route *route, const char *name)
+{
+	size_t length = strlen(route->body);
+	return length && strncmp(name, route->body, length) == 0 && (!name[length] || name[length] == '.');
+}
+
+/*
+ * Parameters that name no field are ignored, as grpc-gateway does; those bound by the path or the body too. (Besides, a
+ * list that came out of a binary body has no room for more: proto/message.h.)
+ */
 static int read_query(const struct gateway_match *match, struct arena *arena, ProtobufCMessage *message,
                       const char *query, struct err *e)
 {
@@ -262,7 +271,7 @@ static int read_query(const struct gateway_match *match, struct arena *arena, Pr
 			return err_set(e, ERR_INVALID, "malformed-query", "malformed query parameter \"%.*s\"",
 			               (int)length, cursor);
 		cursor += length + (cursor[length] == '&');
-		if (!*name || is_path_variable(&match->route->template, name))
+		if (!*name || is_path_variable(&match->route->template, name) || is_in_body(match->route, name))
 			continue;
 		auto_err struct err why = ERR_INIT;
 		if (proto_set_from_text(arena, message, name, value, &why) < 0 && why.kind != ERR_NOT_FOUND) {

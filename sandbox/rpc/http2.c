@@ -134,7 +134,8 @@ static void pump_reflection(struct h2_stream *stream)
 		struct grpc_frame frame = { 0 };
 		buf_consume(&response->body, stream->sent);
 		stream->sent = 0;
-		int status = grpc_frame_read(x->body.data, x->body.length, x->router->message_maximum, &frame, &e);
+		/* A larger one would wait for ever: replenish() keeps this stream's window to that. */
+		int status = grpc_frame_read(x->body.data, x->body.length, STREAM_WINDOW, &frame, &e);
 		if (status == 0)
 			break;
 		if (status > 0 && frame.compressed)

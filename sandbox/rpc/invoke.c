@@ -51,7 +51,7 @@ static ProtobufCMessage *read_request(struct rpc_exchange *x, struct arena *aren
 		return NULL;
 	}
 	if (!frame.compressed)
-		return proto_unpack_of(arena, x->method->request, frame.payload, frame.payload_length, e);
+		return proto_unpack_strict_of(arena, x->method->request, frame.payload, frame.payload_length, e);
 	if (!x->head.grpc_encoding || strcasecmp(x->head.grpc_encoding, "gzip") != 0) {
 		err_set(e, ERR_UNSUPPORTED, "unsupported-encoding",
 		        "compressed message with grpc-encoding \"%s\"; gzip is supported",
@@ -61,7 +61,7 @@ static ProtobufCMessage *read_request(struct rpc_exchange *x, struct arena *aren
 	auto_buf struct buf plain = BUF_INIT(maximum);
 	if (grpc_gunzip(frame.payload, frame.payload_length, &plain, e) < 0)
 		return NULL;
-	return proto_unpack_of(arena, x->method->request, plain.data, plain.length, e);
+	return proto_unpack_strict_of(arena, x->method->request, plain.data, plain.length, e);
 }
 
 static int write_response(struct rpc_exchange *x, const ProtobufCMessage *message, struct err *e)

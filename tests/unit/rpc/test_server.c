@@ -469,6 +469,28 @@ static void reflection_answers_in_both_versions(void **state)
 	reflect(*state, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
 }
 
+/* Nobody needs a request of that size; it must not wait for a window that never opens either. */
+static void large_reflection_requests_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	const size_t size = (size_t)800 * 1024;
+	uint8_t *bytes = arena_alloc(&f->arena, size);
+	struct h2_result result;
+	call(f, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", frame_of(f, bytes, size, false), &result);
+	assert_int_equal(result.grpc_status, GRPC_RESOURCE_EXHAUSTED);
+	h2_result_release(&result);
+}
+
+static void text_that_is_not_utf8_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	Flyteidl__Admin__ObjectGetRequest *request = proto_new(&f->arena, flyteidl__admin__object_get_request);
+	request->id = proto_new(&f->arena, flyteidl__core__identifier);
+	request->id->project = arena_strdup(&f->arena, "a\xffz");
+	assert_status(f, "/flyteidl.service.AdminService/GetTask", framed(f, &request->base), GRPC_INVALID_ARGUMENT,
+	              "the field \"project\" contains invalid UTF-8");
+}
+
 static void stopping_finishes_what_runs(void **state)
 {
 	struct fixture *f = *state;
@@ -757,6 +779,8 @@ int main(void)
 		TEST(an_early_answer_ends_the_request),
 		TEST(health),
 		TEST(reflection_answers_in_both_versions),
+		TEST(large_reflection_requests_are_refused),
+		TEST(text_that_is_not_utf8_is_refused),
 		TEST(stopping_finishes_what_runs),
 		TEST(a_drained_connection_ends_after_its_calls),
 		TEST(a_taken_port_is_named),
