@@ -212,13 +212,14 @@ int main(int argc, char **argv)
 		result = run(&program, &signals, &e);
 	if (result < 0)
 		log_err(LOG_ERROR, "cannot run", &e, NULL, NULL);
-	if (stop(&program)) {
-		kubernetes_free(program.kubernetes);
-		objects_free(program.api.objects);
-		database_free(program.api.database);
-		free(program.admin_methods);
-		free(program.metadata_prefix);
-		free(program.raw_output_prefix);
-	}
+	/* No clean-up of libraries under the feet of threads that still run. */
+	if (!stop(&program))
+		_exit(result < 0 ? 1 : 0);
+	kubernetes_free(program.kubernetes);
+	objects_free(program.api.objects);
+	database_free(program.api.database);
+	free(program.admin_methods);
+	free(program.metadata_prefix);
+	free(program.raw_output_prefix);
 	return result < 0 ? 1 : 0;
 }
