@@ -37,6 +37,7 @@ bool cli_wants_json(const struct cli *cli)
 	return text_equal(cli->globals.output, "json");
 }
 
+static void say(struct cli *cli, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 static void say(struct cli *cli, const char *format, va_list arguments)
 {
 	cli_progress_end(cli);

@@ -70,7 +70,7 @@ static bool complains_about_port(const char *message, const struct ports *ports,
 		auto_free char *port = xasprintf(":%d", ports->host_port[i]);
 		const char *at = strstr(message, port);
 		if (at && strchr(": ", at[strlen(port)])) {
-			*ret_name = i;
+			*ret_name = (enum port_name)i;
 			return true;
 		}
 	}

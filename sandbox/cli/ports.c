@@ -218,14 +218,15 @@ int ports_choose(struct docker_client *docker, const struct port_wish *wish, str
 	(void)snprintf(ports.address, sizeof(ports.address), "%s", wish->address);
 	set_host(docker_client_endpoint(docker), &ports);
 	for (size_t i = 0; i < PORT_COUNT; i++) {
+		const enum port_name name = (enum port_name)i;
 		int outcome;
 		if (wished[i])
-			outcome = take_exact(docker, wish->address, i, wished[i], &ports, &hold, e);
+			outcome = take_exact(docker, wish->address, name, wished[i], &ports, &hold, e);
 		else if (wish->automatic)
-			outcome = take_free(wish->address, i, wish->before ? wish->before->host_port[i] : 0, &ports,
+			outcome = take_free(wish->address, name, wish->before ? wish->before->host_port[i] : 0, &ports,
 			                    &hold, e);
 		else
-			outcome = take_exact(docker, wish->address, i, port_table[i].default_port, &ports, &hold, e);
+			outcome = take_exact(docker, wish->address, name, port_table[i].default_port, &ports, &hold, e);
 		if (outcome < 0)
 			return -1;
 	}
@@ -295,7 +296,7 @@ char *ports_endpoint_of_container_port(const struct ports *ports, int container_
 {
 	for (size_t i = 0; i < PORT_COUNT; i++) {
 		if (port_table[i].container_port == container_port)
-			return ports_endpoint(ports, i);
+			return ports_endpoint(ports, (enum port_name)i);
 	}
 	return xstrdup("");
 }

@@ -85,7 +85,7 @@ static struct database_rows query(const char *sql, const struct database_value *
 {
 	auto_err struct err e = ERR_INIT;
 	struct database_connection *c auto_connection = NULL;
-	struct database_rows rows;
+	struct database_rows rows = { .count = 0 };
 	if (database_borrow(api.database, clock_monotonic_ms() + 10000, &c, &e) < 0 ||
 	    database_query(c, &arena, sql, values, count, &rows, &e) < 0)
 		fail_msg("%s: %s", sql, err_message(&e));

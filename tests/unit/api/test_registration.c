@@ -400,7 +400,6 @@ static void test_task_resources(void **state)
 	        "contact Flyte Admins to change these limits or consult the configuration");
 	refuse_resources("'requests': [{'name': 'CPU', 'value': '700m'}], 'limits': [{'name': 'CPU', 'value': '0.5'}]",
 	                 "Requested CPU default [700m] is greater than the limit [0.5]. Please fix your configuration");
-	auto_free char *id = format_id("TASK", "demanding", "v1");
 	refuse_resources("'requests': [{'name': 'GPU', 'value': '500m'}]",
 	                 "gpu for [resource_type:TASK project:\"flytesnacks\" domain:\"development\" "
 	                 "name:\"demanding\" version:\"v1\"] must be "

@@ -72,7 +72,7 @@ static void test_operators(void **state)
 	check_operators(&f, literal_int(a, INT64_MAX), literal_int(a, INT64_MIN), "FTTTFF");
 	check_operators(&f, literal_float(a, 0.5), literal_float(a, 0.5), "TFFTFT");
 	check_operators(&f, literal_float(a, 1.5), literal_float(a, 0.5), "FTTTFF");
-	check_operators(&f, literal_float(a, NAN), literal_float(a, 0.5), "FTFFFF");
+	check_operators(&f, literal_float(a, (double)NAN), literal_float(a, 0.5), "FTFFFF");
 	check_operators(&f, literal_string(a, "a"), literal_string(a, "b"), "FTFFTT");
 	check_operators(&f, literal_string(a, ""), literal_string(a, ""), "TFFTFT");
 	check_operators(&f, literal_bool(a, true), literal_bool(a, true), "TFEEEE");
