@@ -25,7 +25,11 @@ struct attachment {
 	size_t pending_sent;
 	bool input_ended;
 	bool output_ended;
+	bool more_output; /* a turn ended before the connection had nothing more */
 };
+
+/* Reads of one turn: a command that prints without end must not keep its input and an interrupt waiting. */
+#define OUTPUT_TURN 16
 
 static void resize(struct attachment *attachment)
 {
@@ -39,7 +43,8 @@ static void resize(struct attachment *attachment)
 
 static int take_output(struct attachment *attachment, struct err *e)
 {
-	for (;;) {
+	attachment->more_output = false;
+	for (unsigned turn = 0; turn < OUTPUT_TURN; turn++) {
 		char chunk[CHUNK];
 		ssize_t got = http_upgrade_read(attachment->stream, chunk, sizeof(chunk), e);
 		if (got == HTTP_UPGRADE_AGAIN)
@@ -53,6 +58,9 @@ static int take_output(struct attachment *attachment, struct err *e)
 		if (demux_feed(&attachment->demux, chunk, (size_t)got, attachment->sink, e) < 0)
 			return -1;
 	}
+	/* TLS may hold decrypted bytes that poll knows nothing of. */
+	attachment->more_output = true;
+	return 0;
 }
 
 static int read_input(struct attachment *attachment, struct err *e)
@@ -102,7 +110,7 @@ static int step(struct attachment *attachment, int cancel_fd, struct err *e)
 		{ .fd = input->resize_fd, .events = POLLIN },
 		{ .fd = cancel_fd, .events = POLLIN },
 	};
-	if (poll(fds, 4, -1) < 0)
+	if (poll(fds, 4, attachment->more_output ? 0 : -1) < 0)
 		return errno == EINTR ? 0 : err_set_errno(e, errno, NULL, "cannot wait for the command");
 	if (fds[3].revents)
 		return err_set(e, ERR_CANCELLED, "cancelled", "interrupted");
@@ -114,7 +122,7 @@ static int step(struct attachment *attachment, int cancel_fd, struct err *e)
 		return -1;
 	if (fds[0].revents & POLLOUT)
 		send_input(attachment);
-	if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
+	if (attachment->more_output || fds[0].revents & (POLLIN | POLLHUP | POLLERR))
 		return take_output(attachment, e);
 	return 0;
 }

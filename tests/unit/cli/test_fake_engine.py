@@ -772,6 +772,39 @@ class ExecAndLogs(Case):
                 done = self.run_sandbox("exec", "-i", "--", "cat", code=3, input=data)
                 self.assertEqual(done.stdout, data.upper())
 
+    def test_an_interrupt_ends_endless_output(self):
+        flowing = threading.Event()
+
+        def endless(handler):
+            handler.wfile.write(b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+            frames = (b"\1\0\0\0\0\0\x40\0" + b"y" * 0x4000) * 64
+            try:
+                while True:
+                    handler.wfile.write(frames)
+                    flowing.set()
+            except OSError:
+                return False
+
+        self.engine.faults["POST /exec/.*/start"] = endless
+        process = subprocess.Popen([BINARY, "exec", "-i", "--", "yes"], env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+        def look():
+            while process.stdout.read(4096):
+                pass
+
+        reader = threading.Thread(target=look)
+        reader.start()
+        self.assertTrue(flowing.wait(30))
+        process.send_signal(signal.SIGINT)
+        try:
+            code = process.wait(timeout=10)
+        finally:
+            process.kill()
+            reader.join()
+            process.stdin.close()
+            process.stdout.close()
+        self.assertEqual(code, 130)
+
     def test_stdin_refused(self):
         self.engine.faults["POST /exec/.*/start"] = (409, "container is paused")
         self.assert_error(self.run_sandbox("exec", "-i", "--", "cat", code=125, input="x"), "docker-error", "container is paused")
