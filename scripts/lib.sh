@@ -120,7 +120,7 @@ client_python() {
 	[ -x "$PYTHON" ] && return
 	need_docker
 	install_packages "${IMAGE_PACKAGES[@]}"
-	say "this machine's $(python3 --version) is not one that flytekit supports; fetching Python 3.11 into out/python-3.11"
+	say "flytekit and the task image need Python 3.11, and this machine has $(python3 --version); making 3.11 in out/python-3.11"
 	local image container
 	image=$("$ROOT/scripts/build-image" --only python 2>&1 | tee /dev/stderr | sed -n 's/^python: //p')
 	[ -n "$image" ] || die "Python 3.11 could not be made" "the reason is above"
@@ -179,6 +179,7 @@ build_launcher() {
 # The sandbox's image; a second or so when nothing that it is made of has changed.
 build_image() {
 	install_packages "${IMAGE_PACKAGES[@]}"
+	client_python
 	say "building the image, where something of it has changed"
-	"$ROOT/scripts/build-image"
+	"$ROOT/scripts/build-image" --python "$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 }
