@@ -14,8 +14,6 @@
 #include <strings.h>
 
 #define RENDERED_MAXIMUM ((size_t)8 * 1024 * 1024)
-/* A longer name is none: the search for its end must not cross the whole text again and again. */
-#define NAME_MAXIMUM ((size_t)1024)
 
 /* A "{{ .name }}" found at the start of a text. */
 struct reference {
@@ -38,11 +36,9 @@ static bool parse_reference(const char *text, struct reference *ret_reference)
 	if (*at != '.' && *at != '$')
 		return false;
 	const char *name = ++at;
-	while ((size_t)(at - name) <= NAME_MAXIMUM && *at && !strchr("} \t\n\f\r", *at))
-		at++;
+	/* A brace ends it, too: else many beginnings without an end would each cross the whole text. */
+	at += strcspn(at, "{} \t\n\f\r");
 	size_t name_length = (size_t)(at - name);
-	if (name_length > NAME_MAXIMUM)
-		return false;
 	at += skip_spaces(at);
 	if (!name_length || !text_starts_with(at, "}}"))
 		return false;

@@ -144,7 +144,7 @@ static void test_errors(void **state)
 		  ERR_UNAVAILABLE,
 		  "kubernetes-unavailable",
 		  "the Kubernetes API answered with status 503" },
-		{ { .status = 200, .body = "not JSON" }, ERR_INVALID, "malformed-json", NULL },
+		{ { .status = 200, .body = "not JSON" }, ERR_INTERNAL, "kubernetes-answer", NULL },
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
 		struct script_server *server = script_server_start(&rows[i].answer, 1, (unsigned)i);
