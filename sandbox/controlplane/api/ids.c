@@ -52,6 +52,32 @@ int ids_validate(const Flyteidl__Core__Identifier *id, Flyteidl__Core__ResourceT
 	return ids_require(id->version, "version", e);
 }
 
+static bool is_alphanumeric(char c)
+{
+	return isalnum((unsigned char)c) != 0;
+}
+
+/* What Go's url.QueryEscape leaves as it is. */
+static bool is_url_safe(const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		if (!is_alphanumeric(*p) && !strchr("-_.~", *p))
+			return false;
+	}
+	return true;
+}
+
+int ids_validate_new(const Flyteidl__Core__Identifier *id, Flyteidl__Core__ResourceType expected, struct err *e)
+{
+	if (ids_validate(id, expected, e) < 0)
+		return -1;
+	if (!is_url_safe(id->version))
+		return err_set(e, ERR_INVALID, "invalid-version",
+		               "version [%s] must be url safe, cannot contains chars [!*'();:@&=+$,/?#[]]",
+		               id->version);
+	return 0;
+}
+
 const Flyteidl__Core__Identifier *ids_of_request(struct arena *arena, const Flyteidl__Core__Identifier *id,
                                                  Flyteidl__Core__ResourceType expected, struct err *e)
 {
@@ -79,11 +105,6 @@ int ids_validate_execution(const Flyteidl__Core__WorkflowExecutionIdentifier *id
 	if (ids_require(id->project, "project", e) < 0 || ids_require(id->domain, "domain", e) < 0)
 		return -1;
 	return ids_require(id->name, "name", e);
-}
-
-static bool is_alphanumeric(char c)
-{
-	return isalnum((unsigned char)c) != 0;
 }
 
 bool ids_is_dns1123_label(const char *text)

@@ -107,7 +107,7 @@ static ProtobufCMessage *create_launch_plan(void *context, struct rpc_call *call
 	struct workflow_row workflow;
 	if (ids_validate(workflow_id, FLYTEIDL__CORE__RESOURCE_TYPE__WORKFLOW, e) < 0 ||
 	    api_connect(api, call, &c, e) < 0 || load_workflow_row(call, c, workflow_id, &workflow, e) < 0 ||
-	    ids_validate(request->id, FLYTEIDL__CORE__RESOURCE_TYPE__LAUNCH_PLAN, e) < 0 ||
+	    ids_validate_new(request->id, FLYTEIDL__CORE__RESOURCE_TYPE__LAUNCH_PLAN, e) < 0 ||
 	    api_check_project_and_domain(api, call, c, request->id->project, request->id->domain, e) < 0)
 		return NULL;
 	int stored = registration_create_launch_plan(call, c, request->id, request->spec, &workflow,

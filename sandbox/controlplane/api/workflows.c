@@ -185,7 +185,7 @@ static ProtobufCMessage *create_workflow(void *context, struct rpc_call *call, c
 	struct api *api = context;
 	const Flyteidl__Admin__WorkflowCreateRequest *request = (const Flyteidl__Admin__WorkflowCreateRequest *)message;
 	auto_connection struct database_connection *c = NULL;
-	if (ids_validate(request->id, FLYTEIDL__CORE__RESOURCE_TYPE__WORKFLOW, e) < 0 ||
+	if (ids_validate_new(request->id, FLYTEIDL__CORE__RESOURCE_TYPE__WORKFLOW, e) < 0 ||
 	    api_connect(api, call, &c, e) < 0 ||
 	    api_check_project_and_domain(api, call, c, request->id->project, request->id->domain, e) < 0)
 		return NULL;

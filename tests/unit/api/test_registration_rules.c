@@ -116,6 +116,28 @@ static void test_identifier_text(void **state)
 	assert_string_equal(ids_text(&arena, id), "");
 }
 
+static void test_new_versions(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA_INIT(65536);
+	static const char *const good[] = { "1", "v1.2-rc_3", "_a-B0", "~x" };
+	static const char *const bad[] = { "v 1", "a/b", "a+b", "a%20b", "[1]", "\xc3\xa9", "a=" };
+	const Flyteidl__Core__ResourceType type = FLYTEIDL__CORE__RESOURCE_TYPE__TASK;
+	for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
+		assert_int_equal(ids_validate_new(ids_new(&arena, type, "p", "d", "n", good[i]), type, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
+		auto_err struct err e = ERR_INIT;
+		assert_int_equal(ids_validate_new(ids_new(&arena, type, "p", "d", "n", bad[i]), type, &e), -1);
+		assert_int_equal(e.kind, ERR_INVALID);
+		assert_non_null(strstr(err_message(&e), bad[i]));
+		/* What has been stored may be read. */
+		assert_int_equal(ids_validate(ids_new(&arena, type, "p", "d", "n", bad[i]), type, NULL), 0);
+	}
+	auto_err struct err e = ERR_INIT;
+	assert_int_equal(ids_validate_new(ids_new(&arena, type, "p", "d", "n", ""), type, &e), -1);
+	assert_string_equal(err_message(&e), "missing version");
+}
+
 static void test_networks(void **state)
 {
 	(void)state;
@@ -195,6 +217,7 @@ int main(void)
 		cmocka_unit_test(test_cron),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_identifier_text),
+		cmocka_unit_test(test_new_versions),
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_flyte_urls),
 	};
