@@ -196,7 +196,7 @@ static int put(struct api *api, const char *uri, struct proto_bytes bytes, struc
 
 static struct stored_literals keep(const char *uri, struct proto_bytes bytes)
 {
-	if (bytes.length >= LITERALS_INLINE_MAXIMUM)
+	if (bytes.length >= LITERALS_ROW_MAXIMUM)
 		bytes = (struct proto_bytes){ .data = NULL };
 	return (struct stored_literals){ .bytes = bytes, .uri = uri };
 }

@@ -49,14 +49,14 @@ int literals_answer(struct api *api, struct rpc_call *call, const struct stored_
 				return 0;
 			}
 			url->bytes = info.size;
-			if (info.size < (int64_t)LITERALS_INLINE_MAXIMUM &&
-			    fetch(api, call, stored->uri, LITERALS_INLINE_MAXIMUM, &bytes, e) < 0)
+			if (info.size < (int64_t)LITERALS_ANSWER_MAXIMUM &&
+			    fetch(api, call, stored->uri, LITERALS_ANSWER_MAXIMUM, &bytes, e) < 0)
 				return -1;
 		}
 		if (literals_sign(api, call, stored->uri, &url->url, e) < 0)
 			return -1;
 	}
-	if (bytes.data && bytes.length < LITERALS_INLINE_MAXIMUM) {
+	if (bytes.data && bytes.length < LITERALS_ANSWER_MAXIMUM) {
 		map = proto_unpack(call->arena, flyteidl__core__literal_map, bytes.data, bytes.length, e);
 		if (!map)
 			return err_set(e, ERR_INTERNAL, "stored-literals", "the stored literal map \"%s\" is damaged",

@@ -11,9 +11,15 @@
 #include "flyteidl/admin/common.pb-c.h"
 #include "flyteidl/core/literals.pb-c.h"
 
-/* Maps below this size go into responses, and into rows when an execution is created. flyteadmin's
- * remoteData.maxSizeInBytes. */
-#define LITERALS_INLINE_MAXIMUM ((size_t)2 * 1024 * 1024)
+/* Maps below this size go into rows when an execution is created. */
+#define LITERALS_ROW_MAXIMUM ((size_t)2 * 1024 * 1024)
+/*
+ * Maps below this size go into responses; inputs and outputs together then stay below the 20 MiB that flytekit
+ * receives. flyteadmin has 2 MiB (remoteData.maxSizeInBytes) where it signs URLs and no limit where it doesn't, as in
+ * its own sandbox. It has to be as much as can be: flytekit cannot fetch what is only there by URL, because it makes a
+ * file name of the whole query.
+ */
+#define LITERALS_ANSWER_MAXIMUM ((size_t)8 * 1024 * 1024)
 /* The largest map that is read back from the object store for our own use, when an execution is launched again. */
 #define LITERALS_MAXIMUM ((size_t)20 * 1024 * 1024)
 

@@ -16,7 +16,10 @@ int task_execution_key_of(const Flyteidl__Core__TaskExecutionIdentifier *id, str
 		return -1;
 	if (!id->task_id)
 		return err_set(e, ERR_INVALID, NULL, "missing task_id");
-	if (ids_validate(id->task_id, FLYTEIDL__CORE__RESOURCE_TYPE__TASK, e) < 0)
+	Flyteidl__Core__Identifier task_id = *id->task_id;
+	if (task_id.resource_type == FLYTEIDL__CORE__RESOURCE_TYPE__UNSPECIFIED) /* REST paths carry none */
+		task_id.resource_type = FLYTEIDL__CORE__RESOURCE_TYPE__TASK;
+	if (ids_validate(&task_id, FLYTEIDL__CORE__RESOURCE_TYPE__TASK, e) < 0)
 		return -1;
 	ret_key->task_project = id->task_id->project;
 	ret_key->task_domain = id->task_id->domain;

@@ -874,8 +874,8 @@ static void test_small_data_is_inline(void **state)
 static void test_large_data_is_by_url(void **state)
 {
 	(void)state;
-	char *text = arena_alloc(&arena, LITERALS_INLINE_MAXIMUM + 1);
-	memset(text, 'x', LITERALS_INLINE_MAXIMUM);
+	char *text = arena_alloc(&arena, LITERALS_ANSWER_MAXIMUM + 1);
+	memset(text, 'x', LITERALS_ANSWER_MAXIMUM);
 	struct proto_bytes large = proto_pack(&arena, &literals("o0", string(text))->base);
 	create("large");
 	RUN("update executions set outputs_uri = 's3://my-s3-bucket/large'");
@@ -914,8 +914,8 @@ static void test_large_inputs(void **state)
 	expected->parameters[0]->value->var->type->simple = FLYTEIDL__CORE__SIMPLE_TYPE__STRING;
 	QUERY("update launch_plans set expected_inputs = $1 where name = 'text'",
 	      DB_BYTES(proto_pack(&arena, &expected->base)));
-	char *text = arena_alloc(&arena, LITERALS_INLINE_MAXIMUM + 1);
-	memset(text, 'x', LITERALS_INLINE_MAXIMUM);
+	char *text = arena_alloc(&arena, LITERALS_ANSWER_MAXIMUM + 1);
+	memset(text, 'x', LITERALS_ANSWER_MAXIMUM);
 	Flyteidl__Admin__ExecutionCreateRequest *r = create_request("big");
 	r->spec->launch_plan = identifier(FLYTEIDL__CORE__RESOURCE_TYPE__LAUNCH_PLAN, "text");
 	r->inputs = literals("x", string(text));
@@ -923,7 +923,16 @@ static void test_large_inputs(void **state)
 	struct database_rows rows = RUN("select inputs is null and user_inputs is null from executions");
 	assert_true(database_bool(&rows, 0, 0));
 	assert_int_equal(get_data("big")->full_inputs->n_literals, 0);
-	assert_true(get_data("big")->inputs->bytes > (int64_t)LITERALS_INLINE_MAXIMUM);
+	assert_true(get_data("big")->inputs->bytes > (int64_t)LITERALS_ANSWER_MAXIMUM);
+
+	text[LITERALS_ROW_MAXIMUM] = '\0'; /* too large for the row, not for an answer */
+	r->inputs = literals("x", string(text));
+	r->name = arena_strdup(&arena, "medium");
+	succeed("CreateExecution", r);
+	rows = RUN("select inputs is null and user_inputs is null from executions where name = 'medium'");
+	assert_true(database_bool(&rows, 0, 0));
+	assert_int_equal(strlen(literal_of(get_data("medium")->full_inputs, "x")->scalar->primitive->string_value),
+	                 LITERALS_ROW_MAXIMUM);
 	Flyteidl__Admin__ExecutionRelaunchRequest *relaunch =
 	        proto_new(&arena, flyteidl__admin__execution_relaunch_request);
 	relaunch->id = execution("big");
@@ -931,7 +940,7 @@ static void test_large_inputs(void **state)
 	succeed("RelaunchExecution", relaunch);
 	assert_int_equal(strlen(literal_of(stored("/my-s3-bucket/metadata/" PROJECT "/" DOMAIN "/bigger/inputs"), "x")
 	                                ->scalar->primitive->string_value),
-	                 LITERALS_INLINE_MAXIMUM);
+	                 LITERALS_ANSWER_MAXIMUM);
 }
 
 /* ---- Nodes and tasks ---- */
@@ -1102,6 +1111,11 @@ static void test_task_executions(void **state)
 	r->id = attempt(1);
 	Flyteidl__Admin__TaskExecution *task = succeed("GetTaskExecution", r);
 	assert_int_equal(task->closure->phase, FLYTEIDL__CORE__TASK_EXECUTION__PHASE__SUCCEEDED);
+	r->id->task_id->resource_type = FLYTEIDL__CORE__RESOURCE_TYPE__UNSPECIFIED; /* as from a REST path */
+	task = succeed("GetTaskExecution", r);
+	assert_int_equal(task->id->task_id->resource_type, FLYTEIDL__CORE__RESOURCE_TYPE__TASK);
+	r->id->task_id->resource_type = FLYTEIDL__CORE__RESOURCE_TYPE__WORKFLOW;
+	refuse("GetTaskExecution", r, ERR_INVALID, "unexpected resource type workflow");
 	r->id = attempt(2);
 	refuse("GetTaskExecution", r, ERR_NOT_FOUND, "missing entity of type task execution");
 	r->id = attempt(1);
