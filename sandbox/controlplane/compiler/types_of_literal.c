@@ -305,9 +305,44 @@ static bool content_fits(struct arena *arena, const literal_type *type, const Fl
 	}
 }
 
+static bool accepts(struct arena *arena, const literal_type *type, const Flyteidl__Core__Literal *literal);
+
+static bool accepts_each(struct arena *arena, const literal_type *type, Flyteidl__Core__Literal **literals,
+                         size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!accepts(arena, type, literals[i]))
+			return false;
+	return count > 0;
+}
+
+/*
+ * The types of elements that differ make a union, which fits no single element type, although each value may: [{"a":
+ * 1}, {}] for a list of maps of integers. Therefore where the inferred type does not fit, the elements are asked one by
+ * one.
+ */
+static bool accepts(struct arena *arena, const literal_type *type, const Flyteidl__Core__Literal *literal)
+{
+	if (types_castable(types_of_literal(arena, literal), type))
+		return content_fits(arena, type, literal);
+	if (!type || !literal)
+		return false;
+	if (type->type_case == FLYTEIDL__CORE__LITERAL_TYPE__TYPE_COLLECTION_TYPE &&
+	    literal->value_case == FLYTEIDL__CORE__LITERAL__VALUE_COLLECTION && literal->collection)
+		return accepts_each(arena, type->collection_type, literal->collection->literals,
+		                    literal->collection->n_literals);
+	if (type->type_case != FLYTEIDL__CORE__LITERAL_TYPE__TYPE_MAP_VALUE_TYPE ||
+	    literal->value_case != FLYTEIDL__CORE__LITERAL__VALUE_MAP || !literal->map)
+		return false;
+	for (size_t i = 0; i < literal->map->n_literals; i++)
+		if (!accepts(arena, type->map_value_type, literal->map->literals[i]->value))
+			return false;
+	return literal->map->n_literals > 0;
+}
+
 bool types_accept_literal(const literal_type *type, const Flyteidl__Core__Literal *literal)
 {
 	/* The inferred types take less memory than the literal does already. */
 	auto_arena struct arena arena = ARENA_INIT(SIZE_MAX / 2);
-	return types_castable(types_of_literal(&arena, literal), type) && content_fits(&arena, type, literal);
+	return accepts(&arena, type, literal);
 }

@@ -1,5 +1,6 @@
 /* The inputs of an execution: merging and every refusal, with Flyte's texts. */
 #include "controlplane/compiler/inputs.h"
+#include "controlplane/compiler/types.h"
 #include "proto/message.h"
 #include "templates.h"
 
@@ -94,6 +95,23 @@ static void test_merge(void **state)
 	}
 }
 
+static void test_elements_of_different_types(void **state)
+{
+	(void)state;
+	auto_arena struct arena a = ARENA_INIT((size_t)1024 * 1024);
+	Flyteidl__Core__LiteralType *lists = type_of(&a, "[{int}]"), *maps = type_of(&a, "{[int]}");
+	Flyteidl__Core__Literal *one = literal_map(&a, 1, "a", literal_int(&a, 1)), *none = literal_map(&a, 0);
+	Flyteidl__Core__Literal *text = literal_map(&a, 1, "b", literal_string(&a, "x"));
+	assert_true(
+	        types_accept_literal(lists, literal_list(&a, 2, one, none))); /* an empty map is one of integers too */
+	assert_true(types_accept_literal(lists, literal_list(&a, 2, none, one)));
+	assert_false(types_accept_literal(lists, literal_list(&a, 3, one, none, text)));
+	assert_false(types_accept_literal(lists, one));
+	Flyteidl__Core__Literal *list = literal_list(&a, 1, literal_int(&a, 1)), *empty = literal_list(&a, 0);
+	assert_true(types_accept_literal(maps, literal_map(&a, 2, "a", list, "b", empty)));
+	assert_false(types_accept_literal(maps, literal_map(&a, 2, "a", list, "b", literal_int(&a, 1))));
+}
+
 static void test_absent_maps(void **state)
 {
 	(void)state;
@@ -138,9 +156,8 @@ static void test_no_default(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_merge),
-		cmocka_unit_test(test_absent_maps),
-		cmocka_unit_test(test_offloaded),
+		cmocka_unit_test(test_merge),       cmocka_unit_test(test_elements_of_different_types),
+		cmocka_unit_test(test_absent_maps), cmocka_unit_test(test_offloaded),
 		cmocka_unit_test(test_no_default),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
