@@ -38,26 +38,30 @@ static bool read_varint(const uint8_t **cursor, const uint8_t *end, uint64_t *re
 	return false;
 }
 
-static bool is_utf8(const char *text, size_t length)
+/* What is wrong with a text, NULL if nothing. A zero byte is allowed by protobuf, but protobuf-c's strings would silently end there. */
+static const char *fault_of(const char *text, size_t length)
 {
+	if (memchr(text, '\0', length))
+		return "a zero byte, which cannot be kept";
 	while (length) {
 		size_t sequence = proto_utf8_sequence(text, length);
 		if (!sequence)
-			return false;
+			return "invalid UTF-8";
 		text += sequence;
 		length -= sequence;
 	}
-	return true;
+	return NULL;
 }
 
 struct walk {
 	bool text_is_checked;
 	const ProtobufCFieldDescriptor *bad_text;
+	const char *fault; /* of bad_text */
 };
 
 /*
  * Walks the wire format along the descriptor to find how deep sub-messages nest, because protobuf-c's parser recurses without a limit,
- * and whether text is UTF-8, which it does not look at. Malformed input is left to that parser: here it only ends the walk.
+ * and whether text is such as we can keep, which it does not look at. Malformed input is left to that parser: here it only ends the walk.
  */
 static bool is_fine(struct walk *walk, const ProtobufCMessageDescriptor *descriptor, const uint8_t *cursor, const uint8_t *end,
 		    int depth)
@@ -94,8 +98,9 @@ static bool is_fine(struct walk *walk, const ProtobufCMessageDescriptor *descrip
 			if (field && field->type == PROTOBUF_C_TYPE_MESSAGE &&
 			    !is_fine(walk, field->descriptor, cursor, cursor + length, depth + 1))
 				return false;
-			if (walk->text_is_checked && field && field->type == PROTOBUF_C_TYPE_STRING &&
-			    !is_utf8((const char *)cursor, length)) {
+			if (walk->text_is_checked && field && field->type == PROTOBUF_C_TYPE_STRING)
+				walk->fault = fault_of((const char *)cursor, length);
+			if (walk->fault) {
 				walk->bad_text = field;
 				return false;
 			}
@@ -112,8 +117,8 @@ static ProtobufCMessage *unpack(struct arena *arena, const ProtobufCMessageDescr
 	struct walk walk = { .text_is_checked = text_is_checked };
 	if (!is_fine(&walk, descriptor, data, data + length, 0)) {
 		if (walk.bad_text)
-			err_set(e, ERR_INVALID, "malformed-message", "%s: the field \"%s\" contains invalid UTF-8", descriptor->name,
-				walk.bad_text->name);
+			err_set(e, ERR_INVALID, "malformed-message", "%s: the field \"%s\" contains %s", descriptor->name,
+				walk.bad_text->name, walk.fault);
 		else
 			err_set(e, ERR_INVALID, "malformed-message", "%s nests deeper than %d levels", descriptor->name,
 				PROTO_DEPTH_MAXIMUM);

@@ -32,8 +32,8 @@ ProtobufCMessage *proto_new_of(struct arena *arena, const ProtobufCMessageDescri
 ProtobufCMessage *proto_unpack_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const void *bytes,
 				  size_t length, struct err *e);
 /*
- * The same for what a client sends: text that is not UTF-8 is ERR_INVALID too, as the protobuf specification asks of a parser. JSON and
- * Postgres could not hold it. What we have stored ourselves must stay readable, therefore it is not asked of everything.
+ * The same for what a client or a task sends: text that is not UTF-8 is ERR_INVALID too, as the protobuf specification asks of a parser. JSON and
+ * Postgres could not hold it. So is text with a zero byte, which neither Postgres nor a string in C can hold. What we have stored ourselves must stay readable, therefore it is not asked of everything.
  */
 ProtobufCMessage *proto_unpack_strict_of(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const void *bytes,
 					 size_t length, struct err *e);

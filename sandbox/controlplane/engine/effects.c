@@ -381,8 +381,8 @@ static void read_outputs(struct machine *m, struct job *job)
 	node->result.futures_found = job->futures_found;
 	if (job->absent)
 		return;
-	node->result.outputs =
-	        proto_unpack(m->arena, flyteidl__core__literal_map, job->bytes.data, job->bytes.length, &e);
+	node->result.outputs = (Flyteidl__Core__LiteralMap *)proto_unpack_strict_of(
+	        m->arena, &flyteidl__core__literal_map__descriptor, job->bytes.data, job->bytes.length, &e);
 	node->result.outputs_found = node->result.outputs != NULL;
 	if (!node->result.outputs)
 		node->failure =
