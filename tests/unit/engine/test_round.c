@@ -320,6 +320,28 @@ static void test_large_literals_go_through_the_object_store(void **state)
 
 /* ---- Errors ---- */
 
+/* A text with a zero byte would end there on its way to the next node. The attempt fails instead and says why. */
+static void test_outputs_with_a_zero_byte(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(2, 0);
+	run(f);
+	Flyteidl__Core__LiteralMap *outputs = workflow_integer(&f->arena, "o0", 7);
+	outputs->literals[0]->value->hash = arena_strdup(&f->arena, "a!b");
+	struct proto_bytes bytes = proto_pack(&f->arena, &outputs->base);
+	uint8_t *raw = arena_copy(&f->arena, bytes.data, bytes.length);
+	*(uint8_t *)memchr(raw, '!', bytes.length) = 0;
+	bytes.data = raw;
+	fake_outside_put(f->fake, object_uri(f, "n0/data/0/outputs.pb"), bytes);
+	end_pod(f, "n0", 0, 0, "Completed");
+	run(f);
+	assert_query(f,
+	             "select phase || ' ' || (position('zero byte' in convert_from(error, 'LATIN1')) > 0)::text from "
+	             "task_executions where execution_id = $1 and retry_attempt = 0",
+	             "FAILED true");
+	fixture_free(f);
+}
+
 static void put_error(struct fixture *f, const char *node, unsigned attempt, bool recoverable)
 {
 	Flyteidl__Core__ErrorDocument *document = proto_new(&f->arena, flyteidl__core__error_document);
@@ -746,6 +768,7 @@ int main(void)
 		cmocka_unit_test(test_a_chain_runs_to_its_end),
 		cmocka_unit_test(test_phases_of_a_pod_are_shown),
 		cmocka_unit_test(test_large_literals_go_through_the_object_store),
+		cmocka_unit_test(test_outputs_with_a_zero_byte),
 		cmocka_unit_test(test_error_documents_win_over_outputs),
 		cmocka_unit_test(test_retries),
 		cmocka_unit_test(test_missing_outputs),
