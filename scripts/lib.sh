@@ -67,7 +67,7 @@ install_packages() {
 
 LAUNCHER_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libjansson-dev libyaml-dev libarchive-dev libssl-dev)
 # Debian's keyring is what Ubuntu lacks to bootstrap Debian.
-IMAGE_PACKAGES=(mmdebstrap debian-archive-keyring ca-certificates)
+IMAGE_PACKAGES=(mmdebstrap zstd debian-archive-keyring ca-certificates)
 PYTHON_PACKAGES=(python3 python3-venv)
 TEST_PACKAGES=(protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libnghttp2-dev libuv1-dev libpq-dev libhttp-parser-dev zlib1g-dev
 	libcmocka-dev postgresql clang-format)

@@ -13,6 +13,10 @@ apt-get install -y -qq --no-install-recommends \
 rm -rf /usr/lib/*/libLLVM* /usr/lib/llvm-* /usr/lib/*/libz3.so* /usr/lib/postgresql/*/lib/llvmjit* /usr/lib/postgresql/*/lib/bitcode \
 	/usr/lib/*/libperl.so* /usr/lib/*/perl /usr/share/perl /usr/share/perl5 /usr/share/i18n /usr/share/postgresql/*/man /usr/bin/containerd-stress \
 	/var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/*.log /var/log/apt
+# The client itself, not Debian's Perl wrapper, which the trimming above has broken.
+for program in psql pg_dump pg_restore; do
+	ln -sf "/usr/lib/postgresql/17/bin/$program" "/usr/bin/$program"
+done
 useradd --system --home-dir /var/lib/sandbox/minio --no-create-home --shell /usr/sbin/nologin minio
 mkdir -p /usr/lib/sandbox /usr/lib/cni
 dpkg-query -W > /usr/lib/sandbox/packages
