@@ -1,5 +1,7 @@
 """One fresh sandbox for all end-to-end tests: an instance of its own, on free ports, with a home directory of its own, so that neither the
-user's sandbox nor the user's configuration is touched."""
+user's sandbox nor the user's configuration is touched.
+
+While developing, SANDBOX_TEST_INSTANCE=NAME uses the instance NAME as it is (started when it is not running) and leaves it running."""
 
 import json
 import os
@@ -13,18 +15,20 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 from support.sandbox import Sandbox  # noqa: E402
 
-NAME = "e2e"
+INSTANCE = os.environ.get("SANDBOX_TEST_INSTANCE", "")
+NAME = INSTANCE or "e2e"
 
 
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     instance = Sandbox(NAME, home)
-    instance.run("delete", "--volume", check=False)
+    if not INSTANCE:
+        instance.run("delete", "--volume", check=False)
     instance.run("start", "--ports", "auto", timeout=600)
     os.environ.update(instance.learn_endpoints())
     yield instance
-    if os.environ.get("SANDBOX_TEST_KEEP", "0") == "0":
+    if not INSTANCE and os.environ.get("SANDBOX_TEST_KEEP", "0") == "0":
         instance.run("delete", "--volume", timeout=60)
 
 
