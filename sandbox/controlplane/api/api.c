@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "controlplane/api/ids.h"
+#include "controlplane/launch/ids.h"
 #include "controlplane/store/projects.h"
 
 #include "flyteidl/admin/project.pb-c.h"
@@ -32,12 +32,16 @@ const struct api_config api_config_default = {
 	.build = "",
 };
 
+int64_t api_connect_deadline(const struct rpc_call *call)
+{
+	const int64_t latest = clock_monotonic_ms() + CONNECT_MAXIMUM_MS;
+	return call->deadline_ms < latest ? call->deadline_ms : latest;
+}
+
 int api_connect(struct api *api, const struct rpc_call *call, struct database_connection **ret_connection,
                 struct err *e)
 {
-	int64_t latest = clock_monotonic_ms() + CONNECT_MAXIMUM_MS;
-	return database_borrow(api->database, call->deadline_ms < latest ? call->deadline_ms : latest, ret_connection,
-	                       e);
+	return database_borrow(api->database, api_connect_deadline(call), ret_connection, e);
 }
 
 static bool is_domain(const struct api_config *config, const char *domain)

@@ -69,7 +69,9 @@ struct api_methods api_execution_methods(void);
 /* DataProxyService. */
 struct api_methods api_data_proxy_methods(void);
 
-/* Borrows a connection for the call, waiting at most until the call's deadline, and never longer than 30 s. */
+/* Until when a call waits for a connection: at most until its own deadline, and never longer than 30 s. Monotonic. */
+int64_t api_connect_deadline(const struct rpc_call *call);
+/* Borrows a connection for the call. */
 int api_connect(struct api *api, const struct rpc_call *call, struct database_connection **ret_connection,
                 struct err *e);
 

@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "controlplane/api/flyte_url.h"
-#include "controlplane/api/ids.h"
 #include "controlplane/api/literals.h"
+#include "controlplane/launch/ids.h"
 #include "controlplane/store/node_executions.h"
 #include "controlplane/store/task_executions.h"
 

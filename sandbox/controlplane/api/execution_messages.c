@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "controlplane/api/api.h"
-#include "controlplane/api/ids.h"
+#include "controlplane/launch/ids.h"
 
 #define TRIMMED_MESSAGE_LENGTH 100
 #define NANOSECONDS INT64_C(1000000000)

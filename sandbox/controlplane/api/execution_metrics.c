@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 #include "controlplane/api/execution_messages.h"
-#include "controlplane/api/ids.h"
+#include "controlplane/launch/ids.h"
 
 #include "flyteidl/core/metrics.pb-c.h"
 

@@ -2,8 +2,8 @@
 #include "controlplane/api/executions.h"
 
 #include "controlplane/api/execution_messages.h"
-#include "controlplane/api/ids.h"
 #include "controlplane/api/literals.h"
+#include "controlplane/launch/ids.h"
 
 #include "flyteidl/admin/event.pb-c.h"
 

@@ -2,8 +2,8 @@
 
 #include "base/text.h"
 #include "controlplane/api/cron.h"
-#include "controlplane/api/ids.h"
 #include "controlplane/compiler/types.h"
+#include "controlplane/launch/ids.h"
 
 #include <string.h>
 

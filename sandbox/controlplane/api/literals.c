@@ -15,17 +15,10 @@ int literals_sign(struct api *api, struct rpc_call *call, const char *uri, char 
 	                       URL_LIFETIME_SECONDS, clock_wall_ns(), ret_url, e);
 }
 
-int literals_store_failed(struct err *e)
-{
-	if (e->kind == ERR_INVALID || e->kind == ERR_PERMISSION || e->kind == ERR_NOT_FOUND)
-		e->kind = ERR_INTERNAL;
-	return -1;
-}
-
 static int fetch(struct api *api, struct rpc_call *call, const char *uri, size_t maximum, struct proto_bytes *ret_bytes,
                  struct err *e)
 {
-	return objects_get(api->objects, call->arena, uri, maximum, ret_bytes, e) < 0 ? literals_store_failed(e) : 0;
+	return objects_get(api->objects, call->arena, uri, maximum, ret_bytes, e) < 0 ? objects_failed(e) : 0;
 }
 
 int literals_answer(struct api *api, struct rpc_call *call, const struct stored_literals *stored,
@@ -41,7 +34,7 @@ int literals_answer(struct api *api, struct rpc_call *call, const struct stored_
 			struct objects_info info;
 			int r = objects_head(api->objects, call->arena, stored->uri, &info, e);
 			if (r < 0 && e->kind != ERR_NOT_FOUND)
-				return literals_store_failed(e);
+				return objects_failed(e);
 			if (r < 0) { /* announced, not written yet */
 				err_release(e);
 				*ret_map = map;

@@ -11,8 +11,6 @@
 #include "flyteidl/admin/common.pb-c.h"
 #include "flyteidl/core/literals.pb-c.h"
 
-/* Maps below this size go into rows when an execution is created. */
-#define LITERALS_ROW_MAXIMUM ((size_t)2 * 1024 * 1024)
 /*
  * Maps below this size go into responses; inputs and outputs together then stay below the 20 MiB that flytekit
  * receives. flyteadmin has 2 MiB (remoteData.maxSizeInBytes) where it signs URLs and no limit where it doesn't, as in
@@ -34,9 +32,6 @@ int literals_answer(struct api *api, struct rpc_call *call, const struct stored_
 /* The whole map, up to LITERALS_MAXIMUM; empty when nothing is stored. */
 int literals_load(struct api *api, struct rpc_call *call, const struct stored_literals *stored,
                   Flyteidl__Core__LiteralMap **ret_map, struct err *e);
-
-/* An object store that finds fault with what we ask is our failure, not the client's: makes it INTERNAL. Returns -1. */
-int literals_store_failed(struct err *e);
 
 /* For a deck and other objects that clients fetch by themselves: a URL for reading `uri`, good for an hour. */
 int literals_sign(struct api *api, struct rpc_call *call, const char *uri, char **ret_url, struct err *e);

@@ -2,8 +2,8 @@
 #include "controlplane/api/api.h"
 
 #include "base/text.h"
-#include "controlplane/api/ids.h"
 #include "controlplane/api/registration.h"
+#include "controlplane/launch/ids.h"
 #include "controlplane/store/named_entities.h"
 
 static int check_type(Flyteidl__Core__ResourceType type, struct err *e)

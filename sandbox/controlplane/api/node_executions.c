@@ -4,8 +4,8 @@
 
 #include "base/text.h"
 #include "controlplane/api/execution_messages.h"
-#include "controlplane/api/ids.h"
 #include "controlplane/api/literals.h"
+#include "controlplane/launch/ids.h"
 
 #define DYNAMIC_WORKFLOW_MAXIMUM ((size_t)20 * 1024 * 1024)
 
@@ -140,7 +140,7 @@ static Flyteidl__Core__CompiledWorkflowClosure *load_dynamic_workflow(struct api
 {
 	struct proto_bytes bytes;
 	if (objects_get(api->objects, call->arena, uri, DYNAMIC_WORKFLOW_MAXIMUM, &bytes, e) < 0) {
-		literals_store_failed(e);
+		objects_failed(e);
 		return NULL;
 	}
 	Flyteidl__Core__CompiledWorkflowClosure *closure =

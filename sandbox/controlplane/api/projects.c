@@ -2,9 +2,9 @@
 #include "controlplane/api/api.h"
 
 #include "base/text.h"
-#include "controlplane/api/ids.h"
 #include "controlplane/api/launch_plan_validate.h"
 #include "controlplane/api/registration.h"
+#include "controlplane/launch/ids.h"
 #include "controlplane/store/projects.h"
 
 #include "flyteidl/admin/project.pb-c.h"

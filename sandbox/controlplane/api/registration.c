@@ -1,7 +1,7 @@
 #include "controlplane/api/registration.h"
 
 #include "base/text.h"
-#include "controlplane/api/ids.h"
+#include "controlplane/launch/ids.h"
 #include "controlplane/store/list.h"
 #include "controlplane/store/named_entities.h"
 #include "proto/diff.h"

@@ -5,8 +5,8 @@
  */
 #include "controlplane/api/api.h"
 
-#include "controlplane/api/ids.h"
 #include "controlplane/api/registration.h"
+#include "controlplane/launch/ids.h"
 #include "controlplane/store/workflows.h"
 
 #include <ctype.h>

@@ -2,8 +2,8 @@
 #include "controlplane/api/executions.h"
 
 #include "controlplane/api/execution_messages.h"
-#include "controlplane/api/ids.h"
 #include "controlplane/api/literals.h"
+#include "controlplane/launch/ids.h"
 
 int task_execution_key_of(const Flyteidl__Core__TaskExecutionIdentifier *id, struct task_execution_key *ret_key,
                           struct err *e)

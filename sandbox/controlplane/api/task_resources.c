@@ -5,8 +5,8 @@
 #include "controlplane/api/task_resources.h"
 
 #include "base/text.h"
-#include "controlplane/api/ids.h"
 #include "controlplane/engine/resources.h"
+#include "controlplane/launch/ids.h"
 
 #include "google/protobuf/struct.pb-c.h"
 

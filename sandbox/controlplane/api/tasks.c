@@ -2,10 +2,10 @@
 #include "controlplane/api/api.h"
 
 #include "base/clock.h"
-#include "controlplane/api/ids.h"
 #include "controlplane/api/registration.h"
 #include "controlplane/api/task_resources.h"
 #include "controlplane/compiler/compiler.h"
+#include "controlplane/launch/ids.h"
 #include "controlplane/store/tasks.h"
 
 #include "flyteidl/admin/task.pb-c.h"

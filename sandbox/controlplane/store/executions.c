@@ -140,6 +140,24 @@ static struct database_value id_or_null(int64_t id)
 	return id == 0 ? DB_NULL : DB_INT(id);
 }
 
+int executions_exist(struct database_connection *c, struct arena *arena, const char *project, const char *domain,
+                     const char *name, struct err *e)
+{
+	struct database_value values[] = { DB_TEXT(project), DB_TEXT(domain), DB_TEXT(name) };
+	struct database_rows rows;
+	if (database_query(c, arena, "select 1 from executions where project = $1 and domain = $2 and name = $3",
+	                   values, ARRAY_LENGTH(values), &rows, e) < 0)
+		return -1;
+	return rows.count > 0;
+}
+
+int executions_taken(const struct execution_new *execution, struct err *e)
+{
+	return err_set(e, ERR_EXISTS, EXECUTIONS_TAKEN,
+	               "value with matching project:\"%s\" domain:\"%s\" name:\"%s\" already exists",
+	               execution->project, execution->domain, execution->name);
+}
+
 int executions_insert(struct database_connection *c, struct arena *arena, const struct execution_new *execution,
                       int64_t *ret_id, struct err *e)
 {
@@ -182,9 +200,7 @@ int executions_insert(struct database_connection *c, struct arena *arena, const 
 	if (database_query(c, arena, sql, values, ARRAY_LENGTH(values), &rows, e) < 0)
 		return -1;
 	if (rows.count == 0)
-		return err_set(e, ERR_EXISTS, NULL,
-		               "value with matching project:\"%s\" domain:\"%s\" name:\"%s\" already exists",
-		               execution->project, execution->domain, execution->name);
+		return executions_taken(execution, e);
 	*ret_id = database_int(&rows, 0, 0);
 	return 0;
 }

@@ -81,9 +81,16 @@ struct execution_new {
 	size_t tag_count;
 };
 
+/* 1 when the name is in use, 0 when not, -1. */
+int executions_exist(struct database_connection *c, struct arena *arena, const char *project, const char *domain,
+                     const char *name, struct err *e);
+/* ERR_EXISTS with the id EXECUTIONS_TAKEN, in upstream's words. Returns -1. */
+#define EXECUTIONS_TAKEN "execution-exists"
+int executions_taken(const struct execution_new *execution, struct err *e);
+
 /*
  * Inserts the row and its tags and tells the engine, all to take effect with the caller's commit. Needs an open
- * transaction. ERR_EXISTS when the name is taken, in which case the transaction is still usable. While it is open,
+ * transaction. executions_taken() when the name is, in which case the transaction is still usable. While it is open,
  * somebody else who inserts the same name waits.
  */
 int executions_insert(struct database_connection *c, struct arena *arena, const struct execution_new *execution,

@@ -371,3 +371,10 @@ int objects_presign(struct objects *objects, struct arena *arena, const char *pu
 	*ret_url = arena_printf(arena, "%s%s?%s&X-Amz-Signature=%s", endpoint, path, query, signature);
 	return 0;
 }
+
+int objects_failed(struct err *e)
+{
+	if (e->kind == ERR_INVALID || e->kind == ERR_PERMISSION || e->kind == ERR_NOT_FOUND)
+		e->kind = ERR_INTERNAL;
+	return -1;
+}

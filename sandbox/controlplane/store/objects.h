@@ -38,6 +38,9 @@ struct objects_info {
 /* ERR_NOT_FOUND when absent. Strings in the arena. */
 int objects_head(struct objects *objects, struct arena *arena, const char *uri, struct objects_info *ret_info,
                  struct err *e);
+/* For answers to somebody else's request: an object store that finds fault with what we ask is our failure, not the
+ * caller's, so INVALID, PERMISSION and NOT_FOUND become INTERNAL. Returns -1. */
+int objects_failed(struct err *e);
 int objects_make_bucket(struct objects *objects, const char *bucket, struct err *e); /* present is success */
 
 /*

@@ -8,9 +8,9 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "controlplane/api/execution_config.h"
 #include "controlplane/api/execution_messages.h"
-#include "controlplane/api/execution_validate.h"
+#include "controlplane/launch/execution_config.h"
+#include "controlplane/launch/execution_validate.h"
 #include "proto/message.h"
 
 #include <string.h>

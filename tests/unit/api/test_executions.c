@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "controlplane/api/api.h"
 #include "controlplane/api/literals.h"
+#include "controlplane/launch/launch.h"
 #include "fake_objects.h"
 #include "postgres.h"
 
@@ -904,9 +905,9 @@ static void test_large_data_is_by_url(void **state)
 	refuse("GetExecutionData", r, ERR_INTERNAL, "s3://my-s3-bucket/not-yet");
 }
 
-static void test_large_inputs(void **state)
+/* Launch plan "text": input x is a string. */
+static void register_text_launch_plan(void)
 {
-	(void)state;
 	Flyteidl__Admin__LaunchPlanSpec *template = proto_new(&arena, flyteidl__admin__launch_plan_spec);
 	register_launch_plan("text", template);
 	Flyteidl__Core__ParameterMap *expected = proto_new(&arena, flyteidl__core__parameter_map);
@@ -914,6 +915,22 @@ static void test_large_inputs(void **state)
 	expected->parameters[0]->value->var->type->simple = FLYTEIDL__CORE__SIMPLE_TYPE__STRING;
 	QUERY("update launch_plans set expected_inputs = $1 where name = 'text'",
 	      DB_BYTES(proto_pack(&arena, &expected->base)));
+}
+
+/* Of an execution whose inputs are only in the object store. */
+static const char *large_input_of(const char *name)
+{
+	struct database_rows rows = QUERY("select inputs_uri from executions where name = $1", DB_TEXT(name));
+	const char *uri = database_text(&rows, 0, 0);
+	const char *prefix = arena_printf(&arena, "s3://my-s3-bucket/metadata/" PROJECT "/" DOMAIN "/%s/inputs-", name);
+	assert_true(text_starts_with(uri, prefix));
+	return literal_of(stored(uri + strlen("s3:/")), "x")->scalar->primitive->string_value;
+}
+
+static void test_large_inputs(void **state)
+{
+	(void)state;
+	register_text_launch_plan();
 	char *text = arena_alloc(&arena, LITERALS_ANSWER_MAXIMUM + 1);
 	memset(text, 'x', LITERALS_ANSWER_MAXIMUM);
 	Flyteidl__Admin__ExecutionCreateRequest *r = create_request("big");
@@ -925,22 +942,94 @@ static void test_large_inputs(void **state)
 	assert_int_equal(get_data("big")->full_inputs->n_literals, 0);
 	assert_true(get_data("big")->inputs->bytes > (int64_t)LITERALS_ANSWER_MAXIMUM);
 
-	text[LITERALS_ROW_MAXIMUM] = '\0'; /* too large for the row, not for an answer */
+	text[LAUNCH_ROW_MAXIMUM] = '\0'; /* too large for the row, not for an answer */
 	r->inputs = literals("x", string(text));
 	r->name = arena_strdup(&arena, "medium");
 	succeed("CreateExecution", r);
 	rows = RUN("select inputs is null and user_inputs is null from executions where name = 'medium'");
 	assert_true(database_bool(&rows, 0, 0));
 	assert_int_equal(strlen(literal_of(get_data("medium")->full_inputs, "x")->scalar->primitive->string_value),
-	                 LITERALS_ROW_MAXIMUM);
+	                 LAUNCH_ROW_MAXIMUM);
 	Flyteidl__Admin__ExecutionRelaunchRequest *relaunch =
 	        proto_new(&arena, flyteidl__admin__execution_relaunch_request);
 	relaunch->id = execution("big");
 	relaunch->name = arena_strdup(&arena, "bigger");
 	succeed("RelaunchExecution", relaunch);
-	assert_int_equal(strlen(literal_of(stored("/my-s3-bucket/metadata/" PROJECT "/" DOMAIN "/bigger/inputs"), "x")
-	                                ->scalar->primitive->string_value),
-	                 LITERALS_ANSWER_MAXIMUM);
+	assert_int_equal(strlen(large_input_of("bigger")), LITERALS_ANSWER_MAXIMUM);
+}
+
+/* Four calls for one name, each with inputs of its own that are too large for the row: whichever wins, its row leads to
+ * its inputs. */
+static void test_rivals_with_large_inputs(void **state)
+{
+	(void)state;
+	register_text_launch_plan();
+	Flyteidl__Admin__ExecutionCreateRequest *requests[4];
+	for (size_t i = 0; i < ARRAY_LENGTH(requests); i++) {
+		char *text = arena_alloc(&arena, LAUNCH_ROW_MAXIMUM + 1);
+		memset(text, 'a' + (int)i, LAUNCH_ROW_MAXIMUM);
+		text[LAUNCH_ROW_MAXIMUM] = '\0';
+		requests[i] = create_request("contested");
+		requests[i]->spec->launch_plan = identifier(FLYTEIDL__CORE__RESOURCE_TYPE__LAUNCH_PLAN, "text");
+		requests[i]->spec->tags = arena_array(&arena, char *, 1);
+		requests[i]->spec->tags[0] = arena_printf(&arena, "%c", 'a' + (int)i);
+		requests[i]->spec->n_tags = 1;
+		requests[i]->inputs = literals("x", string(text));
+	}
+	assert_int_equal(let_compete(requests, ARRAY_LENGTH(requests)), 1);
+	struct database_rows rows = RUN("select key from execution_tags");
+	assert_int_equal(rows.count, 1);
+	assert_int_equal(large_input_of("contested")[0], database_text(&rows, 0, 0)[0]);
+}
+
+/* As the engine launches: out of a transaction that holds the parent's row, whose node row nobody else can see yet. */
+static void test_launch_within_a_transaction(void **state)
+{
+	(void)state;
+	create("parent");
+	heard(5000);
+	const int64_t parent_id = execution_id("parent");
+	const struct launch_context context = {
+		.database = api.database, .objects = api.objects, .bucket = config.bucket, .max_parallelism = 25
+	};
+	Flyteidl__Admin__ExecutionSpec *parent_spec = proto_new(&arena, flyteidl__admin__execution_spec);
+	parent_spec->metadata = proto_new(&arena, flyteidl__admin__execution_metadata);
+	parent_spec->metadata->nesting = 2;
+	parent_spec->metadata->principal = arena_strdup(&arena, "somebody");
+	const struct launch_parent parent = { .node_row_id = 77, .execution_row_id = parent_id, .spec = parent_spec };
+	Flyteidl__Admin__ExecutionCreateRequest *r = create_request("child");
+	const struct launch_request request = { .project = PROJECT,
+		                                .domain = DOMAIN,
+		                                .name = "child",
+		                                .spec = r->spec,
+		                                .inputs = r->inputs,
+		                                .parent = &parent };
+	auto_err struct err e = ERR_INIT;
+	auto_connection struct database_connection *c = NULL;
+	struct launch_result result;
+	assert_int_equal(database_borrow(api.database, clock_monotonic_ms() + 5000, &c, &e), 0);
+	assert_int_equal(database_begin(c, &e), 0);
+	const struct database_value values[] = { DB_INT(parent_id) };
+	assert_int_equal(database_execute(c, "update executions set phase = 'RUNNING' where id = $1", values, 1, &e),
+	                 1);
+	if (launch_execution(&context, &arena, clock_monotonic_ms() + 5000, &request, &result, &e) < 0)
+		fail_msg("%s", err_message(&e));
+	assert_int_equal(database_rollback(c, &e), 0); /* the child stays */
+	assert_string_equal(result.name, "child");
+	assert_int_equal(result.id, execution_id("child"));
+	assert_string_equal(heard(5000), arena_printf(&arena, "%lld", (long long)result.id));
+	struct database_rows rows =
+	        RUN("select parent_node_execution_id, source_execution_id, principal from executions "
+	            "where name = 'child'");
+	assert_int_equal(database_int(&rows, 0, 0), 77);
+	assert_int_equal(database_int(&rows, 0, 1), parent_id);
+	assert_string_equal(database_text(&rows, 0, 2), "somebody");
+	assert_int_equal(get("child")->spec->metadata->nesting, 3);
+	assert_int_equal(r->spec->metadata->nesting, 0); /* the request is as it was */
+
+	assert_int_equal(launch_execution(&context, &arena, clock_monotonic_ms() + 5000, &request, &result, &e), -1);
+	assert_int_equal(e.kind, ERR_EXISTS);
+	assert_string_equal(err_id(&e), EXECUTIONS_TAKEN);
 }
 
 /* ---- Nodes and tasks ---- */
@@ -1252,6 +1341,8 @@ int main(void)
 		TEST(test_small_data_is_inline),
 		TEST(test_large_data_is_by_url),
 		TEST(test_large_inputs),
+		TEST(test_rivals_with_large_inputs),
+		TEST(test_launch_within_a_transaction),
 		TEST(test_list_node_executions),
 		TEST(test_node_execution_data),
 		TEST(test_dynamic_workflow),

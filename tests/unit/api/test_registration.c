@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "controlplane/api/api.h"
-#include "controlplane/api/ids.h"
+#include "controlplane/launch/ids.h"
 #include "fake_objects.h"
 #include "postgres.h"
 #include "proto/json.h"

@@ -10,7 +10,7 @@
 #include "controlplane/api/api.h"
 #include "controlplane/api/cron.h"
 #include "controlplane/api/flyte_url.h"
-#include "controlplane/api/ids.h"
+#include "controlplane/launch/ids.h"
 
 #include <string.h>
 

@@ -15,9 +15,11 @@ ALLOWED = {
     "rpc": {"base", "proto"},
     "controlplane/compiler": {"base", "proto"},
     "controlplane/store": {"base", "proto"},
-    "controlplane/engine": {"base", "proto", "controlplane/compiler", "controlplane/store"},
-    "controlplane/api": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/engine"},
-    "controlplane": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/engine", "controlplane/api"},
+    "controlplane/launch": {"base", "proto", "controlplane/compiler", "controlplane/store"},
+    "controlplane/engine": {"base", "proto", "controlplane/compiler", "controlplane/store", "controlplane/launch"},
+    "controlplane/api": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/launch", "controlplane/engine"},
+    "controlplane": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/launch", "controlplane/engine",
+                     "controlplane/api"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

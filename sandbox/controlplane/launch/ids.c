@@ -1,4 +1,4 @@
-#include "controlplane/api/ids.h"
+#include "controlplane/launch/ids.h"
 
 #include "base/buf.h"
 #include "base/text.h"

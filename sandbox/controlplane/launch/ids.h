@@ -3,8 +3,8 @@
  * flyteadmin at v1.16.8 (pkg/manager/impl/validation, pkg/repositories/errors), because clients and their tests match
  * on them.
  */
-#ifndef SANDBOX_CONTROLPLANE_API_IDS_H
-#define SANDBOX_CONTROLPLANE_API_IDS_H
+#ifndef SANDBOX_CONTROLPLANE_LAUNCH_IDS_H
+#define SANDBOX_CONTROLPLANE_LAUNCH_IDS_H
 
 #include "base/arena.h"
 #include "base/err.h"

@@ -1,7 +1,7 @@
 /* What a request for a new execution must look like before anything is looked up; flyteadmin's execution_validator.go
  * at v1.16.8. Pure. */
-#ifndef SANDBOX_CONTROLPLANE_API_EXECUTION_VALIDATE_H
-#define SANDBOX_CONTROLPLANE_API_EXECUTION_VALIDATE_H
+#ifndef SANDBOX_CONTROLPLANE_LAUNCH_EXECUTION_VALIDATE_H
+#define SANDBOX_CONTROLPLANE_LAUNCH_EXECUTION_VALIDATE_H
 
 #include "base/arena.h"
 #include "base/err.h"

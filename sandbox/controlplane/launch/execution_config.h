@@ -4,8 +4,8 @@
  * getExecutionConfig at v1.16.8). A place says nothing about a field that is absent or empty: launch plans and consoles
  * send empty messages. Pure; messages are shared, not copied.
  */
-#ifndef SANDBOX_CONTROLPLANE_API_EXECUTION_CONFIG_H
-#define SANDBOX_CONTROLPLANE_API_EXECUTION_CONFIG_H
+#ifndef SANDBOX_CONTROLPLANE_LAUNCH_EXECUTION_CONFIG_H
+#define SANDBOX_CONTROLPLANE_LAUNCH_EXECUTION_CONFIG_H
 
 #include "base/arena.h"
 

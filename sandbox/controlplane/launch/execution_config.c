@@ -2,7 +2,7 @@
  * Each place is first brought to the same shape, `struct layer`, in which an empty field is NULL or 0. Merging is then
  * one rule for every field, and another place — matchable attributes — is another layer.
  */
-#include "controlplane/api/execution_config.h"
+#include "controlplane/launch/execution_config.h"
 
 #include "base/text.h"
 #include "proto/message.h"

@@ -1,9 +1,9 @@
 /* Checks of a request by itself, in the order in which upstream makes them: of several faults, a client sees the same
  * one first. */
-#include "controlplane/api/execution_validate.h"
+#include "controlplane/launch/execution_validate.h"
 
 #include "base/text.h"
-#include "controlplane/api/ids.h"
+#include "controlplane/launch/ids.h"
 
 #include <ctype.h>
 #include <string.h>
