@@ -24,6 +24,9 @@ struct config {
 	const char *cluster_network;
 	const char *platform_endpoint; /* what pods are told as FLYTE_PLATFORM_URL */
 	const char *cpu_request, *memory_request, *memory_limit;
+	const char *pod_template;                                         /* "": none */
+	const char *interruptible_node_selector, *interruptible_tolerations; /* JSON; "": none */
+	const char *gpu_device_label, *gpu_partition_label;
 	int64_t api_workers, engine_workers;
 };
 

@@ -34,6 +34,7 @@ struct program {
 	struct rpc_service services[2];
 	char *metadata_prefix;
 	char *raw_output_prefix;
+	json_t *interruptible_node_selector, *interruptible_tolerations; /* NULL: none */
 };
 
 /* The sd_notify protocol; without $NOTIFY_SOCKET there is nobody to tell. */
@@ -115,8 +116,34 @@ static void fill_api_config(struct program *program)
 	program->api.config = &program->api_config;
 }
 
+/* NULL for an empty setting. */
+static int read_json_setting(const char *name, const char *text, json_type type, json_t **ret_value, struct err *e)
+{
+	*ret_value = NULL;
+	if (!*text)
+		return 0;
+	*ret_value = json_parse(text, strlen(text), name, e);
+	if (!*ret_value)
+		return -1;
+	if (json_typeof(*ret_value) != type)
+		return err_set(e, ERR_INVALID, "bad-setting", "%s must be a JSON %s", name, type == JSON_OBJECT ? "object" : "list");
+	return 0;
+}
+
+static int read_scheduling(struct program *program, struct err *e)
+{
+	const struct config *config = &program->config;
+	if (read_json_setting("FLYTE_INTERRUPTIBLE_NODE_SELECTOR", config->interruptible_node_selector, JSON_OBJECT,
+			      &program->interruptible_node_selector, e) < 0)
+		return -1;
+	return read_json_setting("FLYTE_INTERRUPTIBLE_TOLERATIONS", config->interruptible_tolerations, JSON_ARRAY,
+				 &program->interruptible_tolerations, e);
+}
+
 static int start_engine(struct program *program, struct err *e)
 {
+	if (read_scheduling(program, e) < 0)
+		return -1;
 	const struct config *config = &program->config;
 	const struct pod_environment environment[] = {
 		{ "FLYTE_AWS_ENDPOINT", config->objects_cluster_endpoint },
@@ -139,7 +166,12 @@ static int start_engine(struct program *program, struct err *e)
 				  .environment_count = ARRAY_LENGTH(program->pod_environment),
 				  .cpu_request = config->cpu_request,
 				  .memory_request = config->memory_request,
-				  .memory_limit = *config->memory_limit ? config->memory_limit : NULL },
+				  .memory_limit = *config->memory_limit ? config->memory_limit : NULL,
+				  .pod_template_name = config->pod_template,
+				  .scheduling = { .interruptible_node_selector = program->interruptible_node_selector,
+						  .interruptible_tolerations = program->interruptible_tolerations,
+						  .gpu_device_label = config->gpu_device_label,
+						  .gpu_partition_label = config->gpu_partition_label } },
 		.workers = (unsigned)config->engine_workers,
 	};
 	return engine_start(&program->engine_options, &program->engine, e);
@@ -221,5 +253,7 @@ int main(int argc, char **argv)
 	free(program.admin_methods);
 	free(program.metadata_prefix);
 	free(program.raw_output_prefix);
+	json_decref(program.interruptible_node_selector);
+	json_decref(program.interruptible_tolerations);
 	return result < 0 ? 1 : 0;
 }

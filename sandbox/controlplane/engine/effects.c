@@ -9,6 +9,8 @@
 
 /* On top of the object itself, what an arena needs for its bookkeeping. */
 #define ARENA_SLACK ((size_t)1 << 20)
+/* To build a pod: as much as a round, because inputs are put into its commands before these are measured. */
+#define POD_ARENA_MAXIMUM ((size_t)4 << 30)
 
 struct job {
 	void (*run)(struct job *job);
@@ -18,15 +20,17 @@ struct job {
 	size_t maximum;
 	struct proto_bytes body;
 	const char *namespace, *name; /* of a pod */
-	/* Creating a pod: the task's template, when its command refers to it; `uri` and `body` are the inputs. */
-	const char *template_uri;
-	struct proto_bytes template;
-	json_t *pod;             /* owned: what is to be created, then what there is */
+	/* Creating a pod: what it is built from, and where its execution is to be found; `uri` and `body` are the
+	 * inputs. */
+	struct pod_request request;
+	int64_t execution_id;
+	json_t *pod;             /* owned: what there is */
 	const char *futures_uri; /* looked for when `uri` is absent, or NULL */
 	/* Results. */
 	struct arena arena;
 	struct proto_bytes bytes;
 	bool absent, futures_found;
+	bool unbuildable; /* the task cannot become a pod: `error` is the task's fault, not Kubernetes' */
 	struct err error;
 };
 
@@ -187,17 +191,60 @@ static int put_for_pod(struct job *job, const char *uri, struct proto_bytes byte
 	return -1;
 }
 
+/* In the task's namespace, then in the platform's. An absent default is none. */
+static int find_pod_template(struct job *job, json_t **ret_template)
+{
+	const struct outside *outside = job->outside;
+	const char *const namespaces[] = { job->namespace, POD_TEMPLATE_NAMESPACE };
+	bool required;
+	const char *name = pod_template_name(&job->request, &required);
+	*ret_template = NULL;
+	for (size_t i = 0; name && i < ARRAY_LENGTH(namespaces); i++) {
+		if (outside->get_pod_template(outside->context, namespaces[i], name, ret_template, &job->error) == 0)
+			return 0;
+		if (job->error.kind != ERR_NOT_FOUND) {
+			job->error.kind = ERR_UNAVAILABLE;
+			return err_wrap(&job->error, "cannot read the PodTemplate \"%s\"", name);
+		}
+		err_release(&job->error);
+	}
+	if (!required)
+		return 0;
+	job->unbuildable = true;
+	return err_set(&job->error, ERR_INVALID, "BadTaskSpecification", "PodTemplate '%s' does not exist", name);
+}
+
+static json_t *build_pod(struct job *job, bool *ret_needs_task_template)
+{
+	auto_json json_t *template = NULL;
+	if (find_pod_template(job, &template) < 0)
+		return NULL;
+	job->request.pod_template = template;
+	json_t *pod = pod_build(&job->arena, &job->request, ret_needs_task_template, &job->error);
+	job->request.pod_template = NULL;
+	if (!pod) {
+		job->unbuildable = true;
+		return NULL;
+	}
+	char row[24];
+	(void)snprintf(row, sizeof(row), "%" PRId64, job->execution_id);
+	json_object_set_new(json_lookup(pod, "metadata/labels"), POD_CACHE_LABEL, json_string(row));
+	return pod;
+}
+
 static void run_create(struct job *job)
 {
 	const struct outside *outside = job->outside;
-	if (put_for_pod(job, job->uri, job->body) < 0 ||
-	    (job->template_uri && put_for_pod(job, job->template_uri, job->template) < 0))
+	const struct pod_request *request = &job->request;
+	bool needs_template = false;
+	job->arena = (struct arena)ARENA_INIT(POD_ARENA_MAXIMUM);
+	auto_json json_t *pod = build_pod(job, &needs_template);
+	if (!pod || put_for_pod(job, job->uri, job->body) < 0)
 		return;
-	json_t *created = NULL;
-	if (outside->create_pod(outside->context, job->namespace, job->pod, &created, &job->error) < 0)
+	if (needs_template &&
+	    put_for_pod(job, request->task_template_uri, proto_pack(&job->arena, &request->task->base)) < 0)
 		return;
-	json_decref(job->pod);
-	job->pod = created;
+	(void)outside->create_pod(outside->context, job->namespace, pod, &job->pod, &job->error);
 }
 
 static const char *pod_error_code(const struct err *e)
@@ -205,15 +252,13 @@ static const char *pod_error_code(const struct err *e)
 	return e->id && e->id[0] >= 'A' && e->id[0] <= 'Z' ? e->id : "BadTaskSpecification";
 }
 
-static json_t *build_pod(const struct round_context *context, struct machine *m, struct machine_node *node,
-                         struct job *job, struct err *e)
+static struct pod_request pod_request_of(const struct round_context *context, struct machine *m,
+                                         struct machine_node *node)
 {
 	const struct progress_definition *d = m->definition;
 	const uint32_t attempt = node->row.attempt;
-	bool needs_template = false;
-	const char *task_template_uri = arena_printf(m->arena, "%s/task.pb", node->directory);
 	const Flyteidl__Core__TaskNode *target = node->vertex->node->task_node;
-	const struct pod_request request = {
+	return (struct pod_request){
 		.namespace = m->namespace,
 		.name = names_pod(m->arena, d->name, node->row.node_id, attempt),
 		.task = node->vertex->task,
@@ -235,45 +280,23 @@ static json_t *build_pod(const struct round_context *context, struct machine *m,
 		.raw_output_prefix = machine_raw_output_prefix(m, node, attempt),
 		.checkpoint_prefix = machine_checkpoint_uri(m, node, attempt),
 		.previous_checkpoint_prefix = attempt > 0 ? machine_checkpoint_uri(m, node, attempt - 1) : "",
-		.task_template_uri = task_template_uri,
+		.task_template_uri = arena_printf(m->arena, "%s/task.pb", node->directory),
 		.defaults = &context->pod_defaults,
 	};
-	json_t *pod = pod_build(m->arena, &request, &needs_template, e);
-	if (!pod)
-		return NULL;
-	if (needs_template) {
-		job->template_uri = task_template_uri;
-		job->template = proto_pack(m->arena, &node->vertex->task->base);
-	}
-	json_t *metadata = json_object_get(pod, "metadata");
-	json_t *labels = json_object_get(metadata, "labels");
-	if (!labels) {
-		labels = json_object();
-		json_object_set_new(metadata, "labels", labels);
-	}
-	json_object_set_new(labels, POD_CACHE_LABEL, json_string(arena_printf(m->arena, "%" PRId64, d->id)));
-	job->name = request.name;
-	return pod;
 }
 
+/* The pod is built in the job, which may have to fetch a PodTemplate for it: from things that nobody changes meanwhile.
+ */
 static void prepare_pod(const struct round_context *context, struct machine *m, struct jobs *jobs,
                         struct machine_node *node)
 {
-	auto_err struct err e = ERR_INIT;
-	struct job job = { .run = run_create,
-		           .outside = context->outside,
-		           .node = node,
-		           .namespace = m->namespace,
-		           .uri = node->row.inputs_uri };
-	job.pod = build_pod(context, m, node, &job, &e);
-	if (!job.pod) {
-		node->creation = CREATION_FAILED;
-		fail_for_ever(node, pod_error_code(&e), arena_strdup(m->arena, err_message(&e)));
-		node->failure.kind = ERROR_KIND(USER);
-		return;
-	}
-	job.body = proto_pack(m->arena, &node->inputs->base);
-	proto_append(m->arena, jobs->count, jobs->list, job);
+	struct job *job = add_job(context, m, jobs, node, run_create);
+	job->request = pod_request_of(context, m, node);
+	job->execution_id = m->definition->id;
+	job->namespace = m->namespace;
+	job->name = job->request.name;
+	job->uri = node->row.inputs_uri;
+	job->body = proto_pack(m->arena, &node->inputs->base);
 }
 
 /* Names are joined with '-', so node "n0" of execution "a-b" and node "b-n0" of "a" want the same one: the other's pod
@@ -296,6 +319,11 @@ static void read_pod(const struct round_context *context, struct machine *m, str
 	struct machine_node *node = job->node;
 	const char *message = arena_strdup(m->arena, err_message(&job->error));
 	node->creation = CREATION_FAILED;
+	if (job->unbuildable) {
+		fail_for_ever(node, arena_strdup(m->arena, pod_error_code(&job->error)), message);
+		node->failure.kind = ERROR_KIND(USER);
+		return;
+	}
 	switch (job->error.kind) {
 	case ERR_NONE:
 		if (pod_execution(job->pod) != m->definition->id) {
@@ -330,11 +358,12 @@ static void read_pod(const struct round_context *context, struct machine *m, str
 
 /* ---- WANT_RESULT ---- */
 
-/* A task written with flytekit always leaves outputs.pb, futures.pb or error.pb, whatever it declares. */
+/* A task written with flytekit always leaves outputs.pb, futures.pb or error.pb, whatever it declares; a ContainerTask
+ * leaves outputs only if it declares some. */
 static bool may_have_outputs(const struct machine_node *node)
 {
 	const Flyteidl__Core__TypedInterface *interface = node->vertex->task->interface;
-	return text_equal(node->vertex->task->type, "python-task") ||
+	return !text_equal(node->vertex->task->type, "raw-container") ||
 	       (interface && interface->outputs && interface->outputs->n_variables > 0);
 }
 

@@ -16,25 +16,6 @@ static bool declares_outputs(const struct machine_node *node)
 	return interface && interface->outputs && interface->outputs->n_variables > 0;
 }
 
-static bool declares_inputs(const struct machine_node *node)
-{
-	const Flyteidl__Core__TypedInterface *interface = node->vertex->task->interface;
-	return interface && interface->inputs && interface->inputs->n_variables > 0;
-}
-
-/* NULL, or why this task cannot run here. */
-static const char *unsupported_reason(struct machine *m, const struct machine_node *node)
-{
-	const Flyteidl__Core__TaskTemplate *task = node->vertex->task;
-	if (text_equal(task->type, "python-task") || text_equal(task->type, "container"))
-		return NULL;
-	if (!text_equal(task->type, "raw-container"))
-		return arena_printf(m->arena, "tasks of type \"%s\" are not supported", task->type);
-	if (declares_inputs(node) || declares_outputs(node))
-		return "container tasks with inputs or outputs are not supported";
-	return NULL;
-}
-
 /* ---- Beginning an attempt ---- */
 
 static void add_log_link(struct machine *m, struct progress_task *task)
@@ -124,7 +105,8 @@ static void make_task(struct machine *m, struct machine_node *node)
 	Flyteidl__Event__TaskExecutionMetadata *metadata =
 	        proto_new(m->arena, flyteidl__event__task_execution_metadata);
 	metadata->generated_name = arena_strdup(m->arena, task->pod_name);
-	metadata->plugin_identifier = arena_strdup(m->arena, "container");
+	metadata->plugin_identifier =
+	        arena_strdup(m->arena, text_equal(template->type, "sidecar") ? "pod" : "container");
 	metadata->instance_class = machine_node_is_interruptible(m, node)
 	                                   ? FLYTEIDL__EVENT__TASK_EXECUTION_METADATA__INSTANCE_CLASS__INTERRUPTIBLE
 	                                   : FLYTEIDL__EVENT__TASK_EXECUTION_METADATA__INSTANCE_CLASS__DEFAULT;
@@ -133,16 +115,6 @@ static void make_task(struct machine *m, struct machine_node *node)
 	task->closure->event_version = 1;
 	add_log_link(m, task);
 	node->row.task = task;
-}
-
-static void fail_unsupported(struct machine *m, struct machine_node *node, const char *reason)
-{
-	const struct machine_failure failure = { .budget = POD_FAILURE_PERMANENT,
-		                                 .kind = ERROR_KIND(USER),
-		                                 .code = "BadTaskSpecification",
-		                                 .message = reason };
-	make_task(m, node);
-	machine_fail_attempt(m, node, &failure);
 }
 
 static void set_deck(struct machine *m, struct machine_node *node)
@@ -157,11 +129,6 @@ static void begin_attempt(struct machine *m, struct machine_node *node)
 	        node->row.retry_at_ns > node->row.recheck_at_ns ? node->row.retry_at_ns : node->row.recheck_at_ns;
 	if (not_before > m->now_ns) {
 		machine_wake_at(m, not_before);
-		return;
-	}
-	const char *unsupported = unsupported_reason(m, node);
-	if (unsupported) {
-		fail_unsupported(m, node, unsupported);
 		return;
 	}
 	if (!machine_resolve_inputs(m, node) || !machine_ask(m, node, WANT_POD))

@@ -1,5 +1,6 @@
 #include "controlplane/engine/outside.h"
 
+#include "base/http.h"
 #include "base/text.h"
 
 #include <pthread.h>
@@ -150,6 +151,15 @@ static int real_delete_pod(void *context, const char *namespace, const char *nam
 	return 0;
 }
 
+static int real_get_pod_template(void *context, const char *namespace, const char *name, json_t **ret_template,
+                                 struct err *e)
+{
+	struct real *real = context;
+	auto_free char *encoded = http_percent_encode(name, "");
+	auto_free char *path = xasprintf("/api/v1/namespaces/%s/podtemplates/%s", namespace, encoded);
+	return kubernetes_get(real->kubernetes, path, ret_template, e);
+}
+
 struct outside *outside_new(struct objects *objects, struct kubernetes *kubernetes)
 {
 	struct real *real = xcalloc(1, sizeof(*real));
@@ -162,6 +172,7 @@ struct outside *outside_new(struct objects *objects, struct kubernetes *kubernet
 		                        .head = real_head,
 		                        .create_pod = real_create_pod,
 		                        .get_pod = real_get_pod,
+		                        .get_pod_template = real_get_pod_template,
 		                        .delete_pod = real_delete_pod };
 	return &real->table;
 }

@@ -20,6 +20,9 @@ struct outside {
 	 * there is. */
 	int (*create_pod)(void *context, const char *namespace, const json_t *pod, json_t **ret_pod, struct err *e);
 	int (*get_pod)(void *context, const char *namespace, const char *name, json_t **ret_pod, struct err *e);
+	/* ERR_NOT_FOUND when there is no PodTemplate of that name in the namespace. */
+	int (*get_pod_template)(void *context, const char *namespace, const char *name, json_t **ret_template,
+	                        struct err *e);
 	/* An absent pod is success. */
 	int (*delete_pod)(void *context, const char *namespace, const char *name, struct err *e);
 };

@@ -28,13 +28,23 @@ struct pod_environment {
 	const char *value;
 };
 
+/* Which nodes pods go to. The JSON values may be NULL and are not owned. */
+struct pod_scheduling {
+	const json_t *interruptible_node_selector; /* object: added to the nodeSelector of interruptible tasks */
+	const json_t *interruptible_tolerations;   /* list: added to theirs */
+	/* Labels by which nodes tell the model of their GPUs, and the size of a part when they are divided. */
+	const char *gpu_device_label, *gpu_partition_label;
+};
+
 /* What the platform adds to every pod (from the control plane's configuration). */
 struct pod_defaults {
 	const struct pod_environment *environment; /* FLYTE_AWS_ENDPOINT … */
 	size_t environment_count;
-	const char *cpu_request;    /* "100m": used when the task asks for none */
-	const char *memory_request; /* "200Mi" */
-	const char *memory_limit;   /* used when the task gives neither limit nor request; NULL: none */
+	const char *cpu_request;       /* "100m": used when the task asks for none */
+	const char *memory_request;    /* "200Mi" */
+	const char *memory_limit;      /* used when the task gives neither limit nor request; NULL: none */
+	const char *pod_template_name; /* base of every pod whose task names no other, where it exists; NULL: none */
+	struct pod_scheduling scheduling;
 };
 
 struct pod_request {
@@ -56,7 +66,13 @@ struct pod_request {
 	const char *previous_checkpoint_prefix; /* "" when none */
 	const char *task_template_uri;          /* where {{.taskTemplatePath}} points */
 	const struct pod_defaults *defaults;
+	const json_t *pod_template; /* the PodTemplate that pod_template_name asks for, or NULL */
 };
+
+/* The PodTemplate that the pod is to be based on, NULL for none. Looked for in the request's namespace, then in the
+ * platform's (POD_TEMPLATE_NAMESPACE). *ret_required: the task names it, so its absence is a mistake. */
+const char *pod_template_name(const struct pod_request *request, bool *ret_required);
+#define POD_TEMPLATE_NAMESPACE "flyte"
 
 /* A new pod object; NULL with ERR_INVALID (BadTaskSpecification and the like in `id`) when the task cannot become a
  * pod. `ret_needs_task_template` (may be NULL) tells that the command refers to {{.taskTemplatePath}}. */

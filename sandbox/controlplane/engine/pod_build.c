@@ -1,7 +1,8 @@
 /*
- * A pod is built in three steps: the raw spec that the task describes (one container, or a whole pod spec), what Flyte
- * adds to each container (templates, environment, resources), and what it adds to the pod (metadata, secrets, service
- * account). Kubernetes' JSON is built directly; nothing here knows the rest of its schema.
+ * A pod is built in four steps: the raw spec that the task describes (pod_raw.c), laid over a PodTemplate if there is
+ * one (pod_merge.c), then what Flyte adds to each container (templates, environment, resources), and what it adds to
+ * the pod (metadata, secrets, nodes, service account). Whatever Flyte only wants by default therefore gives way to the
+ * template. Kubernetes' JSON is built directly; nothing here knows the rest of its schema.
  */
 #include "base/text.h"
 #include "controlplane/engine/names.h"
@@ -11,7 +12,6 @@
 
 #include <string.h>
 
-#define BAD_TASK "BadTaskSpecification"
 /* Bytes of all commands and arguments of a pod, inputs put in: far above what an API server takes. */
 #define COMMANDS_MAXIMUM ((size_t)8 * 1024 * 1024)
 
@@ -21,16 +21,8 @@ struct rendering {
 	bool needs_task_template;
 };
 
-static json_t *strings_to_json(char *const *strings, size_t count)
-{
-	json_t *array = json_array();
-	for (size_t i = 0; i < count; i++)
-		json_array_append_new(array, json_string(strings[i]));
-	return array;
-}
-
 /* A list that is there, else a new one put there. */
-static json_t *list_of(json_t *object, const char *key)
+json_t *pod_list_of(json_t *object, const char *key)
 {
 	json_t *list = json_object_get(object, key);
 	if (json_is_array(list))
@@ -40,124 +32,23 @@ static json_t *list_of(json_t *object, const char *key)
 	return list;
 }
 
-/* ContainerTasks of flytekit always ask for data loading; without inputs and outputs there is nothing to load. */
-static int check_data_loading(const Flyteidl__Core__TaskTemplate *task, const Flyteidl__Core__DataLoadingConfig *config,
-                              struct err *e)
-{
-	const Flyteidl__Core__TypedInterface *interface = task->interface;
-	bool has_inputs = interface && interface->inputs && interface->inputs->n_variables;
-	bool has_outputs = interface && interface->outputs && interface->outputs->n_variables;
-	if (!config || !config->enabled || (!has_inputs && !has_outputs))
-		return 0;
-	return err_set(e, ERR_UNSUPPORTED, BAD_TASK,
-	               "the task's inputs and outputs are files of its container (data_config), which needs Flyte's "
-	               "copilot: not supported yet");
-}
-
-static json_t *container_spec(const struct pod_request *request, struct err *e)
-{
-	const Flyteidl__Core__Container *container = request->task->container;
-	if (check_data_loading(request->task, container->data_config, e) < 0)
-		return NULL;
-	auto_json json_t *json = json_pack("{s:s, s:s}", "name", request->name, "image", container->image);
-	if (!json) {
-		err_set(e, ERR_INVALID, BAD_TASK, "the image's name is not valid UTF-8");
-		return NULL;
-	}
-	if (container->n_command)
-		json_object_set_new(json, "command", strings_to_json(container->command, container->n_command));
-	if (container->n_args)
-		json_object_set_new(json, "args", strings_to_json(container->args, container->n_args));
-	json_t *env = list_of(json, "env");
-	for (size_t i = 0; i < container->n_env; i++)
-		pod_set_environment(env, container->env[i]->key, container->env[i]->value);
-	json_t *resources = resources_to_json(container->resources, e);
-	if (!resources)
-		return NULL;
-	json_object_set_new(json, "resources", resources);
-	return json_pack("{s:[O]}", "containers", json);
-}
-
-static const char *config_value(const Flyteidl__Core__TaskTemplate *task, const char *key)
-{
-	for (size_t i = 0; i < task->n_config; i++) {
-		if (text_equal(task->config[i]->key, key))
-			return task->config[i]->value;
-	}
-	return "";
-}
-
-/* A task that brings a whole pod spec (flytekit's Pod and PodTemplate). */
-static json_t *pod_spec(const struct pod_request *request, const char **ret_primary, struct err *e)
-{
-	const Flyteidl__Core__K8sPod *pod = request->task->k8s_pod;
-	if (!pod->pod_spec) {
-		err_set(e, ERR_INVALID, BAD_TASK,
-		        "Pod tasks with task type version > 1 should specify their target as a K8sPod with a defined "
-		        "pod spec");
-		return NULL;
-	}
-	if (check_data_loading(request->task, pod->data_config, e) < 0)
-		return NULL;
-	const char *primary = config_value(request->task, POD_PRIMARY_ANNOTATION);
-	if (!*primary)
-		primary = pod->primary_container_name;
-	if (!*primary) {
-		err_set(e, ERR_INVALID, BAD_TASK,
-		        "invalid TaskSpecification, config missing [" POD_PRIMARY_ANNOTATION "] key");
-		return NULL;
-	}
-	auto_json json_t *spec = pod_struct_to_json(pod->pod_spec);
-	if (!spec) {
-		err_set(e, ERR_INVALID, BAD_TASK, "the pod spec is nested too deep");
-		return NULL;
-	}
-	*ret_primary = primary;
-	return steal_ptr(spec);
-}
-
-static json_t *raw_spec(const struct pod_request *request, const char **ret_primary, struct err *e)
-{
-	const Flyteidl__Core__TaskMetadata *metadata = request->task->metadata;
-	if (metadata && !text_is_empty(metadata->pod_template_name)) {
-		err_set(e, ERR_UNSUPPORTED, BAD_TASK,
-		        "PodTemplate '%s' cannot be used: pod templates are not supported yet",
-		        metadata->pod_template_name);
-		return NULL;
-	}
-	if (request->overrides && request->overrides->pod_template && request->overrides->pod_template->pod_spec) {
-		err_set(e, ERR_UNSUPPORTED, BAD_TASK, "with_overrides(pod_template=…) is not supported yet");
-		return NULL;
-	}
-	switch (request->task->target_case) {
-	case FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER:
-		*ret_primary = request->name;
-		return container_spec(request, e);
-	case FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_K8S_POD:
-		return pod_spec(request, ret_primary, e);
-	default:
-		err_set(e, ERR_INVALID, BAD_TASK, "invalid TaskSpecification, unable to determine Pod configuration");
-		return NULL;
-	}
-}
-
 static int render_list(struct arena *arena, json_t *list, const struct template_values *values,
                        struct rendering *rendering, struct err *e)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const char *text = json_string_value(json_array_get(list, i));
 		if (!text)
-			return err_set(e, ERR_INVALID, BAD_TASK, "a command has an argument that is not text");
+			return err_set(e, ERR_INVALID, POD_BAD_TASK, "a command has an argument that is not text");
 		const char *rendered = template_render(arena, text, values, &rendering->needs_task_template, e);
 		if (!rendered)
 			return -1;
 		rendering->bytes += strlen(rendered) + 1;
 		if (rendering->bytes > COMMANDS_MAXIMUM)
-			return err_set(e, ERR_EXHAUSTED, BAD_TASK, "the task's commands are longer than %zu bytes",
+			return err_set(e, ERR_EXHAUSTED, POD_BAD_TASK, "the task's commands are longer than %zu bytes",
 			               COMMANDS_MAXIMUM);
 		json_t *value = json_string(rendered);
 		if (!value)
-			return err_set(e, ERR_INVALID, BAD_TASK, "a command argument is not valid UTF-8");
+			return err_set(e, ERR_INVALID, POD_BAD_TASK, "a command argument is not valid UTF-8");
 		json_array_set_new(list, i, value);
 	}
 	return 0;
@@ -218,7 +109,7 @@ static int customise_container(struct arena *arena, const struct pod_request *re
 	if (render_list(arena, json_object_get(container, "command"), &values, rendering, e) < 0 ||
 	    render_list(arena, json_object_get(container, "args"), &values, rendering, e) < 0)
 		return -1;
-	pod_add_environment(arena, request, list_of(container, "env"));
+	pod_add_environment(arena, request, pod_list_of(container, "env"));
 	json_object_set_new(container, "terminationMessagePolicy", json_string("FallbackToLogsOnError"));
 	if (!json_object_get(container, "imagePullPolicy"))
 		json_object_set_new(container, "imagePullPolicy", json_string("IfNotPresent"));
@@ -227,7 +118,7 @@ static int customise_container(struct arena *arena, const struct pod_request *re
 	if (request->overrides && !text_is_empty(request->overrides->container_image))
 		json_object_set_new(container, "image", json_string(request->overrides->container_image));
 	if (text_is_empty(json_string_at(container, "image", "")))
-		return err_set(e, ERR_INVALID, BAD_TASK, "the task's container has no image");
+		return err_set(e, ERR_INVALID, POD_BAD_TASK, "the task's container has no image");
 	return set_resources(request, container, e);
 }
 
@@ -249,7 +140,7 @@ static json_t *customise_containers(struct arena *arena, const struct pod_reques
 		}
 	}
 	if (!found)
-		err_set(e, ERR_INVALID, BAD_TASK, "invalid TaskSpecification, primary container [%s] not defined",
+		err_set(e, ERR_INVALID, POD_BAD_TASK, "invalid TaskSpecification, primary container [%s] not defined",
 		        primary);
 	return found;
 }
@@ -274,36 +165,37 @@ static void set_service_account(const struct pod_request *request, json_t *spec)
 		json_object_set_new(spec, "automountServiceAccountToken", json_boolean(chosen));
 }
 
-/* extended_resources.shared_memory: a memory-backed /dev/shm for the primary container. */
-static void add_shared_memory(const struct pod_request *request, json_t *spec, json_t *container)
+/* The task's spec laid over the PodTemplate that it names, or that is configured as the default. */
+static json_t *merged_spec(const struct pod_request *request, const char **ret_primary, struct err *e)
 {
-	const Flyteidl__Core__ExtendedResources *extended = request->task->extended_resources;
-	if (request->overrides && request->overrides->extended_resources)
-		extended = request->overrides->extended_resources;
-	const Flyteidl__Core__SharedMemory *memory = extended ? extended->shared_memory : NULL;
-	if (!memory)
-		return;
-	const char *name = *memory->mount_name ? memory->mount_name : "flyte-shared-memory";
-	const char *path = *memory->mount_path ? memory->mount_path : "/dev/shm";
-	json_t *volume = json_pack("{s:s, s:{s:s}}", "name", name, "emptyDir", "medium", "Memory");
-	if (*memory->size_limit)
-		json_object_set_new(json_object_get(volume, "emptyDir"), "sizeLimit", json_string(memory->size_limit));
-	json_array_append_new(list_of(spec, "volumes"), volume);
-	json_array_append_new(list_of(container, "volumeMounts"),
-	                      json_pack("{s:s, s:s}", "name", name, "mountPath", path));
+	auto_json json_t *spec = pod_raw_spec(request, ret_primary, e);
+	if (!spec || !request->pod_template)
+		return steal_ptr(spec);
+	return pod_merge_template(json_lookup(request->pod_template, "template/spec"), spec, *ret_primary, NULL);
+}
+
+const char *pod_template_name(const struct pod_request *request, bool *ret_required)
+{
+	const Flyteidl__Core__TaskMetadata *metadata = request->task->metadata;
+	*ret_required = metadata && !text_is_empty(metadata->pod_template_name);
+	if (*ret_required)
+		return metadata->pod_template_name;
+	return request->defaults && !text_is_empty(request->defaults->pod_template_name)
+	               ? request->defaults->pod_template_name
+	               : NULL;
 }
 
 json_t *pod_build(struct arena *arena, const struct pod_request *request, bool *ret_needs_task_template, struct err *e)
 {
 	const char *primary = NULL;
 	struct rendering rendering = { 0 };
-	auto_json json_t *spec = raw_spec(request, &primary, e);
+	auto_json json_t *spec = merged_spec(request, &primary, e);
 	if (!spec)
 		return NULL;
 	json_t *container = customise_containers(arena, request, spec, primary, &rendering, e);
-	if (!container || pod_add_secrets(arena, request->task, spec, container, e) < 0)
+	if (!container || pod_add_secrets(arena, request->task, spec, e) < 0)
 		return NULL;
-	add_shared_memory(request, spec, container);
+	pod_add_scheduling(request, spec, container);
 	set_service_account(request, spec);
 	if (!json_object_get(spec, "restartPolicy"))
 		json_object_set_new(spec, "restartPolicy", json_string("Never"));

@@ -5,6 +5,29 @@
 #include "controlplane/engine/pod.h"
 
 #define POD_PRIMARY_ANNOTATION "primary_container_name"
+#define POD_GPU_RESOURCE "nvidia.com/gpu"
+/* The code of whatever a task asks for that no pod can be. */
+#define POD_BAD_TASK "BadTaskSpecification"
+
+/* A list that is there, else a new one put there. Borrowed. */
+json_t *pod_list_of(json_t *object, const char *key);
+
+/* The task's own pod spec, and the name of its primary container (borrowed from the request or its arena). */
+json_t *pod_raw_spec(const struct pod_request *request, const char **ret_primary, struct err *e);
+/* with_overrides(pod_template=…) of the node, or NULL. */
+const Flyteidl__Core__K8sPod *pod_template_override(const struct pod_request *request);
+
+/* Lays `above` over `base`: objects are merged, lists appended, the rest replaced; null and empty values change
+ * nothing.
+ */
+void pod_merge(json_t *base, const json_t *above);
+/* A new spec: the task's on top of the template's. `primary_init` names the init container that gets the base
+ * `primary-init`, NULL for none. */
+json_t *pod_merge_template(const json_t *template_spec, const json_t *spec, const char *primary,
+                           const char *primary_init);
+
+/* Nodes, accelerators and shared memory. `primary` is the container of `spec` that the task is. */
+void pod_add_scheduling(const struct pod_request *request, json_t *spec, json_t *primary);
 
 /* Sets metadata.labels and metadata.annotations. */
 void pod_build_metadata(const struct pod_request *request, const char *primary_container, json_t *metadata);
@@ -17,9 +40,11 @@ void pod_set_environment(json_t *env, const char *name, const char *value);
 /* What the task's container must see beside its own variables: platform, execution, task. */
 void pod_add_environment(struct arena *arena, const struct pod_request *request, json_t *env);
 
-/* Secrets of the task's security context: environment of `container`, volumes of `spec`. */
-int pod_add_secrets(struct arena *arena, const Flyteidl__Core__TaskTemplate *task, json_t *spec, json_t *container,
-                    struct err *e);
+/* Secrets of the task's security context, for every container of `spec`. */
+int pod_add_secrets(struct arena *arena, const Flyteidl__Core__TaskTemplate *task, json_t *spec, struct err *e);
+/* The same for any pod spec and any list of secrets; ERR_INVALID when one lacks its group or key. */
+int pod_inject_secrets(struct arena *arena, Flyteidl__Core__Secret *const *secrets, size_t count, json_t *spec,
+                       struct err *e);
 bool pod_has_secrets(const Flyteidl__Core__TaskTemplate *task);
 
 /* A google.protobuf.Struct as JSON; whole numbers become integers. NULL when nested too deep. */

@@ -52,14 +52,20 @@ static void add_labels(const struct pod_request *request, json_t *labels)
 	set_label(&arena, labels, POD_LABEL_NAME, POD_LABEL_VALUE);
 }
 
-/* Labels and annotations that the author of the task asked for, then those of the execution. */
+/* Labels and annotations from the PodTemplate, what the author of the task and of the node asked for, then those of the
+ * execution. */
 static void add_requested(const struct pod_request *request, json_t *labels, json_t *annotations)
 {
 	const Flyteidl__Core__TaskTemplate *task = request->task;
+	const Flyteidl__Core__K8sPod *override = pod_template_override(request);
+	const json_t *of_template = json_lookup(request->pod_template, "template/metadata");
 	const Flyteidl__Core__K8sObjectMetadata *own[] = {
 		task->metadata ? task->metadata->metadata : NULL,
 		task->target_case == FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_K8S_POD ? task->k8s_pod->metadata : NULL,
+		override ? override->metadata : NULL,
 	};
+	pod_merge(labels, json_object_get(of_template, "labels"));
+	pod_merge(annotations, json_object_get(of_template, "annotations"));
 	for (size_t i = 0; i < ARRAY_LENGTH(own); i++) {
 		for (size_t k = 0; own[i] && k < own[i]->n_labels; k++)
 			json_object_set_new(labels, own[i]->labels[k]->key, json_string(own[i]->labels[k]->value));

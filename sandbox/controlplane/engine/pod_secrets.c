@@ -11,6 +11,7 @@
 
 #define SECRETS_DIRECTORY "/etc/flyte/secrets"
 #define ENVIRONMENT_PREFIX "_FSEC_"
+#define VOLUME_PREFIX "flyte-secret-"
 
 bool pod_has_secrets(const Flyteidl__Core__TaskTemplate *task)
 {
@@ -41,64 +42,90 @@ static void add_as_environment(struct arena *arena, const Flyteidl__Core__Secret
 	pod_set_environment(env, "FLYTE_SECRETS_ENV_PREFIX", ENVIRONMENT_PREFIX);
 }
 
-/* The items of the volume that holds the secrets of `group`, made at its first use. */
-static json_t *volume_items(struct arena *arena, const char *group, json_t *volumes, json_t *mounts)
+/* The name of the volume that holds the secrets of `group`, made at its first use, with `key` among its files. */
+static const char *volume_with(struct arena *arena, const Flyteidl__Core__Secret *secret, json_t *spec)
 {
-	for (size_t i = 0; i < json_array_size(volumes); i++) {
-		const json_t *volume = json_array_get(volumes, i);
-		if (text_starts_with(json_string_at(volume, "name", ""), "flyte-secret-") &&
-		    text_equal(json_string_at(volume, "secret/secretName", NULL), group))
-			return json_lookup(volume, "secret/items");
+	json_t *volumes = pod_list_of(spec, "volumes");
+	json_t *volume = NULL;
+	const char *file = to_case(arena, secret->key, tolower);
+	for (size_t i = 0; i < json_array_size(volumes) && !volume; i++) {
+		json_t *other = json_array_get(volumes, i);
+		if (text_starts_with(json_string_at(other, "name", ""), VOLUME_PREFIX) &&
+		    text_equal(json_string_at(other, "secret/secretName", NULL), secret->group))
+			volume = other;
 	}
-	const char *name = arena_printf(arena, "flyte-secret-%zu", json_array_size(volumes));
-	json_t *volume = json_pack("{s:s, s:{s:s, s:b, s:[]}}", "name", name, "secret", "secretName", group, "optional",
-	                           1, "items");
-	json_array_append_new(volumes, volume);
-	json_array_append_new(mounts,
-	                      json_pack("{s:s, s:s, s:b}", "name", name, "mountPath",
-	                                arena_printf(arena, SECRETS_DIRECTORY "/%s", to_case(arena, group, tolower)),
-	                                "readOnly", 1));
-	return json_lookup(volume, "secret/items");
+	if (!volume) {
+		volume = json_pack("{s:s, s:{s:s, s:b, s:[]}}", "name",
+		                   arena_printf(arena, VOLUME_PREFIX "%zu", json_array_size(volumes)), "secret",
+		                   "secretName", secret->group, "optional", 1, "items");
+		json_array_append_new(volumes, volume);
+	}
+	json_t *items = json_lookup(volume, "secret/items");
+	for (size_t i = 0; i < json_array_size(items); i++) {
+		if (text_equal(json_string_at(json_array_get(items, i), "key", NULL), secret->key))
+			return json_string_at(volume, "name", "");
+	}
+	json_array_append_new(items, json_pack("{s:s, s:s}", "key", secret->key, "path", file));
+	return json_string_at(volume, "name", "");
 }
 
-static void add_as_file(struct arena *arena, const Flyteidl__Core__Secret *secret, json_t *volumes, json_t *mounts,
-                        json_t *env)
+static void mount(json_t *container, const char *volume, const char *directory)
 {
-	const char *file = to_case(arena, secret->key, tolower);
-	json_t *items = volume_items(arena, secret->group, volumes, mounts);
-	json_array_append_new(items, json_pack("{s:s, s:s}", "key", secret->key, "path", file));
+	json_t *mounts = pod_list_of(container, "volumeMounts");
+	for (size_t i = 0; i < json_array_size(mounts); i++) {
+		if (text_equal(json_string_at(json_array_get(mounts, i), "name", NULL), volume))
+			return;
+	}
+	json_array_append_new(mounts,
+	                      json_pack("{s:s, s:s, s:b}", "name", volume, "mountPath", directory, "readOnly", 1));
+}
+
+static void add_as_file(struct arena *arena, const Flyteidl__Core__Secret *secret, const char *volume,
+                        json_t *container)
+{
+	const char *directory = arena_printf(arena, SECRETS_DIRECTORY "/%s", to_case(arena, secret->group, tolower));
+	json_t *env = pod_list_of(container, "env");
+	mount(container, volume, directory);
 	pod_set_environment(env, "FLYTE_SECRETS_DEFAULT_DIR", SECRETS_DIRECTORY);
 	pod_set_environment(env, "FLYTE_SECRETS_FILE_PREFIX", "");
 	if (!text_is_empty(secret->env_var))
-		pod_set_environment(
-		        env, secret->env_var,
-		        arena_printf(arena, SECRETS_DIRECTORY "/%s/%s", to_case(arena, secret->group, tolower), file));
+		pod_set_environment(env, secret->env_var,
+		                    arena_printf(arena, "%s/%s", directory, to_case(arena, secret->key, tolower)));
 }
 
-static json_t *list_of(json_t *object, const char *key)
+static void add_secret(struct arena *arena, const Flyteidl__Core__Secret *secret, json_t *spec)
 {
-	json_t *list = json_object_get(object, key);
-	if (list)
-		return list;
-	list = json_array();
-	json_object_set_new(object, key, list);
-	return list;
+	static const char *const lists[] = { "initContainers", "containers" };
+	const bool as_file = secret->mount_requirement != FLYTEIDL__CORE__SECRET__MOUNT_TYPE__ENV_VAR;
+	const char *volume = as_file ? volume_with(arena, secret, spec) : NULL;
+	for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+		json_t *containers = json_object_get(spec, lists[i]);
+		for (size_t k = 0; k < json_array_size(containers); k++) {
+			json_t *container = json_array_get(containers, k);
+			if (as_file)
+				add_as_file(arena, secret, volume, container);
+			else
+				add_as_environment(arena, secret, pod_list_of(container, "env"));
+		}
+	}
 }
 
-int pod_add_secrets(struct arena *arena, const Flyteidl__Core__TaskTemplate *task, json_t *spec, json_t *container,
-                    struct err *e)
+int pod_inject_secrets(struct arena *arena, Flyteidl__Core__Secret *const *secrets, size_t count, json_t *spec,
+                       struct err *e)
 {
-	for (size_t i = 0; pod_has_secrets(task) && i < task->security_context->n_secrets; i++) {
-		const Flyteidl__Core__Secret *secret = task->security_context->secrets[i];
-		if (text_is_empty(secret->group) || text_is_empty(secret->key))
-			return err_set(e, ERR_INVALID, "BadTaskSpecification",
-			               "a secret needs a group and a key, not \"%s\" and \"%s\"", secret->group,
-			               secret->key);
-		if (secret->mount_requirement == FLYTEIDL__CORE__SECRET__MOUNT_TYPE__ENV_VAR)
-			add_as_environment(arena, secret, list_of(container, "env"));
-		else
-			add_as_file(arena, secret, list_of(spec, "volumes"), list_of(container, "volumeMounts"),
-			            list_of(container, "env"));
+	for (size_t i = 0; i < count; i++) {
+		if (text_is_empty(secrets[i]->group) || text_is_empty(secrets[i]->key))
+			return err_set(e, ERR_INVALID, POD_BAD_TASK,
+			               "a secret needs a group and a key, not \"%s\" and \"%s\"", secrets[i]->group,
+			               secrets[i]->key);
+		add_secret(arena, secrets[i], spec);
 	}
 	return 0;
+}
+
+int pod_add_secrets(struct arena *arena, const Flyteidl__Core__TaskTemplate *task, json_t *spec, struct err *e)
+{
+	if (!pod_has_secrets(task))
+		return 0;
+	return pod_inject_secrets(arena, task->security_context->secrets, task->security_context->n_secrets, spec, e);
 }

@@ -16,7 +16,8 @@ struct fake_outside {
 	struct outside table;
 	pthread_mutex_t mutex;
 	struct object *objects;
-	json_t *pods; /* by name */
+	json_t *pods;      /* by name */
+	json_t *templates; /* namespace -> name -> PodTemplate */
 	unsigned calls, created, deleted;
 	unsigned fail_first, fail_count;
 	enum err_kind refusal;
@@ -147,6 +148,20 @@ static int fake_get_pod(void *context, const char *namespace, const char *name, 
 	return end(fake, call, 0);
 }
 
+static int fake_get_pod_template(void *context, const char *namespace, const char *name, json_t **ret_template,
+                                 struct err *e)
+{
+	struct fake_outside *fake = context;
+	unsigned call;
+	if (begin(fake, &call, e) < 0)
+		return -1;
+	const json_t *template = json_object_get(json_object_get(fake->templates, namespace), name);
+	if (!template)
+		return end(fake, call, err_set(e, ERR_NOT_FOUND, NULL, "no template %s", name));
+	*ret_template = json_deep_copy(template);
+	return end(fake, call, 0);
+}
+
 static int fake_delete_pod(void *context, const char *namespace, const char *name, struct err *e)
 {
 	struct fake_outside *fake = context;
@@ -164,12 +179,14 @@ struct fake_outside *fake_outside_new(void)
 	struct fake_outside *fake = xcalloc(1, sizeof(*fake));
 	pthread_mutex_init(&fake->mutex, NULL);
 	fake->pods = json_object();
+	fake->templates = json_object();
 	fake->table = (struct outside){ .context = fake,
 		                        .put = fake_put,
 		                        .get = fake_get,
 		                        .head = fake_head,
 		                        .create_pod = fake_create_pod,
 		                        .get_pod = fake_get_pod,
+		                        .get_pod_template = fake_get_pod_template,
 		                        .delete_pod = fake_delete_pod };
 	return fake;
 }
@@ -185,6 +202,7 @@ struct fake_outside *fake_outside_free(struct fake_outside *fake)
 		free(object);
 	}
 	json_decref(fake->pods);
+	json_decref(fake->templates);
 	pthread_mutex_destroy(&fake->mutex);
 	free(fake);
 	return NULL;
@@ -269,5 +287,14 @@ void fake_outside_remove_pod(struct fake_outside *fake, const char *name)
 {
 	pthread_mutex_lock(&fake->mutex);
 	json_object_del(fake->pods, name);
+	pthread_mutex_unlock(&fake->mutex);
+}
+
+void fake_outside_put_pod_template(struct fake_outside *fake, const char *namespace, const char *name, json_t *template)
+{
+	pthread_mutex_lock(&fake->mutex);
+	if (!json_object_get(fake->templates, namespace))
+		json_object_set_new(fake->templates, namespace, json_object());
+	json_object_set_new(json_object_get(fake->templates, namespace), name, template);
 	pthread_mutex_unlock(&fake->mutex);
 }

@@ -34,5 +34,8 @@ json_t *fake_outside_pod(struct fake_outside *fake, const char *name);
 /* Replaces the pod's status; returns the pod as a watch would report it, a new reference. */
 json_t *fake_outside_set_status(struct fake_outside *fake, const char *name, json_t *status);
 void fake_outside_remove_pod(struct fake_outside *fake, const char *name);
+/* Takes the template over. */
+void fake_outside_put_pod_template(struct fake_outside *fake, const char *namespace, const char *name,
+                                   json_t *template);
 
 #endif

@@ -292,36 +292,6 @@ static void test_a_refused_pod_fails_its_attempt(void **state)
 	bench_free(b);
 }
 
-static void test_task_types(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *type;
-		bool with_interface;
-		const char *refusal;
-	} cases[] = {
-		{ "python-task", true, NULL },
-		{ "container", true, NULL },
-		{ "raw-container", false, NULL },
-		{ "raw-container", true, "container tasks with inputs or outputs are not supported" },
-		{ "spark", true, "tasks of type \"spark\" are not supported" },
-	};
-	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-		struct bench *b = bench_new();
-		workflow_add_task(&b->workflow, 0, NULL, 0);
-		Flyteidl__Core__TaskTemplate *task = workflow_task(&b->workflow, 0);
-		task->type = arena_strdup(&b->arena, cases[i].type);
-		if (!cases[i].with_interface)
-			task->interface = proto_new(&b->arena, flyteidl__core__typed_interface);
-		start(b);
-		if (cases[i].refusal)
-			assert_failed(b, "BadTaskSpecification", cases[i].refusal, ERROR_KIND(USER));
-		else
-			assert_int_equal(node(b, "n0")->row.task->phase, TASK(QUEUED));
-		bench_free(b);
-	}
-}
-
 /* ---- Deadlines ---- */
 
 static Google__Protobuf__Duration *seconds(struct bench *b, int64_t value)
@@ -684,7 +654,6 @@ int main(void)
 		cmocka_unit_test(test_a_dynamic_task_is_refused),
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_a_refused_pod_fails_its_attempt),
-		cmocka_unit_test(test_task_types),
 		cmocka_unit_test(test_an_attempts_deadline),
 		cmocka_unit_test(test_a_finished_pod_beats_the_deadline),
 		cmocka_unit_test(test_a_nodes_deadline),

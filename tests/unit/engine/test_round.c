@@ -569,6 +569,70 @@ static void test_a_node_id_that_names_no_object(void **state)
 	fixture_free(f);
 }
 
+static struct fixture *with_pod_template(struct arena *arena, const char *name)
+{
+	struct workflow_builder b = workflow_builder(arena);
+	workflow_add_task(&b, 0, NULL, 0);
+	workflow_task(&b, 0)->metadata = proto_new(arena, flyteidl__core__task_metadata);
+	workflow_task(&b, 0)->metadata->pod_template_name = arena_strdup(arena, name);
+	return fixture_new(workflow_finish(&b));
+}
+
+static void put_pod_template(struct fixture *f, const char *namespace, const char *scheduler)
+{
+	fake_outside_put_pod_template(f->fake, namespace, "mine",
+	                              json_pack("{s:{s:{s:s}}}", "template", "spec", "schedulerName", scheduler));
+}
+
+static void test_a_pod_template_of_the_platform(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	struct fixture *f = with_pod_template(&arena, "mine");
+	put_pod_template(f, "flyte", "of-the-platform");
+	/* What cannot be read is not missing. */
+	fake_outside_fail(f->fake, fake_outside_calls(f->fake) + 1, 1);
+	assert_int_equal(run(f), ROUND_UNFINISHED);
+	auto_json json_t *pod = fake_outside_pod(f->fake, pod_name(f, "n0", 0));
+	assert_string_equal(json_string_at(pod, "spec/schedulerName", ""), "of-the-platform");
+	fixture_free(f);
+}
+
+static void test_a_pod_template_of_the_namespace(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	struct fixture *f = with_pod_template(&arena, "mine");
+	put_pod_template(f, "flyte", "of-the-platform");
+	put_pod_template(f, "flytesnacks-development", "of-the-project");
+	assert_int_equal(run(f), ROUND_UNFINISHED);
+	auto_json json_t *pod = fake_outside_pod(f->fake, pod_name(f, "n0", 0));
+	assert_string_equal(json_string_at(pod, "spec/schedulerName", ""), "of-the-project");
+	fixture_free(f);
+}
+
+static void test_a_missing_pod_template(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	struct fixture *f = with_pod_template(&arena, "absent");
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_execution_error(f, "BadTaskSpecification", "PodTemplate 'absent' does not exist");
+	assert_int_equal(fake_outside_pods_created(f->fake), 0);
+	fixture_free(f);
+}
+
+/* The default is a base where it exists, and no matter where it does not. */
+static void test_an_absent_default_pod_template(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	f->context.pod_defaults.pod_template_name = "mine";
+	assert_int_equal(run(f), ROUND_UNFINISHED);
+	assert_int_equal(fake_outside_pods_created(f->fake), 1);
+	fixture_free(f);
+}
+
 static void test_an_unsupported_node_fails_at_the_start(void **state)
 {
 	(void)state;
@@ -780,6 +844,10 @@ int main(void)
 		cmocka_unit_test(test_refused_pods),
 		cmocka_unit_test(test_a_pod_name_of_another_execution),
 		cmocka_unit_test(test_a_node_id_that_names_no_object),
+		cmocka_unit_test(test_a_pod_template_of_the_platform),
+		cmocka_unit_test(test_a_pod_template_of_the_namespace),
+		cmocka_unit_test(test_a_missing_pod_template),
+		cmocka_unit_test(test_an_absent_default_pod_template),
 		cmocka_unit_test(test_an_unsupported_node_fails_at_the_start),
 		cmocka_unit_test(test_an_unreadable_closure_ends_the_execution),
 		cmocka_unit_test(test_abort),

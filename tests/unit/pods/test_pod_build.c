@@ -20,6 +20,7 @@ static const struct pod_defaults defaults = {
 	.environment_count = ARRAY_LENGTH(platform),
 	.cpu_request = "100m",
 	.memory_request = "200Mi",
+	.scheduling = { .gpu_device_label = "gpu", .gpu_partition_label = "part" },
 };
 
 struct fixture {
@@ -484,12 +485,261 @@ static void test_refusals(void **state)
 	expect_refusal(fixture, "no image");
 	fixture->task->container->image = arena_strdup(arena, "\xff");
 	expect_refusal(fixture, "UTF-8");
-	fixture->task->metadata = proto_new(arena, flyteidl__core__task_metadata);
-	fixture->task->metadata->pod_template_name = arena_strdup(arena, "mine");
-	expect_refusal(fixture, "PodTemplate 'mine'");
-	fixture->task->metadata = NULL;
 	fixture->task->target_case = FLYTEIDL__CORE__TASK_TEMPLATE__TARGET__NOT_SET;
 	expect_refusal(fixture, "unable to determine Pod configuration");
+}
+
+/* ---- PodTemplates ---- */
+
+static json_t *parse(const char *text)
+{
+	json_t *json = json_parse(text, strlen(text), "text", NULL);
+	if (!json)
+		fail_msg("not JSON: %s", text);
+	return json;
+}
+
+static void assert_json(const json_t *value, const char *expected)
+{
+	auto_json json_t *wanted = parse(expected);
+	auto_free char *text = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+	if (!json_equal(wanted, value))
+		fail_msg("expected %s, got %s", expected, text);
+}
+
+/* Scalars replace, lists append, objects merge, nothing changes nothing; false and 0 are something. */
+static void test_merge_rules(void **state)
+{
+	(void)state;
+	static const char *const cases[][3] = {
+		{ "{\"a\":1,\"b\":2}", "{\"b\":3,\"c\":4}", "{\"a\":1,\"b\":3,\"c\":4}" },
+		{ "{\"l\":[1]}", "{\"l\":[1,2]}", "{\"l\":[1,1,2]}" },
+		{ "{\"o\":{\"x\":1,\"y\":1}}", "{\"o\":{\"y\":2}}", "{\"o\":{\"x\":1,\"y\":2}}" },
+		{ "{\"a\":1,\"b\":\"x\",\"c\":[1],\"d\":{\"e\":1}}", "{\"a\":null,\"b\":\"\",\"c\":[],\"d\":{}}",
+		  "{\"a\":1,\"b\":\"x\",\"c\":[1],\"d\":{\"e\":1}}" },
+		{ "{\"a\":1,\"b\":true}", "{\"a\":0,\"b\":false}", "{\"a\":0,\"b\":false}" },
+		{ "{\"a\":[1]}", "{\"a\":\"text\"}", "{\"a\":\"text\"}" },
+	};
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		auto_json json_t *base = parse(cases[i][0]);
+		auto_json json_t *above = parse(cases[i][1]);
+		pod_merge(base, above);
+		assert_json(base, cases[i][2]);
+		assert_json(above, cases[i][1]);
+	}
+}
+
+#define TEMPLATE(metadata, spec) "{\"template\":{\"metadata\":" metadata ",\"spec\":" spec "}}"
+
+static void test_pod_template(void **state)
+{
+	struct fixture *fixture = *state;
+	auto_json json_t *template = parse(TEMPLATE(
+	        "{\"labels\":{\"team\":\"red\",\"project\":\"mine\"},\"annotations\":{\"note\":\"hi\"}}",
+	        "{\"containers\":[{\"name\":\"default\",\"image\":\"of-all\",\"imagePullPolicy\":\"Always\","
+	        "\"env\":[{\"name\":\"A\",\"value\":\"default\"},{\"name\":\"FLYTE_AWS_ENDPOINT\",\"value\":\"mine\"}]}"
+	        ","
+	        "{\"name\":\"primary\",\"env\":[{\"name\":\"B\",\"value\":\"primary\"}],"
+	        "\"resources\":{\"requests\":{\"memory\":\"77Mi\",\"cpu\":\"7m\"}}},"
+	        "{\"name\":\"other\",\"image\":\"never-run\"}],"
+	        "\"tolerations\":[{\"key\":\"t\"}],\"restartPolicy\":\"OnFailure\",\"serviceAccountName\":\"robot\","
+	        "\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}]}"));
+	fixture->request.pod_template = template;
+	fixture->task->container->resources = memory_request(&fixture->arena, "300Mi");
+	auto_json json_t *pod = build(fixture);
+	assert_int_equal(json_array_size(json_lookup(pod, "spec/containers")), 1);
+	const json_t *container = container_of(pod, "spec/containers", 0);
+	assert_text(container, "name", "exec-n0-1");
+	assert_text(container, "image", "cr.flyte.org/flyteorg/flytekit:py3.11-1.16.31");
+	assert_text(container, "imagePullPolicy", "Always");
+	assert_string_equal(variable(container, "A"), "default");
+	assert_string_equal(variable(container, "B"), "primary");
+	assert_string_equal(variable(container, "FLYTE_AWS_ENDPOINT"), "mine");
+	assert_string_equal(variable(container, "FLYTE_INTERNAL_IMAGE"), "image");
+	/* What the task asks for comes first, then the template, then the platform's defaults. */
+	assert_text(container, "resources/requests/memory", "300Mi");
+	assert_text(container, "resources/requests/cpu", "7m");
+	assert_text(pod, "spec/restartPolicy", "OnFailure");
+	assert_text(pod, "spec/serviceAccountName", "robot");
+	assert_json(json_lookup(pod, "spec/tolerations"), "[{\"key\":\"t\"}]");
+	assert_json(json_lookup(pod, "spec/volumes"), "[{\"name\":\"v\",\"emptyDir\":{}}]");
+	assert_text(pod, "metadata/labels/team", "red");
+	assert_text(pod, "metadata/labels/project", "flytesnacks");
+	assert_text(pod, "metadata/annotations/note", "hi");
+}
+
+static void test_pod_template_of_a_pod_task(void **state)
+{
+	struct fixture *fixture = *state;
+	auto_json json_t *template =
+	        parse(TEMPLATE("{}", "{\"containers\":[{\"name\":\"default\",\"image\":\"d\",\"tty\":true}],"
+	                             "\"initContainers\":[{\"name\":\"default-init\",\"image\":\"i\",\"tty\":true}]}"));
+	fixture->request.pod_template = template;
+	use_pod_spec(fixture, "{\"initContainers\":[{\"name\":\"first\"}],"
+	                      "\"containers\":[{\"name\":\"main\",\"image\":\"m\"},{\"name\":\"helper\"}]}");
+	auto_json json_t *pod = build(fixture);
+	assert_text(container_of(pod, "spec/containers", 0), "image", "m");
+	assert_text(container_of(pod, "spec/containers", 1), "name", "helper");
+	assert_text(container_of(pod, "spec/containers", 1), "image", "d");
+	assert_text(container_of(pod, "spec/initContainers", 0), "name", "first");
+	assert_text(container_of(pod, "spec/initContainers", 0), "image", "i");
+	assert_true(json_is_true(json_object_get(container_of(pod, "spec/containers", 0), "tty")));
+}
+
+static void test_pod_template_name(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->arena;
+	bool required = true;
+	assert_null(pod_template_name(&fixture->request, &required));
+	assert_false(required);
+	struct pod_defaults with_default = defaults;
+	with_default.pod_template_name = "of-the-platform";
+	fixture->request.defaults = &with_default;
+	assert_string_equal(pod_template_name(&fixture->request, &required), "of-the-platform");
+	assert_false(required);
+	fixture->task->metadata = proto_new(arena, flyteidl__core__task_metadata);
+	fixture->task->metadata->pod_template_name = arena_strdup(arena, "mine");
+	assert_string_equal(pod_template_name(&fixture->request, &required), "mine");
+	assert_true(required);
+}
+
+static void test_pod_template_override(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->arena;
+	Flyteidl__Core__TaskNodeOverrides *overrides = proto_new(arena, flyteidl__core__task_node_overrides);
+	auto_json json_t *spec =
+	        parse("{\"containers\":[{\"name\":\"mine\",\"image\":\"i\",\"args\":[\"{{.input}}\"]}],"
+	              "\"priorityClassName\":\"high\"}");
+	overrides->pod_template = proto_new(arena, flyteidl__core__k8s_pod);
+	overrides->pod_template->pod_spec = to_value(arena, spec)->struct_value;
+	overrides->pod_template->metadata = proto_new(arena, flyteidl__core__k8s_object_metadata);
+	Flyteidl__Core__K8sObjectMetadata__LabelsEntry *label =
+	        new_nested(arena, flyteidl__core__k8s_object_metadata__labels_entry);
+	label->key = arena_strdup(arena, "of");
+	label->value = arena_strdup(arena, "the-node");
+	proto_append(arena, overrides->pod_template->metadata->n_labels, overrides->pod_template->metadata->labels,
+	             label);
+	fixture->request.overrides = overrides;
+	/* Without a primary container it is none. */
+	auto_json json_t *plain = build(fixture);
+	assert_null(json_lookup(plain, "spec/priorityClassName"));
+	overrides->pod_template->primary_container_name = arena_strdup(arena, "mine");
+	auto_json json_t *pod = build(fixture);
+	assert_text(pod, "spec/priorityClassName", "high");
+	assert_text(pod, "metadata/labels/of", "the-node");
+	assert_text(pod, "metadata/annotations/primary_container_name", "mine");
+	assert_string_equal(
+	        json_string_value(json_array_get(json_object_get(container_of(pod, "spec/containers", 0), "args"), 0)),
+	        "s3://b/n0/data/inputs.pb");
+	/* One without containers is laid over the task's own. */
+	json_object_del(spec, "containers");
+	overrides->pod_template->pod_spec = to_value(arena, spec)->struct_value;
+	auto_json json_t *own = build(fixture);
+	assert_text(own, "spec/priorityClassName", "high");
+	assert_text(container_of(own, "spec/containers", 0), "name", "exec-n0-1");
+}
+
+/* ---- Nodes ---- */
+
+static void add_gpu(struct fixture *fixture, const char *device)
+{
+	struct arena *arena = &fixture->arena;
+	Flyteidl__Core__Resources *resources = memory_request(arena, "1");
+	Flyteidl__Core__Resources__ResourceEntry *entry =
+	        (void *)proto_new_of(arena, &flyteidl__core__resources__resource_entry__descriptor);
+	entry->name = FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__GPU;
+	entry->value = arena_strdup(arena, "1");
+	proto_append(arena, resources->n_limits, resources->limits, entry);
+	fixture->task->container->resources = resources;
+	fixture->task->extended_resources = proto_new(arena, flyteidl__core__extended_resources);
+	fixture->task->extended_resources->gpu_accelerator = proto_new(arena, flyteidl__core__gpuaccelerator);
+	fixture->task->extended_resources->gpu_accelerator->device = arena_strdup(arena, device);
+}
+
+static void test_accelerators(void **state)
+{
+	struct fixture *fixture = *state;
+	struct arena *arena = &fixture->arena;
+	static const char required[] = "spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution";
+	add_gpu(fixture, "nvidia-tesla-a100");
+	Flyteidl__Core__GPUAccelerator *gpu = fixture->task->extended_resources->gpu_accelerator;
+	auto_json json_t *whole = build(fixture);
+	assert_json(json_lookup(whole, required),
+	            "{\"nodeSelectorTerms\":[{\"matchExpressions\":[{\"key\":\"gpu\",\"operator\":\"In\","
+	            "\"values\":[\"nvidia-tesla-a100\"]}]}]}");
+	assert_json(
+	        json_lookup(whole, "spec/tolerations"),
+	        "[{\"key\":\"gpu\",\"operator\":\"Equal\",\"value\":\"nvidia-tesla-a100\",\"effect\":\"NoSchedule\"}]");
+	gpu->partition_size_value_case = FLYTEIDL__CORE__GPUACCELERATOR__PARTITION_SIZE_VALUE_UNPARTITIONED;
+	gpu->unpartitioned = true;
+	auto_json json_t *unpartitioned = build(fixture);
+	const json_t *terms = json_lookup(unpartitioned, "spec/affinity/nodeAffinity/"
+	                                                 "requiredDuringSchedulingIgnoredDuringExecution/"
+	                                                 "nodeSelectorTerms");
+	assert_json(json_array_get(json_object_get(json_array_get(terms, 0), "matchExpressions"), 1),
+	            "{\"key\":\"part\",\"operator\":\"DoesNotExist\"}");
+	/* Every alternative that a template allows has to have the device. The node's accelerator replaces the task's.
+	 */
+	auto_json json_t *template = parse(TEMPLATE(
+	        "{}",
+	        "{\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":"
+	        "{\"nodeSelectorTerms\":[{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\"}]},{}]}}}}"));
+	fixture->request.pod_template = template;
+	Flyteidl__Core__TaskNodeOverrides *overrides = proto_new(arena, flyteidl__core__task_node_overrides);
+	overrides->extended_resources = proto_new(arena, flyteidl__core__extended_resources);
+	overrides->extended_resources->gpu_accelerator = proto_new(arena, flyteidl__core__gpuaccelerator);
+	gpu = overrides->extended_resources->gpu_accelerator;
+	gpu->partition_size_value_case = FLYTEIDL__CORE__GPUACCELERATOR__PARTITION_SIZE_VALUE_PARTITION_SIZE;
+	gpu->partition_size = arena_strdup(arena, "1g.5gb");
+	fixture->request.overrides = overrides;
+	auto_json json_t *pod = build(fixture);
+	assert_json(json_lookup(pod, required),
+	            "{\"nodeSelectorTerms\":[{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\"},"
+	            "{\"key\":\"part\",\"operator\":\"In\",\"values\":[\"1g.5gb\"]}]},"
+	            "{\"matchExpressions\":[{\"key\":\"part\",\"operator\":\"In\",\"values\":[\"1g.5gb\"]}]}]}");
+	/* Without a GPU the accelerator is of no interest. */
+	fixture->task->container->resources = NULL;
+	fixture->request.pod_template = NULL;
+	auto_json json_t *without = build(fixture);
+	assert_null(json_lookup(without, "spec/affinity"));
+	assert_null(json_lookup(without, "spec/tolerations"));
+}
+
+static void test_interruptible_nodes(void **state)
+{
+	struct fixture *fixture = *state;
+	auto_json json_t *selector = parse("{\"spot\":\"yes\"}");
+	auto_json json_t *tolerations = parse("[{\"key\":\"spot\",\"operator\":\"Exists\"}]");
+	struct pod_defaults with_spot = defaults;
+	with_spot.scheduling.interruptible_node_selector = selector;
+	with_spot.scheduling.interruptible_tolerations = tolerations;
+	fixture->request.defaults = &with_spot;
+	auto_json json_t *plain = build(fixture);
+	assert_null(json_lookup(plain, "spec/nodeSelector"));
+	assert_null(json_lookup(plain, "spec/tolerations"));
+	fixture->request.interruptible = true;
+	auto_json json_t *pod = build(fixture);
+	assert_json(json_lookup(pod, "spec/nodeSelector"), "{\"spot\":\"yes\"}");
+	assert_json(json_lookup(pod, "spec/tolerations"), "[{\"key\":\"spot\",\"operator\":\"Exists\"}]");
+}
+
+/* Secrets are for all containers of a pod, the volume is there once. */
+static void test_secrets_of_a_pod_task(void **state)
+{
+	struct fixture *fixture = *state;
+	use_pod_spec(fixture, "{\"initContainers\":[{\"name\":\"first\",\"image\":\"i\"}],"
+	                      "\"containers\":[{\"name\":\"main\",\"image\":\"m\"}]}");
+	add_secret(fixture, "g", "K", FLYTEIDL__CORE__SECRET__MOUNT_TYPE__FILE, "");
+	auto_json json_t *pod = build(fixture);
+	assert_json(json_lookup(pod, "spec/volumes"),
+	            "[{\"name\":\"flyte-secret-0\",\"secret\":{\"secretName\":\"g\",\"optional\":true,"
+	            "\"items\":[{\"key\":\"K\",\"path\":\"k\"}]}}]");
+	static const char mounts[] =
+	        "[{\"name\":\"flyte-secret-0\",\"mountPath\":\"/etc/flyte/secrets/g\",\"readOnly\":true}]";
+	assert_json(json_object_get(container_of(pod, "spec/containers", 0), "volumeMounts"), mounts);
+	assert_json(json_object_get(container_of(pod, "spec/initContainers", 0), "volumeMounts"), mounts);
 }
 
 /* Each argument may be large, but not all of them. */
@@ -559,6 +809,14 @@ int main(void)
 		TEST(test_sidecar_task),
 		TEST(test_sidecar_without_primary),
 		TEST(test_refusals),
+		TEST(test_merge_rules),
+		TEST(test_pod_template),
+		TEST(test_pod_template_of_a_pod_task),
+		TEST(test_pod_template_name),
+		TEST(test_pod_template_override),
+		TEST(test_accelerators),
+		TEST(test_interruptible_nodes),
+		TEST(test_secrets_of_a_pod_task),
 		TEST(test_commands_have_a_maximum),
 		TEST(test_data_loading),
 		TEST(test_shared_memory),
