@@ -6,9 +6,11 @@ import uuid
 
 import grpc
 import pytest
-from flyteidl.admin import common_pb2, execution_pb2, launch_plan_pb2, node_execution_pb2, project_pb2, task_execution_pb2, task_pb2, workflow_pb2
+from flyteidl.admin import (common_pb2, execution_pb2, launch_plan_pb2, matchable_resource_pb2, node_execution_pb2, project_attributes_pb2,
+                            project_domain_attributes_pb2, project_pb2, task_execution_pb2, task_pb2, workflow_attributes_pb2, workflow_pb2)
 from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2, tasks_pb2, types_pb2
 from flyteidl.service import admin_pb2_grpc, dataproxy_pb2, dataproxy_pb2_grpc
+from google.protobuf import json_format
 
 PROJECT, DOMAIN = "flytesnacks", "development"
 INVALID, NOT_FOUND, PRECONDITION = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION
@@ -174,8 +176,33 @@ REFUSED = [
      lambda t: launch_plan_pb2.LaunchPlanUpdateRequest(id=identifier(identifier_pb2.LAUNCH_PLAN, "no.such")), NOT_FOUND, "no.such"),
     ("no active launch plan", "GetActiveLaunchPlan", lambda t: launch_plan_pb2.ActiveLaunchPlanRequest(
         id=common_pb2.NamedEntityIdentifier(project=PROJECT, domain=DOMAIN, name="no.such")), NOT_FOUND, "no.such"),
+    ("settings without attributes", "UpdateProjectAttributes", lambda t: project_attributes_pb2.ProjectAttributesUpdateRequest(), INVALID,
+     "missing attributes"),
+    ("settings of no type", "UpdateProjectDomainAttributes", lambda t: settings(), INVALID,
+     "Unrecognized matching attributes type for request flytesnacks-development"),
+    ("settings of an unknown project", "GetProjectAttributes",
+     lambda t: project_attributes_pb2.ProjectAttributesGetRequest(project="nosuch"), INVALID, "failed to validate that project [nosuch] exists"),
+    ("settings of an unknown domain", "UpdateProjectDomainAttributes", lambda t: settings(domain="nosuch"), INVALID,
+     "domain [nosuch] is unrecognized by system"),
+    ("settings of a workflow without a name", "GetWorkflowAttributes",
+     lambda t: workflow_attributes_pb2.WorkflowAttributesGetRequest(project=PROJECT, domain=DOMAIN), INVALID, "missing name"),
+    ("settings that nobody made", "GetWorkflowAttributes",
+     lambda t: workflow_attributes_pb2.WorkflowAttributesGetRequest(project=PROJECT, domain=DOMAIN, workflow="nosuch", resource_type="PLUGIN_OVERRIDE"),
+     NOT_FOUND, "Resource [{Project:flytesnacks Domain:development Workflow:nosuch LaunchPlan: ResourceType:PLUGIN_OVERRIDE}] not found"),
+    ("a list of settings of no type", "ListMatchableAttributes", lambda t: matchable_resource_pb2.ListMatchableAttributesRequest(resource_type=99), INVALID,
+     "invalid value for resource_type"),
+    ("a memory limit that is no quantity", "UpdateProjectDomainAttributes", lambda t: settings(task_resource_attributes={"limits": {"memory": "much"}}),
+     INVALID, "'much' is not a quantity"),
+    ("a template value that is the platform's", "UpdateProjectDomainAttributes",
+     lambda t: settings(cluster_resource_attributes={"attributes": {"namespace": "kube-system"}}), INVALID, "Cannot assign namespace template value"),
     ("a request of 30 MiB", "CreateExecution", lambda t: execution_request(t, x=text("x" * 30 * MIB)), EXHAUSTED, "larger than the maximum"),
 ]
+
+
+def settings(domain=DOMAIN, **attributes):
+    request = project_domain_attributes_pb2.ProjectDomainAttributesUpdateRequest()
+    json_format.ParseDict({"project": PROJECT, "domain": domain, "matching_attributes": attributes}, request.attributes)
+    return request
 
 
 def named_id(task, **changes):

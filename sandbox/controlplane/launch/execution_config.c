@@ -23,24 +23,25 @@ struct layer {
 };
 
 /* Every message that has these fields calls them the same; the ones that say nothing become empty. */
-#define LAYER_OF(message)                                                                                              \
+#define COMMON_OF(message)                                                                                             \
+	.max_parallelism = (message)->max_parallelism > 0 ? (message)->max_parallelism : 0,                            \
+	.security_context = names_somebody((message)->security_context) ? (message)->security_context : NULL,          \
+	.raw_output_data_config = (message)->raw_output_data_config &&                                                 \
+	                                  !text_is_empty((message)->raw_output_data_config->output_location_prefix)    \
+	                                  ? (message)->raw_output_data_config                                          \
+	                                  : NULL,                                                                      \
+	.labels = (message)->labels && (message)->labels->n_values ? (message)->labels : NULL,                         \
+	.annotations = (message)->annotations && (message)->annotations->n_values ? (message)->annotations : NULL,     \
+	.interruptible = (message)->interruptible, .overwrite_cache = (message)->overwrite_cache,                      \
+	.envs = (message)->envs && (message)->envs->n_values ? (message)->envs : NULL,                                 \
+	.environment_assignments = (message)->execution_env_assignments,                                               \
+	.environment_assignment_count = (message)->n_execution_env_assignments
+
+/* Specs of executions and launch plans have these too. */
+#define LAYER_OF_SPEC(message)                                                                                         \
 	{                                                                                                              \
-		.max_parallelism = (message)->max_parallelism > 0 ? (message)->max_parallelism : 0,                    \
-		.security_context = names_somebody((message)->security_context) ? (message)->security_context : NULL,  \
-		.raw_output_data_config =                                                                              \
-		        (message)->raw_output_data_config &&                                                           \
-		                        !text_is_empty((message)->raw_output_data_config->output_location_prefix)      \
-		                ? (message)->raw_output_data_config                                                    \
-		                : NULL,                                                                                \
-		.labels = (message)->labels && (message)->labels->n_values ? (message)->labels : NULL,                 \
-		.annotations =                                                                                         \
-		        (message)->annotations && (message)->annotations->n_values ? (message)->annotations : NULL,    \
-		.interruptible = (message)->interruptible, .overwrite_cache = (message)->overwrite_cache,              \
-		.envs = (message)->envs && (message)->envs->n_values ? (message)->envs : NULL,                         \
-		.environment_assignments = (message)->execution_env_assignments,                                       \
-		.environment_assignment_count = (message)->n_execution_env_assignments,                                \
-		.cluster_assignment = (message)->cluster_assignment,                                                   \
-		.quality_of_service = (message)->quality_of_service,                                                   \
+		COMMON_OF(message), .cluster_assignment = (message)->cluster_assignment,                               \
+		                    .quality_of_service = (message)->quality_of_service                                \
 	}
 
 static bool names_somebody(const Flyteidl__Core__SecurityContext *context)
@@ -132,9 +133,9 @@ void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSp
                                const Flyteidl__Admin__LaunchPlanSpec *launch_plan,
                                const Flyteidl__Admin__Labels *project_labels, int32_t default_max_parallelism)
 {
-	struct layer config = LAYER_OF(spec);
+	struct layer config = LAYER_OF_SPEC(spec);
 	if (launch_plan) {
-		struct layer layer = LAYER_OF(launch_plan);
+		struct layer layer = LAYER_OF_SPEC(launch_plan);
 		merge(&config, &layer);
 	}
 	struct layer defaults = { .max_parallelism = default_max_parallelism,
@@ -153,6 +154,31 @@ void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSp
 	spec->n_execution_env_assignments = config.environment_assignment_count;
 	spec->cluster_assignment = config.cluster_assignment;
 	spec->quality_of_service = config.quality_of_service;
+}
+
+Flyteidl__Admin__WorkflowExecutionConfig *execution_config_effective(
+        struct arena *arena, const Flyteidl__Admin__WorkflowExecutionConfig *first,
+        const Flyteidl__Admin__WorkflowExecutionConfig *second)
+{
+	struct layer config = { .max_parallelism = 0 };
+	if (first) {
+		struct layer layer = { COMMON_OF(first) };
+		merge(&config, &layer);
+	}
+	struct layer layer = { COMMON_OF(second) };
+	merge(&config, &layer);
+	Flyteidl__Admin__WorkflowExecutionConfig *both = proto_new(arena, flyteidl__admin__workflow_execution_config);
+	both->max_parallelism = config.max_parallelism;
+	both->security_context = config.security_context;
+	both->raw_output_data_config = config.raw_output_data_config;
+	both->labels = config.labels;
+	both->annotations = config.annotations;
+	both->interruptible = config.interruptible;
+	both->overwrite_cache = config.overwrite_cache;
+	both->envs = config.envs;
+	both->execution_env_assignments = config.environment_assignments;
+	both->n_execution_env_assignments = config.environment_assignment_count;
+	return both;
 }
 
 Flyteidl__Admin__NotificationList *execution_config_notifications(struct arena *arena,

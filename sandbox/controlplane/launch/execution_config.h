@@ -11,6 +11,7 @@
 
 #include "flyteidl/admin/execution.pb-c.h"
 #include "flyteidl/admin/launch_plan.pb-c.h"
+#include "flyteidl/admin/matchable_resource.pb-c.h"
 #include "flyteidl/admin/project.pb-c.h"
 
 /*
@@ -23,6 +24,11 @@
 void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSpec *spec,
                                const Flyteidl__Admin__LaunchPlanSpec *launch_plan,
                                const Flyteidl__Admin__Labels *project_labels, int32_t default_max_parallelism);
+
+/* `first` where it says something, else `second`; `first` may be NULL. In the arena. */
+Flyteidl__Admin__WorkflowExecutionConfig *execution_config_effective(
+        struct arena *arena, const Flyteidl__Admin__WorkflowExecutionConfig *first,
+        const Flyteidl__Admin__WorkflowExecutionConfig *second);
 
 /*
  * The notifications that apply: those of the request, else none when it says disable_all, else the launch plan's. NULL

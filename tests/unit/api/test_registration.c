@@ -15,6 +15,7 @@
 #include "controlplane/api/api.h"
 #include "controlplane/launch/ids.h"
 #include "fake_objects.h"
+#include "json_calls.h"
 #include "postgres.h"
 #include "proto/json.h"
 
@@ -31,119 +32,6 @@ static struct postgres *postgres;
 static struct fake_objects *store;
 static struct api_config config;
 static struct api api;
-
-static const struct rpc_method *find_method(const char *name)
-{
-	const struct api_methods areas[] = { api_task_methods(),        api_workflow_methods(),
-		                             api_launch_plan_methods(), api_named_entity_methods(),
-		                             api_project_methods(),     api_version_methods(),
-		                             api_data_proxy_methods() };
-	for (size_t i = 0; i < ARRAY_LENGTH(areas); i++) {
-		for (size_t j = 0; j < areas[i].count; j++) {
-			if (text_ends_with(areas[i].methods[j].path, name) &&
-			    areas[i].methods[j].path[strlen(areas[i].methods[j].path) - strlen(name) - 1] == '/')
-				return &areas[i].methods[j];
-		}
-	}
-	fail_msg("no method %s", name);
-	return NULL;
-}
-
-static void double_quotes(char *text)
-{
-	for (char *p = text; (p = strchr(p, '\'')); p++)
-		*p = '"';
-}
-
-/* One call. The response as JSON, or NULL with `e` set. `ret_detail` (may be NULL) gets the name of the error detail's type. */
-static json_t *call_from(const char *peer, const char *method_name, const char *request, const char **ret_detail,
-                         struct err *e)
-{
-	auto_arena struct arena arena = ARENA;
-	const struct rpc_method *method = find_method(method_name);
-	char *text = arena_strdup(&arena, request);
-	double_quotes(text);
-	ProtobufCMessage *message = proto_json_parse_of(&arena, method->request, text, strlen(text), 0, e);
-	if (!message)
-		fail_msg("%s: %s", text, err_message(e));
-	struct rpc_call call = { .arena = &arena,
-		                 .request_id = "test",
-		                 .peer_address = peer,
-		                 .authority = "",
-		                 .deadline_ms = clock_monotonic_ms() + 60000 };
-	ProtobufCMessage *response = method->handler(&api, &call, message, e);
-	if (ret_detail)
-		*ret_detail = call.error_detail ? call.error_detail->descriptor->short_name : "";
-	if (!response) {
-		assert_int_not_equal(e->kind, ERR_NONE);
-		return NULL;
-	}
-	assert_ptr_equal(response->descriptor, method->response);
-	auto_buf struct buf out = BUF_INIT((size_t)64 * 1024 * 1024);
-	assert_int_equal(proto_json_print(response, PROTO_JSON_OMIT_DEFAULTS, &out, e), 0);
-	return json_parse(buf_text(&out), out.length, "response", e);
-}
-
-static json_t *succeed(const char *method, const char *request)
-{
-	auto_err struct err e = ERR_INIT;
-	json_t *response = call_from("127.0.0.1", method, request, NULL, &e);
-	if (!response)
-		fail_msg("%s %s: %s", method, request, err_message(&e));
-	return response;
-}
-
-static void done(const char *method, const char *request)
-{
-	auto_json json_t *response = succeed(method, request);
-	assert_int_equal(json_object_size(response), 0);
-}
-
-static void refuse_with(const char *method, const char *request, enum err_kind kind, const char *text,
-                        const char *detail)
-{
-	auto_err struct err e = ERR_INIT;
-	const char *actual;
-	auto_json json_t *response = call_from("127.0.0.1", method, request, &actual, &e);
-	assert_null(response);
-	if (e.kind != kind || strcmp(err_message(&e), text) != 0)
-		fail_msg("%s %s:\nexpected %s \"%s\"\ngot      %s \"%s\"", method, request, err_kind_name(kind), text,
-		         err_kind_name(e.kind), err_message(&e));
-	assert_string_equal(actual, detail);
-}
-
-static void refuse(const char *method, const char *request, enum err_kind kind, const char *text)
-{
-	refuse_with(method, request, kind, text, "");
-}
-
-static void assert_field(const json_t *value, const char *path, const char *expected)
-{
-	const char *actual = json_string_at(value, path, NULL);
-	if (!actual || strcmp(actual, expected) != 0)
-		fail_msg("%s is \"%s\" instead of \"%s\"", path, actual ? actual : "(missing)", expected);
-}
-
-/* The strings at `path` of each element, joined by ' ', then the token in brackets. */
-static void assert_list(json_t *response, const char *list, const char *path, const char *expected)
-{
-	auto_buf struct buf seen = BUF_INIT(4096);
-	size_t i;
-	json_t *element;
-	json_array_foreach(json_lookup(response, list), i, element)
-	{
-		assert_int_equal(buf_add_format(&seen, "%s ", json_string_at(element, path, "?")), 0);
-	}
-	assert_int_equal(buf_add_format(&seen, "[%s]", json_string_at(response, "token", "")), 0);
-	assert_string_equal(buf_text(&seen), expected);
-}
-
-static void assert_listed(const char *method, const char *request, const char *list, const char *path,
-                          const char *expected)
-{
-	auto_json json_t *response = succeed(method, request);
-	assert_list(response, list, path, expected);
-}
 
 /* ---- Requests ---- */
 
@@ -1068,6 +956,7 @@ static int start(void **state)
 	store = fake_objects_start();
 	config = api_config_default;
 	api.config = &config;
+	json_calls_api(&api);
 	api.database = database_new(postgres_url(postgres), 8);
 	api.objects = objects_new(&(struct objects_options){ .endpoint = fake_objects_endpoint(store),
 	                                                     .access_key = "minio",
