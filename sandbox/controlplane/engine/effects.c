@@ -123,7 +123,7 @@ static void fail_for_ever(struct machine_node *node, const char *code, const cha
 	node->answer = ANSWER_GIVEN;
 }
 
-/* ---- WANT_OUTPUTS, WANT_INPUTS_READ, WANT_WRITE ---- */
+/* ---- WANT_OUTPUTS, WANT_INPUTS_READ, WANT_WRITE, WANT_WRITE_INPUTS ---- */
 
 static int prepare_outputs(const struct round_context *context, struct database_connection *c, struct machine *m,
                            struct jobs *jobs, struct machine_node *node, struct err *e)
@@ -165,11 +165,11 @@ static void read_literals(struct machine *m, struct job *job, struct round_resul
 }
 
 static void prepare_write(const struct round_context *context, struct machine *m, struct jobs *jobs,
-                          struct machine_node *node)
+                          struct machine_node *node, const char *uri, const Flyteidl__Core__LiteralMap *literals)
 {
 	struct job *job = add_job(context, m, jobs, node, run_put);
-	job->uri = node->row.outputs_uri;
-	job->body = proto_pack(m->arena, &node->outputs->base);
+	job->uri = uri;
+	job->body = proto_pack(m->arena, &literals->base);
 }
 
 static void read_write(struct job *job, struct round_result *result)
@@ -177,7 +177,7 @@ static void read_write(struct job *job, struct round_result *result)
 	if (job->error.kind == ERR_NONE)
 		job->node->answer = ANSWER_GIVEN;
 	else
-		give_up_for_now(job->node, result, &job->error, "cannot write outputs");
+		give_up_for_now(job->node, result, &job->error, "cannot write literals");
 }
 
 /* ---- WANT_POD ---- */
@@ -453,7 +453,10 @@ static int prepare(const struct round_context *context, struct database_connecti
 		add_get(context, m, jobs, node, m->definition->inputs_uri);
 		return 0;
 	case WANT_WRITE:
-		prepare_write(context, m, jobs, node);
+		prepare_write(context, m, jobs, node, node->row.outputs_uri, node->outputs);
+		return 0;
+	case WANT_WRITE_INPUTS:
+		prepare_write(context, m, jobs, node, node->row.inputs_uri, node->inputs);
 		return 0;
 	case WANT_POD:
 		prepare_pod(context, m, jobs, node);
@@ -476,6 +479,7 @@ static void read_job(const struct round_context *context, struct machine *m, str
 		read_literals(m, job, result);
 		break;
 	case WANT_WRITE:
+	case WANT_WRITE_INPUTS:
 		read_write(job, result);
 		break;
 	case WANT_POD:
@@ -494,8 +498,8 @@ int effects_fulfil(const struct round_context *context, struct database_connecti
 {
 	struct jobs jobs = { 0 };
 	int tried = 0, outcome = 0;
-	for (size_t i = 0; i < m->top.graph->count && outcome == 0; i++) {
-		struct machine_node *node = m->top.nodes[i];
+	for (size_t i = 0; i < m->node_count && outcome == 0; i++) {
+		struct machine_node *node = m->nodes[i];
 		if (node->want == WANT_NOTHING || node->answer != ANSWER_PENDING)
 			continue;
 		tried++;
@@ -553,8 +557,8 @@ static void read_asked_pod(const struct round_context *context, struct machine *
 void effects_observe_pods(const struct round_context *context, struct machine *m, struct round_result *result)
 {
 	struct jobs jobs = { 0 };
-	for (size_t i = 0; i < m->top.graph->count; i++) {
-		struct machine_node *node = m->top.nodes[i];
+	for (size_t i = 0; i < m->node_count; i++) {
+		struct machine_node *node = m->nodes[i];
 		if (!machine_node_has_pod(node))
 			continue;
 		auto_json json_t *pod = NULL;

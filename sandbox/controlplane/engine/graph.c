@@ -1,7 +1,8 @@
 /*
- * The graph of a workflow as the machine walks it: vertices with indices instead of names, built once from the compiled
- * closure. Edges come from the closure's connections — the compile step has already derived them from bindings and
- * upstream_node_ids — and the tasks are looked up here so that a step never searches.
+ * The graphs of a workflow and of all its sub-workflows as the machine walks them: vertices with indices instead of
+ * names, built once from the compiled closure. Edges come from the closure's connections — the compile step has already
+ * derived them from bindings and upstream_node_ids — and tasks and sub-workflows are looked up here so that a step
+ * never searches.
  */
 #include "controlplane/engine/machine.h"
 
@@ -10,10 +11,23 @@
 #define START_NODE "start-node"
 #define END_NODE "end-node"
 
-struct build {
+/* A sub-workflow's graph is built when a node first refers to it, and shared by all nodes that do. */
+struct sub_graph {
+	enum { SUB_GRAPH_UNTOUCHED, SUB_GRAPH_BUILDING, SUB_GRAPH_DONE } state;
+	struct machine_graph graph;
+};
+
+struct closure_build {
 	struct arena *arena;
 	const Flyteidl__Core__CompiledWorkflowClosure *closure;
+	struct sub_graph *sub_graphs; /* one per sub-workflow of the closure */
+};
+
+struct build {
+	struct closure_build *all;
+	struct arena *arena;
 	const Flyteidl__Core__WorkflowTemplate *template;
+	struct machine_graph *graph;
 	struct machine_vertex *vertices;
 	size_t count;
 };
@@ -36,23 +50,49 @@ static bool same_id(const Flyteidl__Core__Identifier *a, const Flyteidl__Core__I
 	       text_equal(a->name, b->name) && text_equal(a->version, b->version);
 }
 
+/* ---- What nodes refer to ---- */
+
 static const Flyteidl__Core__TaskTemplate *find_task(const struct build *b, const Flyteidl__Core__Identifier *id)
 {
-	for (size_t i = 0; i < b->closure->n_tasks; i++) {
-		const Flyteidl__Core__TaskTemplate *task = b->closure->tasks[i]->template_;
+	const Flyteidl__Core__CompiledWorkflowClosure *closure = b->all->closure;
+	for (size_t i = 0; i < closure->n_tasks; i++) {
+		const Flyteidl__Core__TaskTemplate *task = closure->tasks[i]->template_;
 		if (task && same_id(task->id, id))
 			return task;
 	}
 	return NULL;
 }
 
+static int build_workflow(struct closure_build *all, const Flyteidl__Core__CompiledWorkflow *workflow,
+                          struct machine_graph *graph, struct err *e);
+
+static int find_sub_graph(struct closure_build *all, const Flyteidl__Core__Identifier *id,
+                          const struct machine_graph **ret_graph, struct err *e)
+{
+	for (size_t i = 0; i < all->closure->n_sub_workflows; i++) {
+		const Flyteidl__Core__CompiledWorkflow *workflow = all->closure->sub_workflows[i];
+		struct sub_graph *sub = &all->sub_graphs[i];
+		if (!workflow->template_ || !same_id(workflow->template_->id, id))
+			continue;
+		if (sub->state == SUB_GRAPH_BUILDING)
+			return err_set(e, ERR_INVALID, NULL, "the workflow \"%s\" contains itself", id->name);
+		if (sub->state == SUB_GRAPH_UNTOUCHED) {
+			sub->state = SUB_GRAPH_BUILDING;
+			if (build_workflow(all, workflow, &sub->graph, e) < 0)
+				return err_wrap(e, "the sub-workflow \"%s\"", id->name);
+			sub->state = SUB_GRAPH_DONE;
+		}
+		*ret_graph = &sub->graph;
+		return 0;
+	}
+	return err_set(e, ERR_INVALID, NULL, "a sub-workflow is missing from the workflow's closure");
+}
+
 static const char *target_name(const Flyteidl__Core__Node *node)
 {
 	switch (node->target_case) {
 	case FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE:
-		return node->workflow_node->reference_case == FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_LAUNCHPLAN_REF
-		               ? "a launch plan node"
-		               : "a sub-workflow node";
+		return "a launch plan node";
 	case FLYTEIDL__CORE__NODE__TARGET_BRANCH_NODE:
 		return "a branch node";
 	case FLYTEIDL__CORE__NODE__TARGET_GATE_NODE:
@@ -64,7 +104,57 @@ static const char *target_name(const Flyteidl__Core__Node *node)
 	}
 }
 
-static int add_vertices(struct build *b, struct machine_graph *graph, struct err *e)
+static void set_unsupported(struct build *b, const char *id, const char *what)
+{
+	if (!b->graph->unsupported)
+		b->graph->unsupported = arena_printf(b->arena, "node \"%s\" is %s", id, what);
+}
+
+static int add_sub_workflow(struct build *b, struct machine_vertex *v, struct err *e)
+{
+	v->kind = &machine_kind_workflow;
+	if (find_sub_graph(b->all, v->node->workflow_node->sub_workflow_ref, &v->inner, e) < 0)
+		return err_wrap(e, "node \"%s\"", v->id);
+	if (v->inner->unsupported && !b->graph->unsupported)
+		b->graph->unsupported = arena_printf(b->arena, "in node \"%s\", %s", v->id, v->inner->unsupported);
+	return 0;
+}
+
+/* Chooses the vertex's kind by the node's target. */
+static int set_target(struct build *b, struct machine_vertex *v, struct err *e)
+{
+	const Flyteidl__Core__Node *node = v->node;
+	switch (node->target_case) {
+	case FLYTEIDL__CORE__NODE__TARGET_TASK_NODE:
+		v->kind = &machine_kind_task;
+		v->task = find_task(b, node->task_node->reference_id);
+		return v->task ? 0
+		               : err_set(e, ERR_INVALID, NULL,
+		                         "the task of node \"%s\" is missing from the workflow's closure", v->id);
+	case FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE:
+		if (node->workflow_node->reference_case == FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_SUB_WORKFLOW_REF)
+			return add_sub_workflow(b, v, e);
+		break;
+	default:
+		break;
+	}
+	set_unsupported(b, v->id, target_name(node));
+	return 0;
+}
+
+/* ---- Vertices and edges ---- */
+
+static void add_missing_sentinel(struct build *b, const char *id, size_t *ret_index)
+{
+	if (find_vertex(b, id, ret_index))
+		return;
+	Flyteidl__Core__Node *node = proto_new(b->arena, flyteidl__core__node);
+	node->id = arena_strdup(b->arena, id);
+	*ret_index = b->count;
+	b->vertices[b->count++] = (struct machine_vertex){ .id = node->id, .node = node };
+}
+
+static int add_vertices(struct build *b, struct err *e)
 {
 	/* Two more than listed: a closure need not list its start and end nodes. */
 	b->vertices = arena_array(b->arena, struct machine_vertex, b->template->n_nodes + 2);
@@ -75,32 +165,13 @@ static int add_vertices(struct build *b, struct machine_graph *graph, struct err
 			return err_set(e, ERR_INVALID, NULL, "the workflow has two nodes called \"%s\"", node->id);
 		struct machine_vertex *v = &b->vertices[b->count++];
 		*v = (struct machine_vertex){ .id = node->id, .node = node };
-		if (text_equal(node->id, START_NODE) || text_equal(node->id, END_NODE))
-			continue;
-		if (node->target_case == FLYTEIDL__CORE__NODE__TARGET_TASK_NODE) {
-			v->kind = &machine_kind_task;
-			v->task = find_task(b, node->task_node->reference_id);
-			if (!v->task)
-				return err_set(e, ERR_INVALID, NULL,
-				               "the task of node \"%s\" is missing from the workflow's closure",
-				               node->id);
-		} else if (!graph->unsupported) {
-			graph->unsupported = arena_printf(b->arena, "node \"%s\" is %s", node->id, target_name(node));
-		}
+		if (!text_equal(node->id, START_NODE) && !text_equal(node->id, END_NODE) && set_target(b, v, e) < 0)
+			return -1;
 	}
-	for (size_t i = 0; i < 2; i++) {
-		const char *id = i == 0 ? START_NODE : END_NODE;
-		size_t *index = i == 0 ? &graph->start : &graph->end;
-		if (find_vertex(b, id, index))
-			continue;
-		Flyteidl__Core__Node *node = proto_new(b->arena, flyteidl__core__node);
-		node->id = arena_strdup(b->arena, id);
-		*index = b->count;
-		b->vertices[b->count++] = (struct machine_vertex){ .id = node->id, .node = node };
-	}
-	if (b->template->failure_node && !graph->unsupported)
-		graph->unsupported =
-		        arena_printf(b->arena, "node \"%s\" is a failure node", b->template->failure_node->id);
+	add_missing_sentinel(b, START_NODE, &b->graph->start);
+	add_missing_sentinel(b, END_NODE, &b->graph->end);
+	if (b->template->failure_node)
+		set_unsupported(b, b->template->failure_node->id, "a failure node");
 	return 0;
 }
 
@@ -123,6 +194,8 @@ static int add_edges(struct build *b, const Flyteidl__Core__ConnectionSet *conne
 	}
 	return 0;
 }
+
+/* ---- Sources ---- */
 
 /* Adds to `seen` the vertices that a binding refers to. */
 static int add_sources(const struct build *b, const Flyteidl__Core__BindingData *data, bool *seen, struct err *e)
@@ -156,26 +229,44 @@ static int add_sources(const struct build *b, const Flyteidl__Core__BindingData 
 	}
 }
 
-static int find_sources(struct build *b, const struct machine_graph *graph, struct err *e)
+static int find_sources_of(struct build *b, struct machine_vertex *v, bool is_end, struct err *e)
 {
+	const size_t count = is_end ? b->template->n_outputs : v->node->n_inputs;
+	Flyteidl__Core__Binding *const *bindings = is_end ? b->template->outputs : v->node->inputs;
 	bool *seen = arena_array(b->arena, bool, b->count);
-	for (size_t i = 0; i < b->count; i++) {
-		struct machine_vertex *v = &b->vertices[i];
-		const bool is_end = i == graph->end;
-		const size_t count = is_end ? b->template->n_outputs : v->node->n_inputs;
-		Flyteidl__Core__Binding *const *bindings = is_end ? b->template->outputs : v->node->inputs;
-		memset(seen, 0, b->count * sizeof(*seen));
-		for (size_t k = 0; k < count; k++) {
-			if (add_sources(b, bindings[k]->binding, seen, e) < 0)
-				return err_wrap(e, "node \"%s\"", v->id);
-		}
-		size_t *sources = arena_array(b->arena, size_t, b->count);
-		for (size_t k = 0; k < b->count; k++) {
-			if (seen[k])
-				sources[v->source_count++] = k;
-		}
-		v->sources = sources;
+	for (size_t k = 0; k < count; k++) {
+		if (add_sources(b, bindings[k]->binding, seen, e) < 0)
+			return err_wrap(e, "node \"%s\"", v->id);
 	}
+	for (size_t k = 0; k < b->count; k++)
+		v->source_count += seen[k];
+	size_t *sources = arena_array(b->arena, size_t, v->source_count);
+	for (size_t k = 0, at = 0; k < b->count; k++) {
+		if (seen[k])
+			sources[at++] = k;
+	}
+	v->sources = sources;
+	return 0;
+}
+
+static int find_sources(struct build *b, struct err *e)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		if (find_sources_of(b, &b->vertices[i], i == b->graph->end, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int build_workflow(struct closure_build *all, const Flyteidl__Core__CompiledWorkflow *workflow,
+                          struct machine_graph *graph, struct err *e)
+{
+	*graph = (struct machine_graph){ .workflow = workflow };
+	struct build b = { .all = all, .arena = all->arena, .template = workflow->template_, .graph = graph };
+	if (add_vertices(&b, e) < 0 || add_edges(&b, workflow->connections, e) < 0 || find_sources(&b, e) < 0)
+		return -1;
+	graph->count = b.count;
+	graph->vertices = b.vertices;
 	return 0;
 }
 
@@ -184,13 +275,12 @@ int machine_graph_build(struct arena *arena, const Flyteidl__Core__CompiledWorkf
 {
 	if (!closure->primary || !closure->primary->template_)
 		return err_set(e, ERR_INVALID, NULL, "the workflow's closure has no workflow in it");
-	struct build b = { .arena = arena, .closure = closure, .template = closure->primary->template_ };
-	struct machine_graph graph = { .workflow = closure->primary };
-	if (add_vertices(&b, &graph, e) < 0 || add_edges(&b, closure->primary->connections, e) < 0 ||
-	    find_sources(&b, &graph, e) < 0)
+	struct closure_build all = { .arena = arena,
+		                     .closure = closure,
+		                     .sub_graphs = arena_array(arena, struct sub_graph, closure->n_sub_workflows) };
+	struct machine_graph graph;
+	if (build_workflow(&all, closure->primary, &graph, e) < 0)
 		return -1;
-	graph.count = b.count;
-	graph.vertices = b.vertices;
 	*ret_graph = graph;
 	return 0;
 }

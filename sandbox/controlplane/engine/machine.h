@@ -12,8 +12,10 @@
  * So nothing is decided by what was done, only by what was saved and what can be observed: a crash anywhere before the
  * commit repeats the same decisions and the same harmless effects. docs/internals/engine.md has the table.
  *
- * A node kind is one `struct machine_kind` in one file. Nodes live in a scope: one running instance of a workflow
- * graph. The execution's own workflow is the top scope; a node that contains a graph opens one below itself.
+ * A node kind is one `struct machine_kind` in one file. Nodes live in a scope: one running instance of a graph. The
+ * execution's own workflow is the top scope; a node that contains a graph opens one below itself for its current
+ * attempt, and the nodes of all open scopes are in one list (machine.nodes). Scopes are not saved: which are open
+ * follows from the rows, so machine_init opens them again.
  */
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_MACHINE_H
 #define SANDBOX_CONTROLPLANE_ENGINE_MACHINE_H
@@ -43,6 +45,7 @@ struct machine_vertex {
 	const Flyteidl__Core__Node *node;
 	const struct machine_kind *kind;
 	const Flyteidl__Core__TaskTemplate *task; /* of task nodes */
+	const struct machine_graph *inner;        /* of nodes that contain a graph known beforehand */
 	size_t upstream_count;
 	const size_t *upstream; /* indices of vertices */
 	/* Vertices whose outputs the bindings refer to: all of them are upstream, direct or not. */
@@ -59,8 +62,8 @@ struct machine_graph {
 	const char *unsupported;
 };
 
-/* The graph of the closure's primary workflow. ERR_INVALID when the closure contradicts itself. Refers to the closure.
- */
+/* The graph of the closure's primary workflow, and through its vertices those of its sub-workflows, each built once.
+ * ERR_INVALID when the closure contradicts itself. Refers to the closure. */
 int machine_graph_build(struct arena *arena, const Flyteidl__Core__CompiledWorkflowClosure *closure,
                         struct machine_graph *ret_graph, struct err *e);
 
@@ -70,19 +73,25 @@ struct machine_scope {
 	const struct machine_graph *graph;
 	struct machine_node *parent; /* NULL: the execution's own */
 	uint32_t parent_attempt;
-	const char *directory;       /* URI under which its nodes have their directories, without trailing '/' */
-	struct machine_node **nodes; /* one per vertex */
-	const Flyteidl__Core__LiteralMap *inputs;
+	const char *directory; /* URI under which its nodes have their directories, without trailing '/' */
+	size_t count;
+	struct machine_node **nodes;              /* one per vertex of the graph */
+	const Flyteidl__Core__LiteralMap *inputs; /* what the start node puts out, once known */
+	struct machine_node *failed; /* the node that decides how the scope fails: the last one that failed */
+	bool failing;                /* it will fail, with `error`; its nodes have been ended */
+	const Flyteidl__Core__ExecutionError *error;
+	bool held_back; /* in this pass a node did not begin because as many run as may */
 };
 
 /* What a node wants from outside. At most one thing at a time. */
 enum machine_want {
 	WANT_NOTHING,
-	WANT_OUTPUTS,     /* a node that succeeded earlier: its outputs, from the row or outputs_uri -> outputs */
-	WANT_INPUTS_READ, /* the start node: the execution's inputs, which are only in the object store -> outputs */
-	WANT_WRITE,       /* put `outputs` at row.outputs_uri */
-	WANT_POD,         /* put `inputs` at row.inputs_uri, then create the pod of the current attempt -> creation */
-	WANT_RESULT,      /* the attempt's pod has ended well: error.pb, outputs.pb, deck -> result */
+	WANT_OUTPUTS,      /* a node that succeeded earlier: its outputs, from the row or outputs_uri -> outputs */
+	WANT_INPUTS_READ,  /* the start node: the execution's inputs, which are only in the object store -> outputs */
+	WANT_WRITE,        /* put `outputs` at row.outputs_uri */
+	WANT_WRITE_INPUTS, /* put `inputs` at row.inputs_uri */
+	WANT_POD,          /* put `inputs` at row.inputs_uri, then create the pod of the current attempt -> creation */
+	WANT_RESULT,       /* the attempt's pod has ended well: error.pb, outputs.pb, deck -> result */
 };
 
 enum machine_answer {
@@ -109,9 +118,10 @@ enum machine_creation { CREATION_DONE, CREATION_WAITS, CREATION_FAILED };
 
 struct machine_node {
 	const struct machine_vertex *vertex;
-	struct machine_scope *scope;
-	struct progress_node row; /* row.node_id is set from the start; the rest once there is a row */
-	const char *directory;    /* URI of …/data; attempt k is <directory>/<k> */
+	struct machine_scope *scope; /* it is in */
+	struct machine_scope *inner; /* it has opened for its current attempt, or NULL */
+	struct progress_node row;    /* row.node_id is set from the start; the rest once there is a row */
+	const char *directory;       /* URI of …/data; attempt k is <directory>/<k> */
 
 	/* Known in this round. */
 	const Flyteidl__Core__LiteralMap *inputs;
@@ -165,6 +175,9 @@ struct machine {
 	const char *namespace; /* of the pods */
 	struct progress_execution execution;
 	struct machine_scope top;
+	size_t node_count;
+	struct machine_node *
+	        *nodes; /* of all scopes opened in this round; a node comes after the one that contains it */
 	int64_t now_ns; /* wall clock */
 
 	/* Output of the steps so far. */
@@ -177,8 +190,9 @@ struct machine {
 
 	/* Private to a step. */
 	bool changed;
-	uint32_t running;            /* active nodes that count for max_parallelism */
-	struct machine_node *failed; /* the node that decides how the execution fails */
+	uint32_t running;                   /* active nodes that count for max_parallelism, in all scopes */
+	const struct progress_node **saved; /* the rows, grouped by parent_row_id */
+	size_t saved_count;
 };
 
 struct machine_ended_task {
@@ -187,8 +201,9 @@ struct machine_ended_task {
 };
 
 /*
- * Sets up the machine for one round. `rows` are the saved nodes; rows that belong to no node of the graph are an error.
- * The machine keeps references to all arguments.
+ * Sets up the machine for one round. `rows` are the saved nodes, in any order. Those of attempts that are over are left
+ * alone; rows that belong to no node of an open scope's graph are an error. The machine keeps references to all
+ * arguments.
  */
 int machine_init(struct machine *m, struct arena *arena, const struct machine_options *options,
                  const struct progress_definition *definition, const struct machine_graph *graph,
@@ -219,10 +234,39 @@ struct machine_kind {
 	bool counts_for_parallelism;
 	/* Moves an active node (QUEUED, RUNNING …) on. Its upstream nodes have succeeded. Called in every step. */
 	void (*advance)(struct machine *m, struct machine_node *node);
+	/* Of kinds that open scopes: opens those of an active node whose row was loaded. */
+	int (*resume)(struct machine *m, struct machine_node *node, struct err *e);
 	/* Ends what the node runs: the node itself is set to ABORTED by the caller. */
 	void (*abort)(struct machine *m, struct machine_node *node, const char *reason);
 };
-extern const struct machine_kind machine_kind_task;
+extern const struct machine_kind machine_kind_task, machine_kind_workflow;
+
+/*
+ * Opens a scope for the node's current attempt and gives its nodes the rows that were saved for it, which opens the
+ * scopes below in turn. `directory` is where its nodes have their directories: usually the attempt's
+ * (machine_attempt_directory). -1 when a saved row fits no node.
+ */
+int machine_open_scope(struct machine *m, struct machine_node *parent, const struct machine_graph *graph,
+                       const char *directory, struct err *e);
+
+enum machine_progress { SCOPE_RUNS, SCOPE_SUCCEEDED, SCOPE_FAILS, SCOPE_FAILED };
+/*
+ * Moves a scope that is an instance of a workflow as far as is known: begins nodes whose upstream nodes have succeeded,
+ * advances active ones, and applies the workflow's failure policy. SCOPE_FAILS: it cannot succeed any more and handles
+ * that; from SCOPE_FAILS on, scope->error says why. SCOPE_SUCCEEDED: the workflow's outputs are those of its end node.
+ */
+enum machine_progress machine_run_scope(struct machine *m, struct machine_scope *scope);
+/* A scope that had begun to fail when it was saved. */
+void machine_set_scope_failing(struct machine_scope *scope, const Flyteidl__Core__ExecutionError *error);
+/* Ends every active node of the scope, and what these run, as ABORTED. */
+void machine_abort_scope(struct machine *m, struct machine_scope *scope, const char *reason);
+void machine_abort_node(struct machine *m, struct machine_node *node, const char *reason);
+/* False while they are still wanted. `failed_for` is failed when they can never be had. */
+bool machine_find_outputs(struct machine *m, struct machine_node *source, struct machine_node *failed_for);
+/* Puts node->outputs, unless they are empty, into the attempt's outputs.pb. False while that is under way. */
+bool machine_write_outputs(struct machine *m, struct machine_node *node);
+/* <directory>/<attempt> */
+const char *machine_attempt_directory(struct machine *m, const struct machine_node *node);
 
 bool machine_node_is_active(const struct machine_node *node);   /* has begun and is not over */
 bool machine_node_is_finished(const struct machine_node *node); /* over, in whatever way */
@@ -255,5 +299,7 @@ bool machine_resolve_inputs(struct machine *m, struct machine_node *node);
 /* Remembers that something happens by itself at that time. */
 void machine_wake_at(struct machine *m, int64_t at_ns);
 Flyteidl__Core__ExecutionError *machine_error(struct arena *arena, const struct machine_failure *failure);
+/* The same the other way round, as a failure that is not retried. */
+struct machine_failure machine_failure_of(const Flyteidl__Core__ExecutionError *error);
 
 #endif

@@ -154,13 +154,28 @@ Flyteidl__Core__ExecutionError *machine_error(struct arena *arena, const struct 
 	return error;
 }
 
+struct machine_failure machine_failure_of(const Flyteidl__Core__ExecutionError *error)
+{
+	return (struct machine_failure){
+		.budget = POD_FAILURE_PERMANENT,
+		.kind = error->kind,
+		.code = error->code,
+		.message = error->message,
+		.error_uri = error->error_uri,
+		.timestamp = error->timestamp,
+		.worker = error->worker,
+	};
+}
+
 void machine_fail_node(struct machine *m, struct machine_node *node, Flyteidl__Core__NodeExecution__Phase phase,
                        const struct machine_failure *failure)
 {
 	node->want = WANT_NOTHING;
+	if (node->inner) /* nothing goes on in a node that is over */
+		machine_abort_scope(m, node->inner, failure->message);
 	node->row.error = machine_error(m->arena, failure);
 	machine_set_node(m, node, phase);
-	m->failed = node;
+	node->scope->failed = node;
 }
 
 static uint32_t attempts_of(const Flyteidl__Core__RetryStrategy *retries)
@@ -270,8 +285,8 @@ bool machine_node_has_pod(const struct machine_node *node)
 
 bool machine_owns_pod(const struct machine *m, const char *pod_name)
 {
-	for (size_t i = 0; i < m->top.graph->count; i++) {
-		const struct machine_node *node = m->top.nodes[i];
+	for (size_t i = 0; i < m->node_count; i++) {
+		const struct machine_node *node = m->nodes[i];
 		if (machine_node_has_pod(node) && text_equal(node->row.task->pod_name, pod_name))
 			return true;
 	}

@@ -65,8 +65,11 @@ static int save(struct database_connection *c, struct machine *m, struct err *e)
 	const int64_t id = m->definition->id;
 	if (m->execution.changed && progress_save_execution(c, m->arena, &m->execution, e) < 0)
 		return -1;
-	for (size_t i = 0; i < m->top.graph->count; i++) {
-		struct progress_node *row = &m->top.nodes[i]->row;
+	for (size_t i = 0; i < m->node_count; i++) {
+		struct progress_node *row = &m->nodes[i]->row;
+		const struct machine_node *parent = m->nodes[i]->scope->parent;
+		if (parent)
+			row->parent_row_id = parent->row.row_id; /* known now that it is saved */
 		if (row->changed && progress_save_node(c, m->arena, id, row, e) < 0)
 			return -1;
 	}
@@ -76,8 +79,8 @@ static int save(struct database_connection *c, struct machine *m, struct err *e)
 		    progress_save_task(c, m->arena, id, ended->node->row.row_id, ended->task, e) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < m->top.graph->count; i++) {
-		const struct progress_node *row = &m->top.nodes[i]->row;
+	for (size_t i = 0; i < m->node_count; i++) {
+		const struct progress_node *row = &m->nodes[i]->row;
 		if (row->task && row->task->changed &&
 		    progress_save_task(c, m->arena, id, row->row_id, row->task, e) < 0)
 			return -1;
@@ -121,9 +124,9 @@ static int advance(const struct round_context *context, struct database_connecti
 	                 clock_wall_ns(), e) < 0)
 		return -1;
 	effects_observe_pods(context, m, result);
-	size_t left = STEPS_BASE + STEPS_PER_NODE * plan->graph.count;
+	size_t steps = 0;
 	for (int tried = 1; tried > 0;) {
-		if (left-- == 0)
+		if (steps++ > STEPS_BASE + STEPS_PER_NODE * m->node_count) /* which grows as scopes open */
 			return err_set(e, ERR_INTERNAL, NULL, "execution \"%s\" does not come to rest",
 			               plan->definition.name);
 		machine_step(m);

@@ -136,8 +136,8 @@ int progress_lock(struct database_connection *c, struct arena *arena, int64_t id
                   struct progress_execution *ret_execution, struct err *e)
 {
 	struct database_rows rows;
-	const char *sql = "select phase, abort_cause, started_at, outputs_uri from executions where id = $1 for update "
-	                  "skip locked";
+	const char *sql = "select phase, abort_cause, started_at, outputs_uri, error from executions where id = $1"
+	                  " for update skip locked";
 	if (database_query(c, arena, sql, (struct database_value[]){ DB_INT(id) }, 1, &rows, e) < 0)
 		return -1;
 	if (rows.count == 0) {
@@ -155,6 +155,13 @@ int progress_lock(struct database_connection *c, struct arena *arena, int64_t id
 		.started_at_ns = database_time(&rows, 0, 2),
 		.outputs_uri = database_text(&rows, 0, 3),
 	};
+	const struct proto_bytes error = database_bytes(&rows, 0, 4);
+	if (error.data) {
+		ret_execution->error =
+		        proto_unpack(arena, flyteidl__core__execution_error, error.data, error.length, e);
+		if (!ret_execution->error)
+			return err_wrap(e, "the stored error of an execution");
+	}
 	*ret_lock = PROGRESS_LOCKED;
 	return 0;
 }

@@ -40,11 +40,12 @@ static void bench_free(struct bench *b)
 	free(b);
 }
 
+/* By the id in the execution. */
 static struct machine_node *node(struct bench *b, const char *id)
 {
-	for (size_t i = 0; i < b->graph.count; i++) {
-		if (text_equal(b->graph.vertices[i].id, id))
-			return b->m.top.nodes[i];
+	for (size_t i = 0; i < b->m.node_count; i++) {
+		if (text_equal(b->m.nodes[i]->row.node_id, id))
+			return b->m.nodes[i];
 	}
 	fail_msg("no node %s", id);
 	return NULL;
@@ -56,8 +57,8 @@ static void step(struct bench *b)
 	for (bool again = true; again;) {
 		again = false;
 		machine_step(&b->m);
-		for (size_t i = 0; i < b->graph.count; i++) {
-			struct machine_node *n = b->m.top.nodes[i];
+		for (size_t i = 0; i < b->m.node_count; i++) {
+			struct machine_node *n = b->m.nodes[i];
 			if (n->want == WANT_NOTHING || n->want == WANT_RESULT || n->answer != ANSWER_PENDING)
 				continue;
 			if (n->want == WANT_POD) {
@@ -485,6 +486,115 @@ static void test_abort_before_the_start(void **state)
 	bench_free(b);
 }
 
+/* ---- Sub-workflows ---- */
+
+/* n0 is a sub-workflow of two tasks one after the other (n1 after n0), n1 a task after it, n2 one beside. */
+static struct bench *with_sub_workflow(bool after_completion)
+{
+	struct bench *b = bench_new();
+	struct workflow_builder sub = workflow_sub_builder(&b->workflow);
+	workflow_add_task(&sub, 0, NULL, 0);
+	workflow_add_task(&sub, 0, (size_t[]){ 0 }, 1);
+	workflow_add_task(&sub, 0, NULL, 0);
+	if (after_completion)
+		sub.template->metadata->on_failure =
+		        FLYTEIDL__CORE__WORKFLOW_METADATA__ON_FAILURE_POLICY__FAIL_AFTER_EXECUTABLE_NODES_COMPLETE;
+	workflow_finish(&sub);
+	workflow_add_sub(&b->workflow, &sub, NULL, 0);
+	workflow_add_task(&b->workflow, 0, (size_t[]){ 0 }, 1);
+	workflow_add_task(&b->workflow, 0, NULL, 0);
+	start(b);
+	return b;
+}
+
+static void test_a_sub_workflow_succeeds(void **state)
+{
+	(void)state;
+	struct bench *b = with_sub_workflow(false);
+	const char *root = "s3://my-s3-bucket/metadata/propeller/flytesnacks-development-e1";
+	const struct progress_node *parent = &node(b, "n0")->row, *child = &node(b, "n0-0-n0")->row;
+	assert_int_equal(parent->phase, NODE(RUNNING));
+	assert_true(parent->is_parent);
+	assert_string_equal(parent->inputs_uri, arena_printf(&b->arena, "%s/n0/data/inputs.pb", root));
+	assert_int_equal(node(b, "n0-0-start-node")->row.phase, NODE(SUCCEEDED));
+	assert_string_equal(node(b, "n0-0-start-node")->row.outputs_uri,
+	                    arena_printf(&b->arena, "%s/n0/data/0/start-node/0/outputs.pb", root));
+	assert_int_equal(child->phase, NODE(RUNNING));
+	assert_string_equal(child->spec_node_id, "n0");
+	assert_string_equal(child->retry_group, "0");
+	assert_string_equal(child->task->pod_name, "e1-n0-0-n0-0");
+	assert_string_equal(child->inputs_uri, arena_printf(&b->arena, "%s/n0/data/0/n0/inputs.pb", root));
+	succeed(b, "n0-0-n0");
+	assert_string_equal(child->outputs_uri, arena_printf(&b->arena, "%s/n0/data/0/n0/0/outputs.pb", root));
+	succeed(b, "n0-0-n1");
+	assert_int_equal(parent->phase, NODE(RUNNING));
+	succeed(b, "n0-0-n2");
+	assert_int_equal(parent->phase, NODE(SUCCEEDED));
+	assert_string_equal(parent->outputs_uri, arena_printf(&b->arena, "%s/n0/data/0/outputs.pb", root));
+	assert_int_equal(workflow_integer_of(parent->outputs, "o2"), 1);
+	assert_int_equal(node(b, "n1")->row.phase, NODE(RUNNING));
+	succeed(b, "n1");
+	succeed(b, "n2");
+	assert_int_equal(b->m.execution.phase, EXECUTION(SUCCEEDED));
+	bench_free(b);
+}
+
+static void test_a_sub_workflow_fails(void **state)
+{
+	(void)state;
+	struct bench *b = with_sub_workflow(false);
+	observe(b, "n0-0-n0", POD_FAILED, POD_FAILURE_PERMANENT, "Bad", "bad");
+	assert_failed(b, "Bad", "bad", ERROR_KIND(USER));
+	assert_int_equal(node(b, "n0")->row.phase, NODE(FAILED));
+	assert_string_equal(node(b, "n0")->row.error->message, "bad");
+	assert_int_equal(node(b, "n0-0-n2")->row.phase, NODE(ABORTED));
+	assert_int_equal(node(b, "n0-0-n1")->row.phase, NODE(UNDEFINED));
+	assert_int_equal(node(b, "n2")->row.phase, NODE(ABORTED));
+	bench_free(b);
+}
+
+/* The policy is the sub-workflow's own. */
+static void test_a_sub_workflow_fails_after_its_nodes(void **state)
+{
+	(void)state;
+	struct bench *b = with_sub_workflow(true);
+	observe(b, "n0-0-n0", POD_FAILED, POD_FAILURE_PERMANENT, "Bad", "bad");
+	assert_int_equal(node(b, "n0")->row.phase, NODE(RUNNING));
+	assert_int_equal(node(b, "n0-0-n1")->row.phase, NODE(SKIPPED));
+	succeed(b, "n0-0-n2");
+	assert_failed(b, "Bad", "bad", ERROR_KIND(USER));
+	assert_int_equal(node(b, "n0-0-n2")->row.phase, NODE(SUCCEEDED));
+	bench_free(b);
+}
+
+static void test_aborting_reaches_the_nodes_within(void **state)
+{
+	(void)state;
+	struct bench *b = with_sub_workflow(false);
+	assert_true(machine_owns_pod(&b->m, "e1-n0-0-n0-0"));
+	b->m.execution.phase = EXECUTION(ABORTING);
+	b->m.execution.abort_cause = "enough";
+	step(b);
+	assert_int_equal(node(b, "n0")->row.phase, NODE(ABORTED));
+	assert_int_equal(node(b, "n0-0-n0")->row.phase, NODE(ABORTED));
+	assert_int_equal(node(b, "n0-0-n0")->row.task->phase, TASK(ABORTED));
+	assert_false(machine_owns_pod(&b->m, "e1-n0-0-n0-0"));
+	bench_free(b);
+}
+
+static void test_a_sub_workflow_without_nodes(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	struct workflow_builder sub = workflow_sub_builder(&b->workflow);
+	workflow_finish(&sub);
+	workflow_add_sub(&b->workflow, &sub, NULL, 0);
+	start(b);
+	assert_int_equal(node(b, "n0")->row.phase, NODE(SUCCEEDED));
+	assert_string_equal(node(b, "n0")->row.outputs_uri, "");
+	bench_free(b);
+}
+
 /* ---- What is shown of an attempt ---- */
 
 static void test_phases_and_reasons(void **state)
@@ -663,6 +773,11 @@ int main(void)
 		cmocka_unit_test(test_maximum_parallelism),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_abort_before_the_start),
+		cmocka_unit_test(test_a_sub_workflow_succeeds),
+		cmocka_unit_test(test_a_sub_workflow_fails),
+		cmocka_unit_test(test_a_sub_workflow_fails_after_its_nodes),
+		cmocka_unit_test(test_aborting_reaches_the_nodes_within),
+		cmocka_unit_test(test_a_sub_workflow_without_nodes),
 		cmocka_unit_test(test_phases_and_reasons),
 		cmocka_unit_test(test_decks),
 		cmocka_unit_test(test_raw_output_and_checkpoints),

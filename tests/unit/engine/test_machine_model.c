@@ -16,9 +16,11 @@
 
 #include <cmocka.h>
 
-#define PODS_MAXIMUM 512
-#define ROUNDS_MAXIMUM 3000
-#define NODES_MAXIMUM 12
+#define PODS_MAXIMUM 2048
+#define ROUNDS_MAXIMUM 10000
+#define NODES_MAXIMUM 10 /* of one workflow */
+#define ROWS_MAXIMUM 2048
+#define DEPTH_MAXIMUM 3
 
 enum fate {
 	FATE_SUCCESS,
@@ -34,7 +36,7 @@ enum fate {
 
 struct fake_pod {
 	char *name;
-	size_t node;
+	char *node; /* its id in the execution */
 	uint32_t attempt;
 	enum pod_state state; /* POD_SUCCEEDED: its container ended with 0 */
 	enum fate fate;
@@ -48,14 +50,11 @@ struct world {
 	struct progress_definition definition;
 	struct machine_graph graph;
 	struct machine_options options;
-	size_t node_count;
-	uint32_t retries[NODES_MAXIMUM];
 	unsigned bad_percent;
 	int64_t now_ns;
 	/* The database. */
 	struct progress_execution execution;
 	struct progress_nodes rows;
-	size_t finished_tasks;
 	/* The cluster and the object store. */
 	struct fake_pod pods[PODS_MAXIMUM];
 	size_t pod_count;
@@ -103,13 +102,12 @@ static int64_t sum(const Flyteidl__Core__LiteralMap *literals)
 static void create_pod(struct world *w, struct machine *m, struct machine_node *node)
 {
 	const char *name = names_pod(m->arena, w->definition.name, node->row.node_id, node->row.attempt);
-	const size_t number = (size_t)strtoul(node->vertex->id + 1, NULL, 10);
 	if (find_pod(w, name))
 		return; /* a repetition: names are deterministic */
 	/* An attempt that has come to a good end is never run again. */
 	for (size_t i = 0; i < w->pod_count; i++) {
 		const struct fake_pod *other = &w->pods[i];
-		if (other->node != number)
+		if (!text_equal(other->node, node->row.node_id))
 			continue;
 		assert_int_not_equal(other->attempt, node->row.attempt);
 		assert_false(!other->gone && other->state == POD_SUCCEEDED && other->fate == FATE_SUCCESS);
@@ -118,7 +116,7 @@ static void create_pod(struct world *w, struct machine *m, struct machine_node *
 	assert_true(w->pod_count < PODS_MAXIMUM);
 	w->pods[w->pod_count++] = (struct fake_pod){
 		.name = arena_strdup(&w->arena, name),
-		.node = number,
+		.node = arena_strdup(&w->arena, node->row.node_id),
 		.attempt = node->row.attempt,
 		.state = POD_QUEUED,
 		.fate = pick(w, 100) < w->bad_percent ? (enum fate)(1 + pick(w, FATE_COUNT - 1)) : FATE_SUCCESS,
@@ -211,6 +209,8 @@ static struct progress_node copy_node(struct arena *arena, const struct progress
 {
 	struct progress_node to = *from;
 	to.node_id = arena_strdup(arena, from->node_id);
+	to.spec_node_id = arena_strdup(arena, from->spec_node_id);
+	to.retry_group = arena_strdup(arena, from->retry_group);
 	to.inputs_uri = arena_strdup(arena, from->inputs_uri);
 	to.outputs_uri = arena_strdup(arena, from->outputs_uri);
 	to.deck_uri = arena_strdup(arena, from->deck_uri);
@@ -234,11 +234,17 @@ static struct progress_node *find_row(struct world *w, const char *node_id)
 
 static bool phase_is_final(Flyteidl__Core__NodeExecution__Phase phase)
 {
-	return phase != NODE(UNDEFINED) && phase != NODE(QUEUED) && phase != NODE(RUNNING);
+	return phase != NODE(UNDEFINED) && phase != NODE(QUEUED) && phase != NODE(RUNNING) && phase != NODE(FAILING);
 }
 
-static void save_node(struct world *w, const struct progress_node *row)
+static bool phase_is_active(Flyteidl__Core__NodeExecution__Phase phase)
 {
+	return phase != NODE(UNDEFINED) && !phase_is_final(phase);
+}
+
+static void save_node(struct world *w, const struct machine_node *node)
+{
+	const struct progress_node *row = &node->row;
 	struct progress_node *saved = find_row(w, row->node_id);
 	if (saved) {
 		assert_false(phase_is_final(saved->phase)); /* what is over stays as it is */
@@ -252,7 +258,12 @@ static void save_node(struct world *w, const struct progress_node *row)
 	}
 	struct progress_node copy = copy_node(&w->arena, row);
 	copy.row_id = (int64_t)w->rows.count + 1;
-	assert_true(w->rows.count < NODES_MAXIMUM + 2);
+	if (node->scope->parent) {
+		const struct progress_node *parent = find_row(w, node->scope->parent->row.node_id);
+		assert_non_null(parent); /* saved before its children */
+		copy.parent_row_id = parent->row_id;
+	}
+	assert_true(w->rows.count < ROWS_MAXIMUM);
 	w->rows.nodes[w->rows.count++] = copy;
 }
 
@@ -266,10 +277,10 @@ static void commit(struct world *w, const struct machine *m)
 		w->execution.outputs = m->execution.outputs ? proto_copy(&w->arena, m->execution.outputs) : NULL;
 		w->execution.outputs_uri = arena_strdup(&w->arena, m->execution.outputs_uri);
 	}
-	for (size_t i = 0; i < m->top.graph->count; i++) {
-		const struct progress_node *row = &m->top.nodes[i]->row;
+	for (size_t i = 0; i < m->node_count; i++) {
+		const struct progress_node *row = &m->nodes[i]->row;
 		if (row->changed || (row->task && row->task->changed))
-			save_node(w, row);
+			save_node(w, m->nodes[i]);
 	}
 	for (size_t i = 0; i < m->ended_task_count; i++) {
 		assert_true(m->ended_tasks[i].task->phase == TASK(FAILED));
@@ -279,38 +290,79 @@ static void commit(struct world *w, const struct machine *m)
 
 /* ---- Invariants of what is committed ---- */
 
-static Flyteidl__Core__NodeExecution__Phase phase_of(struct world *w, const char *node_id)
+static const struct machine_vertex *vertex_of(const struct world *w, const struct progress_node *row);
+
+/* The graph that the row's node is in. */
+static const struct machine_graph *graph_of(const struct world *w, const struct progress_node *row)
 {
-	const struct progress_node *row = find_row(w, node_id);
-	return row ? row->phase : NODE(UNDEFINED);
+	return row->parent_row_id ? vertex_of(w, &w->rows.nodes[row->parent_row_id - 1])->inner : &w->graph;
+}
+
+static const struct machine_vertex *vertex_of(const struct world *w, const struct progress_node *row)
+{
+	const struct machine_graph *graph = graph_of(w, row);
+	for (size_t i = 0; i < graph->count; i++) {
+		if (text_equal(graph->vertices[i].id, row->spec_node_id))
+			return &graph->vertices[i];
+	}
+	fail_msg("no vertex for row %s", row->node_id);
+	return NULL;
+}
+
+/* The phase of a node in the same scope as `sibling`. */
+static Flyteidl__Core__NodeExecution__Phase phase_beside(const struct world *w, const struct progress_node *sibling,
+                                                         const char *spec_node_id)
+{
+	for (size_t i = 0; i < w->rows.count; i++) {
+		const struct progress_node *row = &w->rows.nodes[i];
+		if (row->parent_row_id == sibling->parent_row_id &&
+		    text_equal(row->retry_group, sibling->retry_group) && text_equal(row->spec_node_id, spec_node_id))
+			return row->phase;
+	}
+	return NODE(UNDEFINED);
+}
+
+static void check_parent(const struct world *w, const struct progress_node *row)
+{
+	if (!row->parent_row_id)
+		return;
+	const struct progress_node *parent = &w->rows.nodes[row->parent_row_id - 1];
+	assert_true(parent->is_parent);
+	if (phase_is_active(row->phase))
+		assert_true(phase_is_active(parent->phase));
+	if (parent->phase == NODE(SUCCEEDED))
+		assert_int_equal(row->phase, NODE(SUCCEEDED));
+}
+
+static void check_row(const struct world *w, const struct progress_node *row)
+{
+	const struct machine_vertex *vertex = vertex_of(w, row);
+	if (row->phase == NODE(QUEUED) || row->phase == NODE(RUNNING) || row->phase == NODE(SUCCEEDED)) {
+		for (size_t k = 0; k < vertex->upstream_count; k++)
+			assert_int_equal(phase_beside(w, row, graph_of(w, row)->vertices[vertex->upstream[k]].id),
+			                 NODE(SUCCEEDED));
+	}
+	if (row->phase == NODE(FAILED) || row->phase == NODE(ABORTED))
+		assert_non_null(row->error);
+	check_parent(w, row);
+	if (vertex->kind != &machine_kind_task)
+		return;
+	assert_true(row->user_failures <= vertex->task->metadata->retries->retries);
+	assert_true(row->system_failures <= w->options.system_retries);
+	assert_int_equal(row->attempt, row->user_failures + row->system_failures);
 }
 
 static void check_invariants(struct world *w)
 {
-	unsigned active = 0;
-	for (size_t i = 0; i < w->graph.count; i++) {
-		const struct machine_vertex *vertex = &w->graph.vertices[i];
-		const struct progress_node *row = find_row(w, vertex->id);
-		if (!row)
-			continue;
-		if (row->phase == NODE(QUEUED) || row->phase == NODE(RUNNING) || row->phase == NODE(SUCCEEDED)) {
-			for (size_t k = 0; k < vertex->upstream_count; k++)
-				assert_int_equal(phase_of(w, w->graph.vertices[vertex->upstream[k]].id),
-				                 NODE(SUCCEEDED));
-		}
-		if (vertex->kind && (row->phase == NODE(QUEUED) || row->phase == NODE(RUNNING)))
-			active++;
-		if (row->phase == NODE(FAILED) || row->phase == NODE(ABORTED))
-			assert_non_null(row->error);
-		if (!vertex->kind)
-			continue;
-		const uint32_t retries = w->retries[strtoul(vertex->id + 1, NULL, 10)];
-		assert_true(row->user_failures <= retries);
-		assert_true(row->system_failures <= w->options.system_retries);
-		assert_int_equal(row->attempt, row->user_failures + row->system_failures);
+	unsigned running = 0, active = 0;
+	for (size_t i = 0; i < w->rows.count; i++) {
+		const struct progress_node *row = &w->rows.nodes[i];
+		check_row(w, row);
+		active += phase_is_active(row->phase);
+		running += vertex_of(w, row)->kind == &machine_kind_task && phase_is_active(row->phase);
 	}
 	if (w->definition.spec->max_parallelism > 0)
-		assert_true(active <= (unsigned)w->definition.spec->max_parallelism);
+		assert_true(running <= (unsigned)w->definition.spec->max_parallelism);
 	if (progress_execution_is_finished(w->execution.phase))
 		assert_int_equal(active, 0);
 }
@@ -331,10 +383,15 @@ static void fulfil(struct world *w, struct machine *m, struct machine_node *node
 		node->outputs = workflow_integer(m->arena, "x", 1);
 		break;
 	case WANT_WRITE:
+		if (node->scope->parent || node->vertex->kind)
+			break;
 		if (text_equal(node->vertex->id, "start-node"))
 			w->start_written = true;
 		else
 			w->end_written = true;
+		break;
+	case WANT_WRITE_INPUTS:
+		assert_non_null(node->inputs);
 		break;
 	case WANT_POD:
 		assert_true(w->start_written);
@@ -352,8 +409,8 @@ static void fulfil(struct world *w, struct machine *m, struct machine_node *node
 
 static void observe_pods(struct world *w, struct machine *m)
 {
-	for (size_t i = 0; i < m->top.graph->count; i++) {
-		struct machine_node *node = m->top.nodes[i];
+	for (size_t i = 0; i < m->node_count; i++) {
+		struct machine_node *node = m->nodes[i];
 		if (!machine_node_has_pod(node) || (w->lags && pick(w, 2)))
 			continue;
 		const struct fake_pod *pod = find_pod(w, node->row.task->pod_name);
@@ -368,9 +425,9 @@ static bool fulfil_all(struct world *w, struct machine *m, bool *ret_any)
 {
 	*ret_any = false;
 	/* In any order: they are done at the same time. */
-	const size_t first = pick(w, (unsigned)m->top.graph->count);
-	for (size_t i = 0; i < m->top.graph->count; i++) {
-		struct machine_node *node = m->top.nodes[(first + i) % m->top.graph->count];
+	const size_t first = pick(w, (unsigned)m->node_count);
+	for (size_t i = 0; i < m->node_count; i++) {
+		struct machine_node *node = m->nodes[(first + i) % m->node_count];
 		if (node->want == WANT_NOTHING || node->answer != ANSWER_PENDING)
 			continue;
 		if (crashes(w))
@@ -425,24 +482,36 @@ static int64_t run_round(struct world *w)
 
 /* ---- Worlds ---- */
 
+/* Random nodes, some of them workflows of their own. */
+static void fill(struct world *w, struct workflow_builder *b, unsigned depth)
+{
+	const size_t count = 1 + pick(w, depth == 0 ? NODES_MAXIMUM - 1 : 4);
+	for (size_t i = 0; i < count; i++) {
+		size_t upstream[NODES_MAXIMUM], upstream_count = 0;
+		for (size_t k = 0; k < i; k++) {
+			if (pick(w, 3) == 0)
+				upstream[upstream_count++] = k;
+		}
+		if (depth + 1 < DEPTH_MAXIMUM && pick(w, 4) == 0) {
+			struct workflow_builder sub = workflow_sub_builder(b);
+			fill(w, &sub, depth + 1);
+			workflow_add_sub(b, &sub, upstream, upstream_count);
+		} else {
+			workflow_add_task(b, pick(w, 3), upstream, upstream_count);
+		}
+	}
+	if (pick(w, 2))
+		b->template->metadata->on_failure =
+		        FLYTEIDL__CORE__WORKFLOW_METADATA__ON_FAILURE_POLICY__FAIL_AFTER_EXECUTABLE_NODES_COMPLETE;
+	workflow_finish(b);
+}
+
 static void make_workflow(struct world *w)
 {
 	struct workflow_builder b = workflow_builder(&w->arena);
-	w->node_count = 1 + pick(w, NODES_MAXIMUM - 1);
-	for (size_t i = 0; i < w->node_count; i++) {
-		size_t upstream[NODES_MAXIMUM], count = 0;
-		for (size_t k = 0; k < i; k++) {
-			if (pick(w, 3) == 0)
-				upstream[count++] = k;
-		}
-		w->retries[i] = pick(w, 3);
-		workflow_add_task(&b, w->retries[i], upstream, count);
-	}
-	if (pick(w, 2))
-		b.template->metadata->on_failure =
-		        FLYTEIDL__CORE__WORKFLOW_METADATA__ON_FAILURE_POLICY__FAIL_AFTER_EXECUTABLE_NODES_COMPLETE;
+	fill(w, &b, 0);
 	auto_err struct err e = ERR_INIT;
-	w->definition = workflow_execution(&w->arena, workflow_finish(&b));
+	w->definition = workflow_execution(&w->arena, b.closure);
 	assert_int_equal(machine_graph_build(&w->arena, w->definition.closure, &w->graph, &e), 0);
 	if (pick(w, 2)) {
 		Flyteidl__Admin__ExecutionSpec *spec = proto_new(&w->arena, flyteidl__admin__execution_spec);
@@ -453,13 +522,20 @@ static void make_workflow(struct world *w)
 		w->definition.inputs = NULL; /* too large for the row */
 }
 
-/* What the end node's outputs have to be, computed from the graph alone. */
-static int64_t expected_output(const struct world *w, size_t vertex)
+/* What a node has to put out, computed from the graph alone. `x` is its workflow's input. */
+static int64_t expected_output(const struct machine_graph *graph, size_t vertex, int64_t x)
 {
-	const struct machine_vertex *v = &w->graph.vertices[vertex];
+	const struct machine_vertex *v = &graph->vertices[vertex];
+	if (vertex == graph->start)
+		return x;
+	if (v->inner) {
+		const struct machine_vertex *end = &v->inner->vertices[v->inner->end];
+		return expected_output(v->inner, end->upstream[end->upstream_count - 1],
+		                       expected_output(graph, v->upstream[0], x));
+	}
 	int64_t total = 1;
 	for (size_t i = 0; i < v->upstream_count; i++)
-		total += v->upstream[i] == w->graph.start ? 1 : expected_output(w, v->upstream[i]);
+		total += expected_output(graph, v->upstream[i], x);
 	return total;
 }
 
@@ -473,7 +549,8 @@ static void check_outputs(const struct world *w)
 	for (size_t i = 0; i < end->upstream_count; i++) {
 		char name[16];
 		(void)snprintf(name, sizeof(name), "o%s", w->graph.vertices[end->upstream[i]].id + 1);
-		assert_int_equal(workflow_integer_of(w->execution.outputs, name), expected_output(w, end->upstream[i]));
+		assert_int_equal(workflow_integer_of(w->execution.outputs, name),
+		                 expected_output(&w->graph, end->upstream[i], 1));
 	}
 }
 
@@ -493,8 +570,8 @@ static void check_end(struct world *w, bool aborted)
 		assert_true(has_ended(&w->pods[i])); /* nothing runs on */
 	switch (w->execution.phase) {
 	case EXECUTION(SUCCEEDED):
-		for (size_t i = 0; i < w->graph.count; i++)
-			assert_int_equal(phase_of(w, w->graph.vertices[i].id), NODE(SUCCEEDED));
+		for (size_t i = 0; i < w->rows.count; i++)
+			assert_int_equal(w->rows.nodes[i].phase, NODE(SUCCEEDED));
 		check_outputs(w);
 		break;
 	case EXECUTION(FAILED): {
@@ -521,7 +598,7 @@ static void run_world(unsigned seed, unsigned *ended)
 	w->arena = (struct arena)ARENA_INIT((size_t)256 << 20);
 	w->random = seed * 2654435761u + 1;
 	w->options = (struct machine_options)MACHINE_OPTIONS_DEFAULT;
-	w->rows.nodes = arena_array(&w->arena, struct progress_node, NODES_MAXIMUM + 2);
+	w->rows.nodes = arena_array(&w->arena, struct progress_node, ROWS_MAXIMUM);
 	w->execution = (struct progress_execution){ .id = 1, .outputs_uri = "", .abort_cause = "" };
 	w->now_ns = 1000000000;
 	w->bad_percent = (unsigned[]){ 0, 10, 30 }[pick(w, 3)];

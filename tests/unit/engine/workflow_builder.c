@@ -68,18 +68,33 @@ static Flyteidl__Core__Node *add_node(struct workflow_builder *b, const char *id
 	return node;
 }
 
+static void begin(struct workflow_builder *b, const char *name)
+{
+	b->workflow->connections = proto_new(b->arena, flyteidl__core__connection_set);
+	b->template = b->workflow->template_ = proto_new(b->arena, flyteidl__core__workflow_template);
+	b->template->id = identifier(b->arena, name);
+	b->template->metadata = proto_new(b->arena, flyteidl__core__workflow_metadata);
+	b->template->interface = interface(b->arena);
+	declare(b->arena, b->template->interface->inputs, "x");
+	add_node(b, "start-node");
+}
+
 struct workflow_builder workflow_builder(struct arena *arena)
 {
 	struct workflow_builder b = { .arena = arena,
 		                      .closure = proto_new(arena, flyteidl__core__compiled_workflow_closure) };
-	b.closure->primary = proto_new(arena, flyteidl__core__compiled_workflow);
-	b.closure->primary->connections = proto_new(arena, flyteidl__core__connection_set);
-	b.template = b.closure->primary->template_ = proto_new(arena, flyteidl__core__workflow_template);
-	b.template->id = identifier(arena, "wf");
-	b.template->metadata = proto_new(arena, flyteidl__core__workflow_metadata);
-	b.template->interface = interface(arena);
-	declare(arena, b.template->interface->inputs, "x");
-	add_node(&b, "start-node");
+	b.workflow = b.closure->primary = proto_new(arena, flyteidl__core__compiled_workflow);
+	begin(&b, "wf");
+	return b;
+}
+
+struct workflow_builder workflow_sub_builder(struct workflow_builder *parent)
+{
+	struct workflow_builder b = { .arena = parent->arena,
+		                      .closure = parent->closure,
+		                      .workflow = proto_new(parent->arena, flyteidl__core__compiled_workflow) };
+	begin(&b, arena_printf(b.arena, "wf%zu", b.closure->n_sub_workflows));
+	proto_append(b.arena, b.closure->n_sub_workflows, b.closure->sub_workflows, b.workflow);
 	return b;
 }
 
@@ -92,17 +107,59 @@ static void connect(struct workflow_builder *b, const char *to, const char *cons
 	        NESTED_NEW(b->arena, Flyteidl__Core__ConnectionSet__IdList, flyteidl__core__connection_set__id_list);
 	for (size_t i = 0; i < count; i++)
 		proto_append(b->arena, entry->value->n_ids, entry->value->ids, arena_strdup(b->arena, from[i]));
-	Flyteidl__Core__ConnectionSet *connections = b->closure->primary->connections;
+	Flyteidl__Core__ConnectionSet *connections = b->workflow->connections;
 	proto_append(b->arena, connections->n_upstream, connections->upstream, entry);
 }
 
-Flyteidl__Core__Node *workflow_add_task(struct workflow_builder *b, uint32_t retries, const size_t *upstream,
-                                        size_t upstream_count)
+static const Flyteidl__Core__WorkflowTemplate *sub_template(const struct workflow_builder *b,
+                                                            const Flyteidl__Core__Node *node)
 {
-	const size_t number = b->closure->n_tasks;
+	for (size_t i = 0; i < b->closure->n_sub_workflows; i++) {
+		if (b->closure->sub_workflows[i]->template_->id == node->workflow_node->sub_workflow_ref)
+			return b->closure->sub_workflows[i]->template_;
+	}
+	fail_msg("no sub-workflow");
+	return NULL;
+}
+
+/* The name of a node's one interesting output. */
+static const char *output_of(const struct workflow_builder *b, const char *id)
+{
+	for (size_t i = 0; i < b->template->n_nodes; i++) {
+		const Flyteidl__Core__Node *node = b->template->nodes[i];
+		if (!text_equal(node->id, id) || node->target_case != FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE)
+			continue;
+		const Flyteidl__Core__WorkflowTemplate *sub = sub_template(b, node);
+		return sub->n_outputs ? sub->outputs[sub->n_outputs - 1]->var : "none";
+	}
+	return "o0";
+}
+
+static const char *next_id(struct workflow_builder *b)
+{
+	return arena_printf(b->arena, "n%zu", b->node_count++);
+}
+
+static void follow(struct workflow_builder *b, const Flyteidl__Core__Node *node, const size_t *upstream, size_t count)
+{
 	const char *from[64] = { "start-node" };
+	assert_true(count <= ARRAY_LENGTH(from));
+	for (size_t i = 0; i < count; i++)
+		from[i] = arena_printf(b->arena, "n%zu", upstream[i]);
+	connect(b, node->id, from, count ? count : 1);
+}
+
+static void bind(struct workflow_builder *b, Flyteidl__Core__Node *node, const char *input, const char *from)
+{
+	const bool of_workflow = text_is_empty(from);
+	proto_append(b->arena, node->n_inputs, node->inputs,
+	             promise(b->arena, input, from, of_workflow ? "x" : output_of(b, from)));
+}
+
+static Flyteidl__Core__TaskTemplate *add_task(struct workflow_builder *b, uint32_t retries)
+{
 	Flyteidl__Core__TaskTemplate *task = proto_new(b->arena, flyteidl__core__task_template);
-	task->id = identifier(b->arena, arena_printf(b->arena, "t%zu", number));
+	task->id = identifier(b->arena, arena_printf(b->arena, "t%zu", b->closure->n_tasks));
 	task->type = arena_strdup(b->arena, "python-task");
 	task->metadata = proto_new(b->arena, flyteidl__core__task_metadata);
 	task->metadata->retries = proto_new(b->arena, flyteidl__core__retry_strategy);
@@ -115,8 +172,14 @@ Flyteidl__Core__Node *workflow_add_task(struct workflow_builder *b, uint32_t ret
 	Flyteidl__Core__CompiledTask *compiled = proto_new(b->arena, flyteidl__core__compiled_task);
 	compiled->template_ = task;
 	proto_append(b->arena, b->closure->n_tasks, b->closure->tasks, compiled);
+	return task;
+}
 
-	Flyteidl__Core__Node *node = add_node(b, arena_printf(b->arena, "n%zu", number));
+Flyteidl__Core__Node *workflow_add_task(struct workflow_builder *b, uint32_t retries, const size_t *upstream,
+                                        size_t upstream_count)
+{
+	Flyteidl__Core__TaskTemplate *task = add_task(b, retries);
+	Flyteidl__Core__Node *node = add_node(b, next_id(b));
 	node->metadata = proto_new(b->arena, flyteidl__core__node_metadata);
 	node->metadata->name = task->id->name;
 	node->target_case = FLYTEIDL__CORE__NODE__TARGET_TASK_NODE;
@@ -125,16 +188,28 @@ Flyteidl__Core__Node *workflow_add_task(struct workflow_builder *b, uint32_t ret
 	node->task_node->reference_id = task->id;
 	if (upstream_count == 0) {
 		declare(b->arena, task->interface->inputs, "i0");
-		proto_append(b->arena, node->n_inputs, node->inputs, promise(b->arena, "i0", "", "x"));
+		bind(b, node, "i0", "");
 	}
-	assert_true(upstream_count <= ARRAY_LENGTH(from));
 	for (size_t i = 0; i < upstream_count; i++) {
 		const char *input = arena_printf(b->arena, "i%zu", upstream[i]);
-		from[i] = arena_printf(b->arena, "n%zu", upstream[i]);
 		declare(b->arena, task->interface->inputs, input);
-		proto_append(b->arena, node->n_inputs, node->inputs, promise(b->arena, input, from[i], "o0"));
+		bind(b, node, input, arena_printf(b->arena, "n%zu", upstream[i]));
 	}
-	connect(b, node->id, from, upstream_count ? upstream_count : 1);
+	follow(b, node, upstream, upstream_count);
+	return node;
+}
+
+Flyteidl__Core__Node *workflow_add_sub(struct workflow_builder *b, const struct workflow_builder *sub,
+                                       const size_t *upstream, size_t upstream_count)
+{
+	Flyteidl__Core__Node *node = add_node(b, next_id(b));
+	node->metadata = proto_new(b->arena, flyteidl__core__node_metadata);
+	node->target_case = FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE;
+	node->workflow_node = proto_new(b->arena, flyteidl__core__workflow_node);
+	node->workflow_node->reference_case = FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_SUB_WORKFLOW_REF;
+	node->workflow_node->sub_workflow_ref = sub->template->id;
+	bind(b, node, "x", upstream_count ? arena_printf(b->arena, "n%zu", upstream[0]) : "");
+	follow(b, node, upstream, upstream_count);
 	return node;
 }
 
@@ -145,7 +220,7 @@ Flyteidl__Core__TaskTemplate *workflow_task(const struct workflow_builder *b, si
 
 static bool is_followed(const struct workflow_builder *b, const char *id)
 {
-	const Flyteidl__Core__ConnectionSet *connections = b->closure->primary->connections;
+	const Flyteidl__Core__ConnectionSet *connections = b->workflow->connections;
 	for (size_t i = 0; i < connections->n_upstream; i++) {
 		for (size_t k = 0; k < connections->upstream[i]->value->n_ids; k++) {
 			if (text_equal(connections->upstream[i]->value->ids[k], id))
@@ -167,7 +242,7 @@ Flyteidl__Core__CompiledWorkflowClosure *workflow_finish(struct workflow_builder
 		leaves[count++] = id;
 		declare(b->arena, b->template->interface->outputs, output);
 		proto_append(b->arena, b->template->n_outputs, b->template->outputs,
-		             promise(b->arena, output, id, "o0"));
+		             promise(b->arena, output, id, output_of(b, id)));
 	}
 	Flyteidl__Core__Node *end = add_node(b, "end-node");
 	end->n_inputs = b->template->n_outputs;

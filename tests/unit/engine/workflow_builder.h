@@ -9,18 +9,26 @@
 struct workflow_builder {
 	struct arena *arena;
 	Flyteidl__Core__CompiledWorkflowClosure *closure;
+	Flyteidl__Core__CompiledWorkflow *workflow; /* the closure's primary, or a sub-workflow of it */
 	Flyteidl__Core__WorkflowTemplate *template;
+	size_t node_count; /* without start and end node */
 };
 
 struct workflow_builder workflow_builder(struct arena *arena);
+/* A sub-workflow "wf<k>" in the same closure, with the input "x". */
+struct workflow_builder workflow_sub_builder(struct workflow_builder *parent);
 /*
- * Adds node "n<k>" running task "t<k>" of type python-task, after the nodes with these numbers: its inputs "i<j>" are
- * their outputs. Without any it follows the start node, and its input "i0" is the workflow's input "x". Returns the
- * node.
+ * Adds node "n<k>" running the closure's next task "t<j>" of type python-task, after the nodes with these numbers: its
+ * inputs "i<k>" are their outputs. Without any it follows the start node, and its input "i0" is the workflow's input
+ * "x". Returns the node.
  */
 Flyteidl__Core__Node *workflow_add_task(struct workflow_builder *b, uint32_t retries, const size_t *upstream,
                                         size_t upstream_count);
-/* The template of a node's task. */
+/* Adds node "n<k>" running a finished sub-workflow, after the nodes with these numbers; "x" is the first one's output
+ * or the workflow's "x". Its output is that of the sub-workflow's last node. */
+Flyteidl__Core__Node *workflow_add_sub(struct workflow_builder *b, const struct workflow_builder *sub,
+                                       const size_t *upstream, size_t upstream_count);
+/* The template of the closure's task of that number. */
 Flyteidl__Core__TaskTemplate *workflow_task(const struct workflow_builder *b, size_t number);
 /* Adds end node and connections: the workflow's outputs "o<k>" are those of the nodes that nothing follows. */
 Flyteidl__Core__CompiledWorkflowClosure *workflow_finish(struct workflow_builder *b);
