@@ -72,5 +72,8 @@ void *proto_copy_elements(struct arena *arena, const void *array, size_t count, 
 /* The FileDescriptorSet of everything generated (a serialized google.protobuf.FileDescriptorSet). */
 extern const unsigned char proto_descriptor_set[];
 extern const size_t proto_descriptor_set_size;
+/* The OpenAPI document of the REST routes: JSON text, NUL-terminated. */
+extern const unsigned char proto_openapi[];
+extern const size_t proto_openapi_size;
 
 #endif

@@ -172,6 +172,8 @@ static bool begin_fixed(struct rpc_router *router, struct rpc_exchange *x)
 		redirect_to_console(x);
 	} else if (text_equal(path, "/me")) {
 		answer_text(x, 200, "application/json", "{}");
+	} else if (text_equal(path, "/api/v1/openapi")) {
+		answer_text(x, 200, "application/json", (const char *)proto_openapi);
 	} else if (text_starts_with(path, STATIC_FILES_PREFIX)) {
 		x->kind = RPC_EXCHANGE_FILE;
 	} else {

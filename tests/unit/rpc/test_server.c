@@ -688,6 +688,7 @@ static void fixed_paths(void **state)
 	ASSERT_GET(f, "/", "302", "Location: /console/\r\n");
 	ASSERT_GET(f, "/console", "302", "Location: /console/\r\n");
 	ASSERT_GET(f, "/me", "200", "\r\n\r\n{}");
+	ASSERT_GET(f, "/api/v1/openapi", "200", "\r\n\r\n{\"swagger\":\"2.0\"");
 	rpc_server_set_serving(f->server, false);
 	ASSERT_GET(f, "/healthcheck", "503", "not serving");
 }
