@@ -1,18 +1,11 @@
-/* AdminService's methods on named entities: description and state of all versions of a task, workflow or launch plan. */
+/* AdminService's methods on named entities: description and state of all versions of a task, workflow or launch plan.
+ */
 #include "controlplane/api/api.h"
 
 #include "base/text.h"
 #include "controlplane/api/registration.h"
 #include "controlplane/launch/ids.h"
 #include "controlplane/store/named_entities.h"
-
-static int check_type(Flyteidl__Core__ResourceType type, struct err *e)
-{
-	if (type == FLYTEIDL__CORE__RESOURCE_TYPE__UNSPECIFIED ||
-	    !protobuf_c_enum_descriptor_get_value(&flyteidl__core__resource_type__descriptor, (int)type))
-		return err_set(e, ERR_INVALID, "invalid-resource-type", "invalid value for resource_type");
-	return 0;
-}
 
 static Flyteidl__Admin__NamedEntity *entity_message(struct arena *arena, const struct named_entity_row *row)
 {
@@ -39,8 +32,8 @@ static ProtobufCMessage *get_named_entity(void *context, struct rpc_call *call, 
 {
 	const Flyteidl__Admin__NamedEntityGetRequest *request = (const Flyteidl__Admin__NamedEntityGetRequest *)message;
 	auto_connection struct database_connection *c = NULL;
-	if (check_type(request->resource_type, e) < 0 || ids_validate_named_entity(request->id, e) < 0 ||
-	    api_connect(context, call, &c, e) < 0)
+	if (ids_validate_resource_type(request->resource_type, e) < 0 ||
+	    ids_validate_named_entity(request->id, e) < 0 || api_connect(context, call, &c, e) < 0)
 		return NULL;
 	struct named_entity_row key = { .resource_type = request->resource_type,
 		                        .project = request->id->project,
@@ -59,7 +52,7 @@ static ProtobufCMessage *update_named_entity(void *context, struct rpc_call *cal
 	const Flyteidl__Admin__NamedEntityUpdateRequest *request =
 	        (const Flyteidl__Admin__NamedEntityUpdateRequest *)message;
 	auto_connection struct database_connection *c = NULL;
-	if (check_type(request->resource_type, e) < 0 || ids_validate_named_entity(request->id, e) < 0)
+	if (ids_validate_resource_type(request->resource_type, e) < 0 || ids_validate_named_entity(request->id, e) < 0)
 		return NULL;
 	if (!request->metadata) {
 		ids_require(NULL, "metadata", e);
@@ -104,7 +97,7 @@ static ProtobufCMessage *list_named_entities(void *context, struct rpc_call *cal
 		                           .filters = filters,
 		                           .sort_by = request->sort_by };
 	if (ids_require(request->project, "project", e) < 0 || ids_require(request->domain, "domain", e) < 0 ||
-	    check_type(request->resource_type, e) < 0 || list_init(&query, call->arena, &list, e) < 0)
+	    ids_validate_resource_type(request->resource_type, e) < 0 || list_init(&query, call->arena, &list, e) < 0)
 		return NULL;
 	list_where(&query, "nen.resource_type = ?", DB_INT(request->resource_type));
 	list_where(&query, "nen.project = ?", DB_TEXT(request->project));

@@ -20,6 +20,20 @@ struct proto_bytes registration_digest(struct arena *arena, ProtobufCMessage *co
 	return (struct proto_bytes){ .data = digest, .length = PROTO_DIGEST_SIZE };
 }
 
+struct entity_description registration_description(struct arena *arena,
+                                                   const Flyteidl__Admin__DescriptionEntity *description)
+{
+	struct entity_description kept = { .source_link = "" };
+	if (!description)
+		return kept;
+	kept.given = true;
+	if (description->long_description)
+		kept.long_description = proto_pack(arena, &description->long_description->base);
+	if (description->source_code)
+		kept.source_link = description->source_code->link;
+	return kept;
+}
+
 bool registration_same(struct proto_bytes a, struct proto_bytes b)
 {
 	return a.length == b.length && memcmp(a.data, b.data, a.length) == 0;

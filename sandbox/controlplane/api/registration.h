@@ -1,7 +1,8 @@
 /*
- * What registering tasks, workflows and launch plans has in common. The rule: the same content again is ALREADY_EXISTS, other content
- * under the same id is INVALID_ARGUMENT with what differs. Content is compared by the digest of its canonical form. Creates race by
- * design (clients send tasks from several threads and repeat calls), so every create inserts first and compares when the id is taken.
+ * What registering tasks, workflows and launch plans has in common. The rule: the same content again is ALREADY_EXISTS,
+ * other content under the same id is INVALID_ARGUMENT with what differs. Content is compared by the digest of its
+ * canonical form. Creates race by design (clients send tasks from several threads and repeat calls), so every create
+ * inserts first and compares when the id is taken.
  */
 #ifndef SANDBOX_CONTROLPLANE_API_REGISTRATION_H
 #define SANDBOX_CONTROLPLANE_API_REGISTRATION_H
@@ -10,6 +11,7 @@
 #include "controlplane/store/entity.h"
 #include "proto/canonical.h"
 
+#include "flyteidl/admin/description_entity.pb-c.h"
 #include "flyteidl/admin/workflow.pb-c.h"
 
 /* A method of AdminService whose messages are flyteidl.admin's. */
@@ -23,6 +25,10 @@ struct entity_key registration_key(const Flyteidl__Core__Identifier *id);
 
 /* The digest of `content`, in the arena. Puts the message's maps in canonical order. */
 struct proto_bytes registration_digest(struct arena *arena, ProtobufCMessage *content);
+
+/* What of a spec's description is kept in an entity of its own. In the arena; zero for NULL. */
+struct entity_description registration_description(struct arena *arena,
+                                                   const Flyteidl__Admin__DescriptionEntity *description);
 
 bool registration_same(struct proto_bytes a, struct proto_bytes b);
 
@@ -45,8 +51,8 @@ int registration_list_init(struct list_query *query, struct rpc_call *call,
                            struct err *e);
 
 /*
- * Compiles and stores a workflow, in a transaction of its own, with its closure in the object store too. 1 when stored, 0 when an identical
- * one was there, -1 (a different one was there, it does not compile …).
+ * Compiles and stores a workflow, in a transaction of its own, with its closure in the object store too. 1 when stored,
+ * 0 when an identical one was there, -1 (a different one was there, it does not compile …).
  */
 int registration_create_workflow(struct api *api, struct rpc_call *call, struct database_connection *c,
                                  const Flyteidl__Core__Identifier *id, const Flyteidl__Admin__WorkflowSpec *spec,

@@ -67,6 +67,7 @@ static int store_task(struct rpc_call *call, struct database_connection *c, cons
 		.key = registration_key(id),
 		.type = spec->template_->type,
 		.short_description = spec->description ? spec->description->short_description : "",
+		.description = registration_description(call->arena, spec->description),
 		.digest = registration_digest(call->arena, &compiled->base),
 		.closure = proto_pack(call->arena, &closure->base),
 	};

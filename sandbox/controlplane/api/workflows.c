@@ -1,4 +1,5 @@
-/* AdminService's methods on workflows: the compile step with what it refers to, then Postgres and the object store together. */
+/* AdminService's methods on workflows: the compile step with what it refers to, then Postgres and the object store
+ * together. */
 #include "controlplane/api/api.h"
 
 #include "base/clock.h"
@@ -10,7 +11,8 @@
 
 #include "flyteidl/admin/workflow.pb-c.h"
 
-/* What a workflow refers to may be missing or not fit: that is the registrant's mistake and has this form whatever it was. */
+/* What a workflow refers to may be missing or not fit: that is the registrant's mistake and has this form whatever it
+ * was. */
 static int compile_failure(struct arena *arena, const Flyteidl__Core__Identifier *id, struct err *e)
 {
 	if (e->kind == ERR_NOT_FOUND || e->kind == ERR_INVALID)
@@ -123,7 +125,8 @@ static int compare_with_stored(struct rpc_call *call, struct database_connection
 	return registration_different(call->arena, "workflow", workflow->key.name, &old->base, &closure->base, e);
 }
 
-/* The object is written while the row is not committed yet: whoever sees the row finds the object, and a loser of a race writes none. */
+/* The object is written while the row is not committed yet: whoever sees the row finds the object, and a loser of a
+ * race writes none. */
 static int store(struct api *api, struct rpc_call *call, struct database_connection *c,
                  const struct workflow_row *workflow, Flyteidl__Core__CompiledWorkflowClosure *closure,
                  int entity_state, struct err *e)
@@ -168,6 +171,7 @@ int registration_create_workflow(struct api *api, struct rpc_call *call, struct 
 	struct workflow_row workflow = {
 		.key = registration_key(id),
 		.short_description = spec->description ? spec->description->short_description : "",
+		.description = registration_description(call->arena, spec->description),
 		.typed_interface = primary->interface ? proto_pack(call->arena, &primary->interface->base)
 		                                      : (struct proto_bytes){ .data = NULL },
 		.digest = registration_digest(call->arena, &closure->base),

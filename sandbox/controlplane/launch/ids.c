@@ -89,6 +89,14 @@ const Flyteidl__Core__Identifier *ids_of_request(struct arena *arena, const Flyt
 	return ids_validate(id, expected, e) < 0 ? NULL : id;
 }
 
+int ids_validate_resource_type(Flyteidl__Core__ResourceType type, struct err *e)
+{
+	if (type == FLYTEIDL__CORE__RESOURCE_TYPE__UNSPECIFIED ||
+	    !protobuf_c_enum_descriptor_get_value(&flyteidl__core__resource_type__descriptor, (int)type))
+		return err_set(e, ERR_INVALID, "invalid-resource-type", "invalid value for resource_type");
+	return 0;
+}
+
 int ids_validate_named_entity(const Flyteidl__Admin__NamedEntityIdentifier *id, struct err *e)
 {
 	if (!id)

@@ -18,11 +18,15 @@ int ids_require(const char *value, const char *field, struct err *e);
 
 /* All five parts there and of the expected type. A NULL id is "missing id". */
 int ids_validate(const Flyteidl__Core__Identifier *id, Flyteidl__Core__ResourceType expected, struct err *e);
-/* For creating: besides, the version is the same after URL query-escaping, since it becomes a part of URLs and object keys. */
+/* For creating: besides, the version is the same after URL query-escaping, since it becomes a part of URLs and object
+ * keys. */
 int ids_validate_new(const Flyteidl__Core__Identifier *id, Flyteidl__Core__ResourceType expected, struct err *e);
-/* For reading: as ids_validate, but an id without a type (REST paths carry none) gets the expected one. Returns the id to use, or NULL. */
+/* For reading: as ids_validate, but an id without a type (REST paths carry none) gets the expected one. Returns the id
+ * to use, or NULL. */
 const Flyteidl__Core__Identifier *ids_of_request(struct arena *arena, const Flyteidl__Core__Identifier *id,
                                                  Flyteidl__Core__ResourceType expected, struct err *e);
+/* One of the known types, and not UNSPECIFIED. */
+int ids_validate_resource_type(Flyteidl__Core__ResourceType type, struct err *e);
 /* project, domain and name there. */
 int ids_validate_named_entity(const Flyteidl__Admin__NamedEntityIdentifier *id, struct err *e);
 int ids_validate_execution(const Flyteidl__Core__WorkflowExecutionIdentifier *id, struct err *e);

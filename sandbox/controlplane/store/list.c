@@ -149,6 +149,14 @@ static const struct column execution_tag_columns[] = {
 	{ "value", "et.value", TEXT },
 	{ .name = NULL },
 };
+static const struct column description_columns[] = {
+	COMMON_COLUMNS("de"),
+	VERSIONED_COLUMNS("de"),
+	{ "resource_type", "de.resource_type", NUMBER },
+	{ "short_description", "de.short_description", TEXT },
+	{ "link", "de.source_link", TEXT },
+	{ .name = NULL },
+};
 static const struct column signal_columns[] = {
 	COMMON_COLUMNS("s"),
 	EXECUTION_KEY_COLUMNS,
@@ -194,6 +202,7 @@ static const struct entity entities[LIST_ENTITY_COUNT] = {
 	[LIST_PROJECT] = { "p", "projects p", project_columns, ALONE(LIST_PROJECT) },
 	[LIST_EXECUTION_TAG] = { "et", "execution_tags et", execution_tag_columns, ALONE(LIST_EXECUTION_TAG) },
 	[LIST_SIGNAL] = { "s", "signals s join executions e on e.id = s.execution_id", signal_columns, signal_joins },
+	[LIST_DESCRIPTION] = { "de", "description_entities de", description_columns, ALONE(LIST_DESCRIPTION) },
 };
 
 /* Prefixes of fields, and the entity each stands for. */

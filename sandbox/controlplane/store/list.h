@@ -1,7 +1,8 @@
 /*
- * Lists: what ListTasks, ListExecutions and their like have in common. The limit, token, filters and sort_by of a request become
- * one parameterised SELECT. Each entity is a table of columns (API name, SQL expression, kind) and of the entities it may be
- * joined with; only what stands in those tables ever gets into the SQL text, everything else travels as a parameter.
+ * Lists: what ListTasks, ListExecutions and their like have in common. The limit, token, filters and sort_by of a
+ *request become one parameterised SELECT. Each entity is a table of columns (API name, SQL expression, kind) and of the
+ *entities it may be joined with; only what stands in those tables ever gets into the SQL text, everything else travels
+ *as a parameter.
  *
  *	struct list_query query = LIST_QUERY_INIT;
  *	struct list_request request = { .entity = LIST_TASK, .rpc = "ListTasks", .limit = r->limit, .token = r->token,
@@ -10,11 +11,12 @@
  *	list_where(&query, "t.project = ?", DB_TEXT(project));
  *	if (list_run(&query, connection, "t.project, t.domain, t.name, t.version, t.closure", &rows, e) < 0) …
  *
- * Grammar and texts: flyteadmin at v1.16.8 (pkg/manager/impl/util/filters.go, pkg/common/{filters,sorting}.go). A filter is
- * terms joined by '+'; a term is `function(field, value)`; a field may carry an entity prefix ("workflow.name"); the value of
- * value_in and value_not_in is a list separated by ';'. Timestamps are RFC 3339, durations seconds or Go syntax ("1m30s"),
- * `contains` and `not_like` are SQL LIKE without an escape character. Better than upstream: a '+' inside a value (the offset of
- * a timestamp) does not end the term, and without sort_by the order is that of insertion instead of none.
+ * Grammar and texts: flyteadmin at v1.16.8 (pkg/manager/impl/util/filters.go, pkg/common/{filters,sorting}.go). A
+ *filter is terms joined by '+'; a term is `function(field, value)`; a field may carry an entity prefix
+ *("workflow.name"); the value of value_in and value_not_in is a list separated by ';'. Timestamps are RFC 3339,
+ *durations seconds or Go syntax ("1m30s"), `contains` and `not_like` are SQL LIKE without an escape character. Better
+ *than upstream: a '+' inside a value (the offset of a timestamp) does not end the term, and without sort_by the order
+ *is that of insertion instead of none.
  */
 #ifndef SANDBOX_CONTROLPLANE_STORE_LIST_H
 #define SANDBOX_CONTROLPLANE_STORE_LIST_H
@@ -35,6 +37,7 @@ enum list_entity {
 	LIST_PROJECT,        /* p */
 	LIST_EXECUTION_TAG,  /* et: only as a filter of executions */
 	LIST_SIGNAL,         /* s, always joined with e */
+	LIST_DESCRIPTION,    /* de */
 	LIST_ENTITY_COUNT
 };
 

@@ -9,12 +9,23 @@ int tasks_insert(struct database_connection *c, struct arena *arena, const struc
 	        " insert into tasks (project, domain, name, version, type, short_description, digest, closure)"
 	        " values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict do nothing returning id, project, domain, name),"
 	        " entity as (insert into named_entities (resource_type, project, domain, name)"
-	        " select 1, project, domain, name from inserted on conflict do nothing)"
+	        " select 1, project, domain, name from inserted on conflict do nothing),"
+	        " description as (insert into description_entities (resource_type, project, domain, name, version,"
+	        " short_description, long_description, source_link)"
+	        " select 1, project, domain, name, $4, $6, $10, $11 from inserted where $9 on conflict do nothing)"
 	        " select id from inserted";
 	const struct database_value values[] = {
-		DB_TEXT(task->key.project), DB_TEXT(task->key.domain), DB_TEXT(task->key.name),
-		DB_TEXT(task->key.version), DB_TEXT(task->type),       DB_TEXT(task->short_description),
-		DB_BYTES(task->digest),     DB_BYTES(task->closure),
+		DB_TEXT(task->key.project),
+		DB_TEXT(task->key.domain),
+		DB_TEXT(task->key.name),
+		DB_TEXT(task->key.version),
+		DB_TEXT(task->type),
+		DB_TEXT(task->short_description),
+		DB_BYTES(task->digest),
+		DB_BYTES(task->closure),
+		DB_BOOL(task->description.given),
+		DB_BYTES(task->description.long_description),
+		DB_TEXT(task->description.given ? task->description.source_link : ""),
 	};
 	struct database_rows rows;
 	if (database_query(c, arena, sql, values, ARRAY_LENGTH(values), &rows, e) < 0)

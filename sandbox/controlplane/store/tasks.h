@@ -1,5 +1,6 @@
 /*
- * Rows of the table `tasks`. Rows and what they point to live in the arena given; times are nanoseconds since the Unix epoch.
+ * Rows of the table `tasks`. Rows and what they point to live in the arena given; times are nanoseconds since the Unix
+ * epoch.
  */
 #ifndef SANDBOX_CONTROLPLANE_STORE_TASKS_H
 #define SANDBOX_CONTROLPLANE_STORE_TASKS_H
@@ -13,14 +14,16 @@ struct task_row {
 	struct entity_key key;
 	const char *type;
 	const char *short_description;
-	struct proto_bytes digest;  /* SHA-256 of the canonical CompiledTask; not read by tasks_list */
-	struct proto_bytes closure; /* flyteidl.admin.TaskClosure */
+	struct entity_description description; /* for inserting only */
+	struct proto_bytes digest;             /* SHA-256 of the canonical CompiledTask; not read by tasks_list */
+	struct proto_bytes closure;            /* flyteidl.admin.TaskClosure */
 	int64_t created_at;
 };
 
 /*
- * Inserts the row (id ignored) and, if it is the first version, its named entity, in one statement. 1 when inserted, 0 when the key is taken
- * by a row that is visible from then on, -1. Two that insert the same key at once: one waits for the other.
+ * Inserts the row (id ignored), its description entity if a description is given and, if it is the first version, its
+ * named entity, in one statement. 1 when inserted, 0 when the key is taken by a row that is visible from then on, -1.
+ * Two that insert the same key at once: one waits for the other.
  */
 int tasks_insert(struct database_connection *c, struct arena *arena, const struct task_row *task, struct err *e);
 /* 1 found, 0 not, -1. */

@@ -14,14 +14,25 @@ int workflows_insert(struct database_connection *c, struct arena *arena, const s
 	        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing returning id, project, domain, "
 	        "name),"
 	        " entity as (insert into named_entities (resource_type, project, domain, name, state)"
-	        " select 2, project, domain, name, $10::smallint from inserted on conflict do nothing)"
+	        " select 2, project, domain, name, $10::smallint from inserted on conflict do nothing),"
+	        " description as (insert into description_entities (resource_type, project, domain, name, version,"
+	        " short_description, long_description, source_link)"
+	        " select 2, project, domain, name, $4, $5, $12, $13 from inserted where $11 on conflict do nothing)"
 	        " select id from inserted";
 	const struct database_value values[] = {
-		DB_TEXT(workflow->key.project),       DB_TEXT(workflow->key.domain),
-		DB_TEXT(workflow->key.name),          DB_TEXT(workflow->key.version),
-		DB_TEXT(workflow->short_description), DB_BYTES(workflow->typed_interface),
-		DB_BYTES(workflow->digest),           DB_BYTES(workflow->closure),
-		DB_TEXT(workflow->closure_uri),       DB_INT(entity_state),
+		DB_TEXT(workflow->key.project),
+		DB_TEXT(workflow->key.domain),
+		DB_TEXT(workflow->key.name),
+		DB_TEXT(workflow->key.version),
+		DB_TEXT(workflow->short_description),
+		DB_BYTES(workflow->typed_interface),
+		DB_BYTES(workflow->digest),
+		DB_BYTES(workflow->closure),
+		DB_TEXT(workflow->closure_uri),
+		DB_INT(entity_state),
+		DB_BOOL(workflow->description.given),
+		DB_BYTES(workflow->description.long_description),
+		DB_TEXT(workflow->description.given ? workflow->description.source_link : ""),
 	};
 	struct database_rows rows;
 	if (database_query(c, arena, sql, values, ARRAY_LENGTH(values), &rows, e) < 0)

@@ -1,5 +1,6 @@
 /*
- * Rows of the table `workflows`. Rows and what they point to live in the arena given; times are nanoseconds since the Unix epoch.
+ * Rows of the table `workflows`. Rows and what they point to live in the arena given; times are nanoseconds since the
+ * Unix epoch.
  */
 #ifndef SANDBOX_CONTROLPLANE_STORE_WORKFLOWS_H
 #define SANDBOX_CONTROLPLANE_STORE_WORKFLOWS_H
@@ -12,9 +13,10 @@ struct workflow_row {
 	int64_t id;
 	struct entity_key key;
 	const char *short_description;
-	struct proto_bytes typed_interface; /* flyteidl.core.TypedInterface; NULL data when the template has none */
-	struct proto_bytes digest;          /* of the canonical CompiledWorkflowClosure; not read by workflows_list */
-	struct proto_bytes closure;         /* flyteidl.core.CompiledWorkflowClosure; not read by workflows_list */
+	struct entity_description description; /* for inserting only */
+	struct proto_bytes typed_interface;    /* flyteidl.core.TypedInterface; NULL data when the template has none */
+	struct proto_bytes digest;  /* of the canonical CompiledWorkflowClosure; not read by workflows_list */
+	struct proto_bytes closure; /* flyteidl.core.CompiledWorkflowClosure; not read by workflows_list */
 	const char *closure_uri;
 	int64_t created_at;
 };

@@ -181,6 +181,60 @@ static void test_order_of_map_entries(void **state)
 	refuse("CreateTask", two, ERR_EXISTS, "task with identical structure already exists");
 }
 
+static void test_descriptions(void **state)
+{
+	(void)state;
+	static const char task[] =
+	        "{'id': {'resource_type': 'TASK', 'project': 'flytesnacks', 'domain': 'development', 'name': 'told', "
+	        "'version': '%s'},"
+	        " 'spec': {'template': {'type': 'raw', 'metadata': {}, 'interface': {}}, 'description':"
+	        " {'short_description': 'in short %s', 'long_description': {'value': 'at length', 'format': 'DESCRIPTION_FORMAT_RST'},"
+	        " 'source_code': {'link': 'https://example.org/%s'}}}}";
+	for (int i = 1; i <= 2; i++) {
+		auto_free char *version = xasprintf("v%d", i);
+		auto_free char *request = xasprintf(task, version, version, version);
+		done("CreateTask", request);
+		/* the description is no part of what is compared */
+		refuse("CreateTask", request, ERR_EXISTS, "task with identical structure already exists");
+	}
+	auto_json json_t *told = get("GetDescriptionEntity", "TASK", "told", "v1");
+	assert_field(told, "id/resource_type", "TASK");
+	assert_field(told, "id/version", "v1");
+	assert_field(told, "short_description", "in short v1");
+	assert_field(told, "long_description/value", "at length");
+	assert_field(told, "long_description/format", "DESCRIPTION_FORMAT_RST");
+	assert_field(told, "source_code/link", "https://example.org/v1");
+	assert_listed("ListDescriptionEntities",
+	              LIST_OF("told") "'resource_type': 'TASK', 'limit': 1, 'sort_by': {'key': 'version'}}",
+	              "descriptionEntities", "id/version", "v2 [1]");
+	assert_listed("ListDescriptionEntities",
+	              LIST_OF("told") "'resource_type': 'TASK', 'limit': 5, 'filters': 'eq(version,v1)'}",
+	              "descriptionEntities", "short_description", "in short v1 []");
+	assert_listed("ListDescriptionEntities", LIST_OF("told") "'resource_type': 'WORKFLOW', 'limit': 5}",
+	              "descriptionEntities", "id/version", "[]");
+}
+
+static void test_descriptions_that_are_not_there(void **state)
+{
+	(void)state;
+	create_task("untold", "v1");
+	auto_free char *workflow = workflow_request("untold.workflow", "v1", "untold", 1);
+	done("CreateWorkflow", workflow);
+	auto_free char *request = get_request("WORKFLOW", "untold.workflow", "v1");
+	refuse("GetDescriptionEntity", request, ERR_NOT_FOUND,
+	       "missing entity of type WORKFLOW with identifier resource_type:WORKFLOW project:\"flytesnacks\" "
+	       "domain:\"development\" name:\"untold.workflow\" version:\"v1\"");
+	auto_free char *typeless = get_request("UNSPECIFIED", "untold", "v1");
+	refuse("GetDescriptionEntity", typeless, ERR_INVALID, "invalid value for resource_type");
+	refuse("GetDescriptionEntity", "{}", ERR_INVALID, "missing id");
+	refuse("ListDescriptionEntities", LIST_OF("") "'resource_type': 'TASK', 'limit': 5}", ERR_INVALID,
+	       "missing name");
+	refuse("ListDescriptionEntities", LIST_OF("untold") "'resource_type': 'TASK'}", ERR_INVALID,
+	       "invalid value for limit");
+	refuse("ListDescriptionEntities", LIST_OF("untold") "'resource_type': 'TASK', 'limit': 5, 'token': 'x'}",
+	       ERR_INVALID, "invalid pagination token x for ListDescriptionEntities");
+}
+
 struct racer {
 	const char *request;
 	const char *method;
@@ -984,6 +1038,8 @@ int main(void)
 		cmocka_unit_test(test_task_round_trip),
 		cmocka_unit_test(test_task_again),
 		cmocka_unit_test(test_order_of_map_entries),
+		cmocka_unit_test(test_descriptions),
+		cmocka_unit_test(test_descriptions_that_are_not_there),
 		cmocka_unit_test(test_task_race),
 		cmocka_unit_test(test_task_validation),
 		cmocka_unit_test(test_task_resources),
