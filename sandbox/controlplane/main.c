@@ -1,6 +1,7 @@
 /*
- * flyte-controlplane: joins the layers. Postgres and the object store are waited for, the schema is brought up to date, then the engine and
- * the server start and the supervisor is told (sd_notify). SIGTERM ends both in order: calls and rounds under way are finished.
+ * flyte-controlplane: joins the layers. Postgres and the object store are waited for, the schema is brought up to date,
+ * then engine, scheduler and server start and the supervisor is told (sd_notify). SIGTERM ends both in order: calls and
+ * rounds under way are finished.
  */
 
 #include "base/clock.h"
@@ -9,6 +10,7 @@
 #include "controlplane/api/api.h"
 #include "controlplane/config.h"
 #include "controlplane/engine/engine.h"
+#include "controlplane/schedule/scheduler.h"
 #include "rpc/server.h"
 
 #include <malloc.h>
@@ -29,6 +31,7 @@ struct program {
 	struct pod_environment pod_environment[5];
 	struct kubernetes *kubernetes;
 	struct engine *engine;
+	struct scheduler *scheduler;
 	struct rpc_server *server;
 	struct rpc_method *admin_methods;
 	struct rpc_service services[2];
@@ -178,6 +181,16 @@ static int start_engine(struct program *program, struct err *e)
 	return engine_start(&program->engine_options, &program->engine, e);
 }
 
+static int start_scheduler(struct program *program, struct err *e)
+{
+	const struct scheduler_options options = { .launch = { .database = program->api.database,
+		                                               .objects = program->api.objects,
+		                                               .bucket = program->api_config.bucket,
+		                                               .max_parallelism =
+		                                                       program->api_config.max_parallelism } };
+	return scheduler_start(&options, &program->scheduler, e);
+}
+
 static int start_server(struct program *program, struct err *e)
 {
 	join_admin_methods(program);
@@ -198,6 +211,8 @@ static int run(struct program *program, const sigset_t *signals, struct err *e)
 	fill_api_config(program);
 	if (start_engine(program, e) < 0)
 		return err_wrap(e, "cannot start the engine");
+	if (start_scheduler(program, e) < 0)
+		return err_wrap(e, "cannot start the scheduler");
 	if (start_server(program, e) < 0)
 		return err_wrap(e, "cannot start the server");
 	log_info("ready", "version", SANDBOX_VERSION, NULL);
@@ -217,6 +232,7 @@ static bool stop(struct program *program)
 		log_err(LOG_WARN, "calls were cut off", &e, NULL, NULL);
 		return false;
 	}
+	program->scheduler = scheduler_stop(program->scheduler);
 	program->engine = engine_stop(program->engine);
 	return true;
 }

@@ -1,9 +1,9 @@
 #include "controlplane/api/launch_plan_validate.h"
 
 #include "base/text.h"
-#include "controlplane/api/cron.h"
 #include "controlplane/compiler/types.h"
 #include "controlplane/launch/ids.h"
+#include "controlplane/schedule/ticks.h"
 
 #include <string.h>
 
@@ -230,26 +230,9 @@ static const Flyteidl__Admin__Schedule *schedule_of(const Flyteidl__Admin__Launc
 	return spec->entity_metadata ? spec->entity_metadata->schedule : NULL;
 }
 
-static const char *cron_of(const Flyteidl__Admin__Schedule *schedule)
-{
-	if (schedule->schedule_expression_case == FLYTEIDL__ADMIN__SCHEDULE__SCHEDULE_EXPRESSION_CRON_EXPRESSION)
-		return schedule->cron_expression;
-	if (schedule->schedule_expression_case == FLYTEIDL__ADMIN__SCHEDULE__SCHEDULE_EXPRESSION_CRON_SCHEDULE)
-		return schedule->cron_schedule->schedule;
-	return NULL;
-}
-
 const char *launch_plan_schedule_type(const Flyteidl__Admin__LaunchPlanSpec *spec)
 {
-	const Flyteidl__Admin__Schedule *schedule = schedule_of(spec);
-	if (!schedule)
-		return "NONE";
-	if (schedule->schedule_expression_case == FLYTEIDL__ADMIN__SCHEDULE__SCHEDULE_EXPRESSION_RATE)
-		return "RATE";
-	if (schedule->schedule_expression_case == FLYTEIDL__ADMIN__SCHEDULE__SCHEDULE_EXPRESSION_CRON_SCHEDULE ||
-	    !text_is_empty(cron_of(schedule)))
-		return "CRON";
-	return "NONE";
+	return ticks_type(schedule_of(spec));
 }
 
 /* A schedule starts executions by itself, so nothing but the time may be left open. */
@@ -290,15 +273,8 @@ static int validate_schedule(struct arena *arena, const Flyteidl__Admin__LaunchP
 	const Flyteidl__Admin__Schedule *schedule = schedule_of(spec);
 	if (validate_bindings(arena, schedule, expected, e) < 0)
 		return -1;
-	const char *expression = cron_of(schedule);
-	struct cron cron;
-	auto_err struct err why = ERR_INIT;
-	if (expression && cron_parse(expression, &cron, &why) < 0)
-		return err_set(e, ERR_INVALID, "invalid-cron", "Invalid cron expression: %s", err_message(&why));
-	if (schedule->schedule_expression_case == FLYTEIDL__ADMIN__SCHEDULE__SCHEDULE_EXPRESSION_RATE &&
-	    (schedule->rate->value == 0 || schedule->rate->unit > FLYTEIDL__ADMIN__FIXED_RATE_UNIT__DAY))
-		return err_set(e, ERR_INVALID, "invalid-rate", "invalid value for fixed rate");
-	return 0;
+	struct ticks ticks;
+	return ticks_of_schedule(arena, schedule, &ticks, e);
 }
 
 static int validate_recipients(char *const *recipients, size_t count, struct err *e)

@@ -1,5 +1,7 @@
 #include "controlplane/store/launch_plans.h"
 
+#include "controlplane/store/schedules.h"
+
 #define COLUMNS                                                                                                        \
 	"l.id, l.project, l.domain, l.name, l.version, l.workflow_id, l.spec, l.expected_inputs, l.expected_outputs,"  \
 	" l.state, l.schedule_type, l.created_at, l.updated_at"
@@ -92,6 +94,24 @@ int launch_plans_get_active(struct database_connection *c, struct arena *arena, 
 	return get(c, arena, SELECT_ONE BY_NAME " and l.state = 1", values, ARRAY_LENGTH(values), ret_launch_plan, e);
 }
 
+/* The active version's schedule runs, those of others do not; one that runs already goes on as it does. */
+static int follow_schedule(struct database_connection *c, struct arena *arena, const struct entity_key *key,
+                           struct err *e)
+{
+	static const char sql[] =
+	        "with versions as (select l.id, l.state, l.schedule_type from launch_plans l where " BY_NAME "), "
+	        "removed as (delete from schedules s using versions v where v.id = s.launch_plan_id and v.state <> 1"
+	        " returning 1), "
+	        "added as (insert into schedules (launch_plan_id, last_tick_at)"
+	        " select id, now() from versions where state = 1 and schedule_type <> 'NONE'"
+	        " on conflict do nothing returning 1) "
+	        "select pg_notify($4, '')::text from (select from removed union all select from added) changes limit 1";
+	const struct database_value values[] = { DB_TEXT(key->project), DB_TEXT(key->domain), DB_TEXT(key->name),
+		                                 DB_TEXT(SCHEDULES_CHANNEL) };
+	struct database_rows rows;
+	return database_query(c, arena, sql, values, ARRAY_LENGTH(values), &rows, e);
+}
+
 int launch_plans_set_state(struct database_connection *c, struct arena *arena, const struct entity_key *key,
                            bool active, struct err *e)
 {
@@ -118,6 +138,8 @@ int launch_plans_set_state(struct database_connection *c, struct arena *arena, c
 		return -1;
 	if (changed == 0)
 		return database_rollback(c, e);
+	if (follow_schedule(c, arena, key, e) < 0)
+		return -1;
 	return database_commit(c, e) < 0 ? -1 : 1;
 }
 

@@ -33,8 +33,9 @@ int launch_plans_get_by_id(struct database_connection *c, struct arena *arena, i
 int launch_plans_get_active(struct database_connection *c, struct arena *arena, const struct entity_key *key,
                             struct launch_plan_row *ret_launch_plan, struct err *e);
 /*
- * Activates this version and deactivates the one that was active, or deactivates it, in one transaction of its own. 1 done, 0 no such
- * launch plan, -1. Who activates versions of the same launch plan at once does so one after the other.
+ * Activates this version and deactivates the one that was active, or deactivates it, in one transaction of its own;
+ * schedules begin and end with it, and the scheduler is told. 1 done, 0 no such launch plan, -1. Who activates versions
+ * of the same launch plan at once does so one after the other.
  */
 int launch_plans_set_state(struct database_connection *c, struct arena *arena, const struct entity_key *key,
                            bool active, struct err *e);

@@ -1,4 +1,4 @@
-/* What registration decides without a database: cron expressions, labels, networks, flyte:// URLs. As tables. */
+/* What registration decides without a database: labels, networks, flyte:// URLs. As tables. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,74 +8,10 @@
 
 #include "base/text.h"
 #include "controlplane/api/api.h"
-#include "controlplane/api/cron.h"
 #include "controlplane/api/flyte_url.h"
 #include "controlplane/launch/ids.h"
 
 #include <string.h>
-
-static void test_cron(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *text;
-		uint64_t minutes, hours, days, months, weekdays;
-	} good[] = {
-		{ "0 0 1 1 0", 1, 1, 2, 2, 1 },
-		{ "*/20 1,2 2-4 JAN,feb mon-WED", 1 | 1 << 20 | UINT64_C(1) << 40, 6, 0x1c, 6, 0xe },
-		{ "5/25  *  31 12 ?", 1 << 5 | 1 << 30 | UINT64_C(1) << 55, 0xffffff, UINT64_C(1) << 31, 1 << 12,
-		  0x7f },
-		{ "1-9/4 0 1 1 6", 1 << 1 | 1 << 5 | 1 << 9, 1, 2, 2, 1 << 6 },
-		{ "@hourly", 1, 0xffffff, 0xfffffffe, 0x1ffe, 0x7f },
-		{ "@weekly", 1, 1, 0xfffffffe, 0x1ffe, 1 },
-		{ "CRON_TZ=Europe/Berlin 0 0 1 1 0", 1, 1, 2, 2, 1 },
-	};
-	for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
-		auto_err struct err e = ERR_INIT;
-		struct cron cron;
-		if (cron_parse(good[i].text, &cron, &e) < 0)
-			fail_msg("%s: %s", good[i].text, err_message(&e));
-		assert_true(cron.minutes == good[i].minutes);
-		assert_true(cron.hours == good[i].hours);
-		assert_true(cron.days == good[i].days);
-		assert_true(cron.months == good[i].months);
-		assert_true(cron.weekdays == good[i].weekdays);
-	}
-	struct cron cron;
-	assert_int_equal(cron_parse("@every 1h30m", &cron, NULL), 0);
-	assert_true(cron.every_ns == INT64_C(5400000000000));
-	assert_int_equal(cron_parse("TZ=UTC @daily", &cron, NULL), 0);
-	assert_string_equal(cron.zone, "UTC");
-	assert_true(cron.any_day && cron.any_weekday);
-
-	static const struct {
-		const char *text, *error;
-	} bad[] = {
-		{ "", "empty spec string" },
-		{ "* * * *", "expected exactly 5 fields, found 4: [* * * *]" },
-		{ "* * * * * *", "expected exactly 5 fields, found 6: [* * * * * *]" },
-		{ "60 * * * *", "end of range (60) above maximum (59): 60" },
-		{ "* 24 * * *", "end of range (24) above maximum (23): 24" },
-		{ "* * 0 * *", "beginning of range (0) below minimum (1): 0" },
-		{ "* * * 13 *", "end of range (13) above maximum (12): 13" },
-		{ "* * * * 7", "end of range (7) above maximum (6): 7" },
-		{ "5-3 * * * *", "beginning of range (5) beyond end of range (3): 5-3" },
-		{ "*/0 * * * *", "step of range should be a positive number: */0" },
-		{ "x * * * *", "failed to parse int from x" },
-		{ "1, * * * *", "failed to parse int from " },
-		{ "*-5 * * * *", "failed to parse int from *" },
-		{ "@never", "unrecognized descriptor: @never" },
-		{ "@every 5", "failed to parse duration @every 5" },
-		{ "@every -5s", "failed to parse duration @every -5s" },
-		{ "TZ=a;b * * * * *", "provided bad location a;b" },
-		{ "TZ=UTC", "provided bad location UTC" },
-	};
-	for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
-		auto_err struct err e = ERR_INIT;
-		assert_int_equal(cron_parse(bad[i].text, &cron, &e), -1);
-		assert_string_equal(err_message(&e), bad[i].error);
-	}
-}
 
 static void test_names(void **state)
 {
@@ -214,11 +150,8 @@ static void test_flyte_urls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cron),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_identifier_text),
-		cmocka_unit_test(test_new_versions),
-		cmocka_unit_test(test_networks),
+		cmocka_unit_test(test_names),        cmocka_unit_test(test_identifier_text),
+		cmocka_unit_test(test_new_versions), cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_flyte_urls),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,10 +16,12 @@ ALLOWED = {
     "controlplane/compiler": {"base", "proto"},
     "controlplane/store": {"base", "proto"},
     "controlplane/launch": {"base", "proto", "controlplane/compiler", "controlplane/store"},
+    "controlplane/schedule": {"base", "proto", "controlplane/store", "controlplane/launch"},
     "controlplane/engine": {"base", "proto", "controlplane/compiler", "controlplane/store", "controlplane/launch"},
-    "controlplane/api": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/launch", "controlplane/engine"},
-    "controlplane": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/launch", "controlplane/engine",
-                     "controlplane/api"},
+    "controlplane/api": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/launch", "controlplane/schedule",
+                         "controlplane/engine"},
+    "controlplane": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/launch", "controlplane/schedule",
+                     "controlplane/engine", "controlplane/api"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
