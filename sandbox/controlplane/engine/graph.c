@@ -93,8 +93,6 @@ static const char *target_name(const Flyteidl__Core__Node *node)
 	switch (node->target_case) {
 	case FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE:
 		return "a launch plan node";
-	case FLYTEIDL__CORE__NODE__TARGET_BRANCH_NODE:
-		return "a branch node";
 	case FLYTEIDL__CORE__NODE__TARGET_GATE_NODE:
 		return "a gate node";
 	case FLYTEIDL__CORE__NODE__TARGET_ARRAY_NODE:
@@ -135,6 +133,9 @@ static int set_target(struct build *b, struct machine_vertex *v, struct err *e)
 		if (node->workflow_node->reference_case == FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_SUB_WORKFLOW_REF)
 			return add_sub_workflow(b, v, e);
 		break;
+	case FLYTEIDL__CORE__NODE__TARGET_BRANCH_NODE:
+		v->kind = &machine_kind_branch; /* its cases are added once all nodes are known that these refer to */
+		return 0;
 	default:
 		break;
 	}
@@ -170,8 +171,6 @@ static int add_vertices(struct build *b, struct err *e)
 	}
 	add_missing_sentinel(b, START_NODE, &b->graph->start);
 	add_missing_sentinel(b, END_NODE, &b->graph->end);
-	if (b->template->failure_node)
-		set_unsupported(b, b->template->failure_node->id, "a failure node");
 	return 0;
 }
 
@@ -249,13 +248,85 @@ static int find_sources_of(struct build *b, struct machine_vertex *v, bool is_en
 	return 0;
 }
 
-static int find_sources(struct build *b, struct err *e)
+/* ---- Branches ---- */
+
+static int add_cases(struct build *b, struct machine_vertex *branch, struct err *e);
+
+/* What a case's node follows is in the workflow around it, and nowhere but in its bindings. */
+static int complete_case(struct build *b, struct machine_vertex *v, struct err *e)
+{
+	if (set_target(b, v, e) < 0 || find_sources_of(b, v, false, e) < 0)
+		return -1;
+	size_t *upstream = arena_array(b->arena, size_t, v->source_count);
+	for (size_t i = 0; i < v->source_count; i++) {
+		if (v->sources[i] != b->graph->start)
+			upstream[v->upstream_count++] = v->sources[i];
+	}
+	v->upstream = upstream;
+	return v->kind == &machine_kind_branch ? add_cases(b, v, e) : 0;
+}
+
+static int add_case(struct build *b, struct machine_graph *cases, struct machine_vertex *vertices,
+                    const Flyteidl__Core__Node *node, struct err *e)
+{
+	if (!node)
+		return err_set(e, ERR_INVALID, NULL, "a case has no node");
+	for (size_t i = 0; i < cases->count; i++) {
+		if (text_equal(vertices[i].id, node->id))
+			return err_set(e, ERR_INVALID, NULL, "two cases have the node \"%s\"", node->id);
+	}
+	struct machine_vertex *v = &vertices[cases->count++];
+	*v = (struct machine_vertex){ .id = node->id, .node = node };
+	return complete_case(b, v, e);
+}
+
+static int add_cases(struct build *b, struct machine_vertex *branch, struct err *e)
+{
+	const Flyteidl__Core__BranchNode *node = branch->node->branch_node;
+	const Flyteidl__Core__IfElseBlock *block = node ? node->if_else : NULL;
+	if (!block || !block->case_)
+		return err_set(e, ERR_INVALID, NULL, "node \"%s\" is a branch without cases", branch->id);
+	struct machine_graph *cases = arena_new(b->arena, struct machine_graph);
+	struct machine_vertex *vertices = arena_array(b->arena, struct machine_vertex, block->n_other + 2);
+	*cases = (struct machine_graph){
+		.workflow = b->graph->workflow, .vertices = vertices, .start = SIZE_MAX, .end = SIZE_MAX
+	};
+	int outcome = add_case(b, cases, vertices, block->case_->then_node, e);
+	for (size_t i = 0; i < block->n_other && outcome == 0; i++)
+		outcome = add_case(b, cases, vertices, block->other[i]->then_node, e);
+	if (outcome == 0 && block->default_case == FLYTEIDL__CORE__IF_ELSE_BLOCK__DEFAULT_ELSE_NODE)
+		outcome = add_case(b, cases, vertices, block->else_node, e);
+	branch->inner = cases;
+	return outcome < 0 ? err_wrap(e, "branch \"%s\"", branch->id) : 0;
+}
+
+/* ---- All of it ---- */
+
+static int complete_vertex(struct build *b, struct machine_vertex *v, bool is_end, struct err *e)
+{
+	if (find_sources_of(b, v, is_end, e) < 0)
+		return -1;
+	return v->kind == &machine_kind_branch ? add_cases(b, v, e) : 0;
+}
+
+static int add_failure_node(struct build *b, struct err *e)
+{
+	const Flyteidl__Core__Node *node = b->template->failure_node;
+	if (!node)
+		return 0;
+	struct machine_vertex *v = arena_new(b->arena, struct machine_vertex);
+	*v = (struct machine_vertex){ .id = node->id, .node = node };
+	b->graph->failure = v;
+	return set_target(b, v, e) < 0 ? -1 : complete_vertex(b, v, false, e);
+}
+
+static int complete_vertices(struct build *b, struct err *e)
 {
 	for (size_t i = 0; i < b->count; i++) {
-		if (find_sources_of(b, &b->vertices[i], i == b->graph->end, e) < 0)
+		if (complete_vertex(b, &b->vertices[i], i == b->graph->end, e) < 0)
 			return -1;
 	}
-	return 0;
+	return add_failure_node(b, e);
 }
 
 static int build_workflow(struct closure_build *all, const Flyteidl__Core__CompiledWorkflow *workflow,
@@ -263,7 +334,7 @@ static int build_workflow(struct closure_build *all, const Flyteidl__Core__Compi
 {
 	*graph = (struct machine_graph){ .workflow = workflow };
 	struct build b = { .all = all, .arena = all->arena, .template = workflow->template_, .graph = graph };
-	if (add_vertices(&b, e) < 0 || add_edges(&b, workflow->connections, e) < 0 || find_sources(&b, e) < 0)
+	if (add_vertices(&b, e) < 0 || add_edges(&b, workflow->connections, e) < 0 || complete_vertices(&b, e) < 0)
 		return -1;
 	graph->count = b.count;
 	graph->vertices = b.vertices;

@@ -24,6 +24,7 @@ static void begin_execution(struct machine *m)
 			                        m->top.graph->unsupported),
 		};
 		fail_execution(m, machine_error(m->arena, &failure));
+		machine_set_execution(m, EXECUTION(FAILED)); /* nothing has begun that a failure node could clean up */
 		return;
 	}
 	machine_set_execution(m, EXECUTION(RUNNING));

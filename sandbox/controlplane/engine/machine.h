@@ -45,7 +45,9 @@ struct machine_vertex {
 	const Flyteidl__Core__Node *node;
 	const struct machine_kind *kind;
 	const Flyteidl__Core__TaskTemplate *task; /* of task nodes */
-	const struct machine_graph *inner;        /* of nodes that contain a graph known beforehand */
+	/* Of nodes that contain a graph known beforehand: the sub-workflow's; of a branch, the nodes of its cases.
+	 * Indices in these are of the vertices of the workflow around, whose outputs their bindings name. */
+	const struct machine_graph *inner;
 	size_t upstream_count;
 	const size_t *upstream; /* indices of vertices */
 	/* Vertices whose outputs the bindings refer to: all of them are upstream, direct or not. */
@@ -57,7 +59,8 @@ struct machine_graph {
 	const Flyteidl__Core__CompiledWorkflow *workflow;
 	size_t count;
 	const struct machine_vertex *vertices;
-	size_t start, end;
+	size_t start, end;                    /* SIZE_MAX in a graph that is not a workflow's */
+	const struct machine_vertex *failure; /* the workflow's failure node, which is none of the vertices, or NULL */
 	/* A node that cannot be run here, in words ("node \"n1\" is a branch node"), or NULL. */
 	const char *unsupported;
 };
@@ -72,11 +75,14 @@ int machine_graph_build(struct arena *arena, const Flyteidl__Core__CompiledWorkf
 struct machine_scope {
 	const struct machine_graph *graph;
 	struct machine_node *parent; /* NULL: the execution's own */
+	/* Whose nodes the bindings name: itself, or of a branch the scope of the workflow around it. */
+	struct machine_scope *sources;
 	uint32_t parent_attempt;
 	const char *directory; /* URI under which its nodes have their directories, without trailing '/' */
 	size_t count;
 	struct machine_node **nodes;              /* one per vertex of the graph */
 	const Flyteidl__Core__LiteralMap *inputs; /* what the start node puts out, once known */
+	struct machine_node *on_failure;          /* the failure node, or NULL; it is none of `nodes` */
 	struct machine_node *failed; /* the node that decides how the scope fails: the last one that failed */
 	bool failing;                /* it will fail, with `error`; its nodes have been ended */
 	const Flyteidl__Core__ExecutionError *error;
@@ -239,7 +245,7 @@ struct machine_kind {
 	/* Ends what the node runs: the node itself is set to ABORTED by the caller. */
 	void (*abort)(struct machine *m, struct machine_node *node, const char *reason);
 };
-extern const struct machine_kind machine_kind_task, machine_kind_workflow;
+extern const struct machine_kind machine_kind_task, machine_kind_workflow, machine_kind_branch;
 
 /*
  * Opens a scope for the node's current attempt and gives its nodes the rows that were saved for it, which opens the
@@ -256,6 +262,18 @@ enum machine_progress { SCOPE_RUNS, SCOPE_SUCCEEDED, SCOPE_FAILS, SCOPE_FAILED }
  * that; from SCOPE_FAILS on, scope->error says why. SCOPE_SUCCEEDED: the workflow's outputs are those of its end node.
  */
 enum machine_progress machine_run_scope(struct machine *m, struct machine_scope *scope);
+/* Begins the node when it may begin, and moves it on: for kinds that run the nodes of their scope themselves. */
+void machine_advance_node(struct machine *m, struct machine_node *node);
+/* Makes a node that may begin QUEUED, with its inputs, unless as many nodes run as may or the inputs are still wanted.
+ */
+void machine_queue_node(struct machine *m, struct machine_node *node);
+/* Of a scope that fails: runs its failure node. True when that is over, or there is none. */
+bool machine_handle_failure(struct machine *m, struct machine_scope *scope);
+/* The inputs of the scope's failure node: what its bindings give, and what went wrong when it wants to know that. */
+const Flyteidl__Core__LiteralMap *machine_failure_inputs(struct arena *arena, const struct machine_scope *scope,
+                                                         const Flyteidl__Core__LiteralMap *inputs);
+/* Why a node that is FAILED or TIMED_OUT makes what contains it fail. */
+const Flyteidl__Core__ExecutionError *machine_error_of_node(struct machine *m, const struct machine_node *failed);
 /* A scope that had begun to fail when it was saved. */
 void machine_set_scope_failing(struct machine_scope *scope, const Flyteidl__Core__ExecutionError *error);
 /* Ends every active node of the scope, and what these run, as ABORTED. */
@@ -263,6 +281,9 @@ void machine_abort_scope(struct machine *m, struct machine_scope *scope, const c
 void machine_abort_node(struct machine *m, struct machine_node *node, const char *reason);
 /* False while they are still wanted. `failed_for` is failed when they can never be had. */
 bool machine_find_outputs(struct machine *m, struct machine_node *source, struct machine_node *failed_for);
+/* Makes the outputs of `source`, which has succeeded, the node's own, in its own outputs.pb, and the node SUCCEEDED;
+ * returns early while that is under way. */
+void machine_succeed_with(struct machine *m, struct machine_node *node, struct machine_node *source);
 /* Puts node->outputs, unless they are empty, into the attempt's outputs.pb. False while that is under way. */
 bool machine_write_outputs(struct machine *m, struct machine_node *node);
 /* <directory>/<attempt> */

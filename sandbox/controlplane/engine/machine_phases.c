@@ -175,7 +175,8 @@ void machine_fail_node(struct machine *m, struct machine_node *node, Flyteidl__C
 		machine_abort_scope(m, node->inner, failure->message);
 	node->row.error = machine_error(m->arena, failure);
 	machine_set_node(m, node, phase);
-	node->scope->failed = node;
+	if (node != node->scope->on_failure)
+		node->scope->failed = node;
 }
 
 static uint32_t attempts_of(const Flyteidl__Core__RetryStrategy *retries)

@@ -25,7 +25,7 @@ static enum readiness node_readiness(const struct machine_node *node)
 {
 	bool skipped = false;
 	for (size_t i = 0; i < node->vertex->upstream_count; i++) {
-		switch (node->scope->nodes[node->vertex->upstream[i]]->row.phase) {
+		switch (node->scope->sources->nodes[node->vertex->upstream[i]]->row.phase) {
 		case NODE(SUCCEEDED):
 		case NODE(RECOVERED):
 			break;
@@ -42,14 +42,19 @@ static enum readiness node_readiness(const struct machine_node *node)
 	return skipped ? TO_BE_SKIPPED : READY;
 }
 
+static bool is_at(const struct machine_node *node, size_t index)
+{
+	return index < node->scope->count && node->scope->nodes[index] == node;
+}
+
 static bool is_start(const struct machine_node *node)
 {
-	return node->vertex == &node->scope->graph->vertices[node->scope->graph->start];
+	return is_at(node, node->scope->graph->start);
 }
 
 static bool is_end(const struct machine_node *node)
 {
-	return node->vertex == &node->scope->graph->vertices[node->scope->graph->end];
+	return is_at(node, node->scope->graph->end);
 }
 
 bool machine_find_outputs(struct machine *m, struct machine_node *source, struct machine_node *failed_for)
@@ -72,7 +77,7 @@ bool machine_resolve_inputs(struct machine *m, struct machine_node *node)
 {
 	if (node->inputs)
 		return true;
-	struct machine_scope *scope = node->scope;
+	struct machine_scope *scope = node->scope->sources;
 	bool complete = true;
 	for (size_t i = 0; i < node->vertex->source_count; i++) {
 		struct machine_node *source = scope->nodes[node->vertex->sources[i]];
@@ -100,12 +105,25 @@ bool machine_resolve_inputs(struct machine *m, struct machine_node *node)
 		machine_fail_node(m, node, NODE(FAILED), &failure);
 		return false;
 	}
+	if (node == scope->on_failure)
+		node->inputs = machine_failure_inputs(m->arena, scope, node->inputs);
 	return true;
 }
 
 const char *machine_attempt_directory(struct machine *m, const struct machine_node *node)
 {
 	return arena_printf(m->arena, "%s/%" PRIu32, node->directory, node->row.attempt);
+}
+
+void machine_succeed_with(struct machine *m, struct machine_node *node, struct machine_node *source)
+{
+	if (!machine_find_outputs(m, source, node))
+		return;
+	node->outputs = source->outputs;
+	if (!machine_write_outputs(m, node))
+		return;
+	node->outputs_known = true;
+	machine_succeed_node(m, node);
 }
 
 bool machine_write_outputs(struct machine *m, struct machine_node *node)
@@ -154,19 +172,8 @@ static void advance_boundary_node(struct machine *m, struct machine_node *node)
 	machine_succeed_node(m, node);
 }
 
-static void begin_node(struct machine *m, struct machine_node *node)
+void machine_queue_node(struct machine *m, struct machine_node *node)
 {
-	const enum readiness readiness = is_start(node) ? READY : node_readiness(node);
-	if (readiness == NOT_READY)
-		return;
-	if (readiness == TO_BE_SKIPPED) {
-		machine_set_node(m, node, NODE(SKIPPED));
-		return;
-	}
-	if (!node->vertex->kind) {
-		machine_set_node(m, node, NODE(QUEUED));
-		return;
-	}
 	const bool counts = node->vertex->kind->counts_for_parallelism;
 	const int32_t maximum = m->definition->spec->max_parallelism;
 	if (counts && maximum > 0 && m->running >= (uint32_t)maximum) {
@@ -182,21 +189,49 @@ static void begin_node(struct machine *m, struct machine_node *node)
 		m->running++;
 }
 
+static void begin_node(struct machine *m, struct machine_node *node)
+{
+	const enum readiness readiness = is_start(node) ? READY : node_readiness(node);
+	if (readiness == NOT_READY)
+		return;
+	if (readiness == TO_BE_SKIPPED) {
+		machine_set_node(m, node, NODE(SKIPPED));
+		return;
+	}
+	if (!node->vertex->kind) {
+		machine_set_node(m, node, NODE(QUEUED));
+		return;
+	}
+	machine_queue_node(m, node);
+}
+
 /* ---- Running a scope ---- */
+
+static void advance_active(struct machine *m, struct machine_node *node)
+{
+	if (!machine_node_is_active(node))
+		return;
+	if (node->vertex->kind)
+		node->vertex->kind->advance(m, node);
+	else
+		advance_boundary_node(m, node);
+}
+
+void machine_advance_node(struct machine *m, struct machine_node *node)
+{
+	if (node->row.phase == NODE(UNDEFINED))
+		begin_node(m, node);
+	advance_active(m, node);
+}
 
 static void advance_nodes(struct machine *m, struct machine_scope *scope)
 {
 	scope->held_back = false;
 	for (size_t i = 0; i < scope->count; i++) {
-		struct machine_node *node = scope->nodes[i];
-		if (node->row.phase == NODE(UNDEFINED) && !(scope->failed && fails_immediately(scope)))
-			begin_node(m, node);
-		if (machine_node_is_active(node)) {
-			if (node->vertex->kind)
-				node->vertex->kind->advance(m, node);
-			else
-				advance_boundary_node(m, node);
-		}
+		if (scope->failed && fails_immediately(scope))
+			advance_active(m, scope->nodes[i]);
+		else
+			machine_advance_node(m, scope->nodes[i]);
 	}
 }
 
@@ -219,7 +254,7 @@ static bool is_stuck(const struct machine *m, const struct machine_scope *scope)
 	return !m->changed && !scope->held_back;
 }
 
-static const Flyteidl__Core__ExecutionError *error_of_failed_node(struct machine *m, const struct machine_node *failed)
+const Flyteidl__Core__ExecutionError *machine_error_of_node(struct machine *m, const struct machine_node *failed)
 {
 	if (failed->row.phase == NODE(TIMED_OUT))
 		return machine_error(m->arena, &(struct machine_failure){ .kind = ERROR_KIND(USER),
@@ -232,7 +267,7 @@ static const Flyteidl__Core__ExecutionError *error_of_failed_node(struct machine
 static bool has_failed(struct machine *m, struct machine_scope *scope)
 {
 	if (scope->failed && (fails_immediately(scope) || all_nodes_finished(scope))) {
-		scope->error = error_of_failed_node(m, scope->failed);
+		scope->error = machine_error_of_node(m, scope->failed);
 	} else if (is_stuck(m, scope)) {
 		scope->error = machine_error(
 		        m->arena, &(struct machine_failure){ .kind = ERROR_KIND(SYSTEM),
@@ -242,20 +277,29 @@ static bool has_failed(struct machine *m, struct machine_scope *scope)
 		return false;
 	}
 	scope->failing = true;
-	machine_abort_scope(m, scope, "Some node execution failed, auto-abort.");
 	return true;
+}
+
+static void abort_nodes(struct machine *m, struct machine_scope *scope, const char *reason)
+{
+	for (size_t i = 0; i < scope->count; i++)
+		machine_abort_node(m, scope->nodes[i], reason);
+}
+
+static enum machine_progress fail_scope(struct machine *m, struct machine_scope *scope)
+{
+	abort_nodes(m, scope, "Some node execution failed, auto-abort.");
+	return machine_handle_failure(m, scope) ? SCOPE_FAILED : SCOPE_FAILS;
 }
 
 enum machine_progress machine_run_scope(struct machine *m, struct machine_scope *scope)
 {
-	if (scope->failing) {
-		machine_abort_scope(m, scope, "Some node execution failed, auto-abort.");
-		return SCOPE_FAILED;
-	}
+	if (scope->failing)
+		return fail_scope(m, scope);
 	advance_nodes(m, scope);
 	if (scope->nodes[scope->graph->end]->row.phase == NODE(SUCCEEDED) && all_nodes_finished(scope))
 		return SCOPE_SUCCEEDED;
-	return has_failed(m, scope) ? SCOPE_FAILED : SCOPE_RUNS;
+	return has_failed(m, scope) ? fail_scope(m, scope) : SCOPE_RUNS;
 }
 
 void machine_set_scope_failing(struct machine_scope *scope, const Flyteidl__Core__ExecutionError *error)
@@ -280,8 +324,9 @@ void machine_abort_node(struct machine *m, struct machine_node *node, const char
 
 void machine_abort_scope(struct machine *m, struct machine_scope *scope, const char *reason)
 {
-	for (size_t i = 0; i < scope->count; i++)
-		machine_abort_node(m, scope->nodes[i], reason);
+	abort_nodes(m, scope, reason);
+	if (scope->on_failure)
+		machine_abort_node(m, scope->on_failure, reason);
 }
 
 /* ---- Opening ---- */
@@ -316,7 +361,7 @@ static struct machine_node *find_node(const struct machine_scope *scope, const c
 		if (text_equal(scope->nodes[i]->row.node_id, node_id))
 			return scope->nodes[i];
 	}
-	return NULL;
+	return scope->on_failure && text_equal(scope->on_failure->row.node_id, node_id) ? scope->on_failure : NULL;
 }
 
 /* The first of the saved rows below that parent. */
@@ -342,7 +387,7 @@ static int give_row(struct machine *m, struct machine_scope *scope, const struct
 	const char *spec_node_id = node->row.spec_node_id;
 	node->row = *row;
 	node->row.spec_node_id = spec_node_id;
-	if ((row->phase == NODE(FAILED) || row->phase == NODE(TIMED_OUT)) &&
+	if (node != scope->on_failure && (row->phase == NODE(FAILED) || row->phase == NODE(TIMED_OUT)) &&
 	    (!scope->failed || scope->failed->row.ended_at_ns <= row->ended_at_ns))
 		scope->failed = node;
 	if (machine_node_is_active(node) && node->vertex->kind && node->vertex->kind->resume)
@@ -372,6 +417,7 @@ int machine_open_scope(struct machine *m, struct machine_node *parent, const str
 	struct machine_scope *scope = parent ? arena_new(m->arena, struct machine_scope) : &m->top;
 	scope->graph = graph;
 	scope->parent = parent;
+	scope->sources = graph->end == SIZE_MAX && parent ? parent->scope->sources : scope;
 	scope->parent_attempt = parent ? parent->row.attempt : 0;
 	scope->directory = directory;
 	scope->count = graph->count;
@@ -380,6 +426,8 @@ int machine_open_scope(struct machine *m, struct machine_node *parent, const str
 		parent->inner = scope;
 	for (size_t i = 0; i < graph->count; i++)
 		scope->nodes[i] = new_node(m, scope, &graph->vertices[i]);
+	if (graph->failure)
+		scope->on_failure = new_node(m, scope, graph->failure);
 	if (give_rows(m, scope, e) < 0)
 		return -1;
 	if (scope->inputs) {

@@ -38,18 +38,6 @@ static bool give_inputs(struct machine *m, struct machine_node *node)
 	return true;
 }
 
-static void succeed(struct machine *m, struct machine_node *node)
-{
-	struct machine_node *end = node->inner->nodes[node->inner->graph->end];
-	if (!machine_find_outputs(m, end, node))
-		return;
-	node->outputs = end->outputs;
-	if (!machine_write_outputs(m, node))
-		return;
-	node->outputs_known = true;
-	machine_succeed_node(m, node);
-}
-
 static void workflow_advance(struct machine *m, struct machine_node *node)
 {
 	if ((node->row.phase == NODE(QUEUED) && !begin(m, node)) || !give_inputs(m, node))
@@ -58,7 +46,7 @@ static void workflow_advance(struct machine *m, struct machine_node *node)
 	case SCOPE_RUNS:
 		break;
 	case SCOPE_SUCCEEDED:
-		succeed(m, node);
+		machine_succeed_with(m, node, node->inner->nodes[node->inner->graph->end]);
 		break;
 	case SCOPE_FAILS:
 		node->row.error = node->inner->error;

@@ -595,6 +595,175 @@ static void test_a_sub_workflow_without_nodes(void **state)
 	bench_free(b);
 }
 
+/* ---- Branches ---- */
+
+static struct bench *with_branch(int64_t limit, const char *otherwise)
+{
+	struct bench *b = bench_new();
+	workflow_add_branch(&b->workflow, limit, otherwise, 0, NULL, 0); /* on x, which is 1 */
+	workflow_add_task(&b->workflow, 0, (size_t[]){ 0 }, 1);
+	start(b);
+	return b;
+}
+
+static void test_a_branch_runs_the_case_that_holds(void **state)
+{
+	(void)state;
+	for (int64_t limit = 0; limit <= 1; limit++) {
+		struct bench *b = with_branch(limit, NULL);
+		const char *root = "s3://my-s3-bucket/metadata/propeller/flytesnacks-development-e1";
+		const char *chosen = limit ? "n0-0-n0-then" : "n0-0-n0-else";
+		const char *other = limit ? "n0-0-n0-else" : "n0-0-n0-then";
+		assert_int_equal(node(b, other)->row.phase, NODE(SKIPPED));
+		assert_int_equal(node(b, chosen)->row.phase, NODE(RUNNING));
+		assert_true(node(b, "n0")->row.is_parent);
+		assert_string_equal(
+		        node(b, chosen)->row.inputs_uri,
+		        arena_printf(&b->arena, "%s/n0/data/0/%s/inputs.pb", root, limit ? "n0-then" : "n0-else"));
+		assert_int_equal(node(b, "n0")->row.phase, NODE(RUNNING));
+		succeed(b, chosen);
+		assert_int_equal(node(b, "n0")->row.phase, NODE(SUCCEEDED));
+		assert_string_equal(node(b, "n0")->row.outputs_uri,
+		                    arena_printf(&b->arena, "%s/n0/data/0/outputs.pb", root));
+		assert_int_equal(workflow_integer_of(node(b, "n0")->row.outputs, "o0"), 1);
+		assert_int_equal(node(b, "n1")->row.phase, NODE(RUNNING));
+		bench_free(b);
+	}
+}
+
+static void test_a_branch_whose_case_fails(void **state)
+{
+	(void)state;
+	struct bench *b = with_branch(1, NULL);
+	observe(b, "n0-0-n0-then", POD_FAILED, POD_FAILURE_PERMANENT, "Bad", "bad");
+	assert_int_equal(node(b, "n0")->row.phase, NODE(FAILED));
+	assert_failed(b, "Bad", "bad", ERROR_KIND(USER));
+	bench_free(b);
+}
+
+static void test_no_case_of_a_branch_holds(void **state)
+{
+	(void)state;
+	struct bench *b = with_branch(0, "x is too large");
+	assert_failed(b, "UserProvidedError", "x is too large", ERROR_KIND(USER));
+	assert_int_equal(node(b, "n0-0-n0-then")->row.phase, NODE(SKIPPED));
+	bench_free(b);
+	b = with_branch(0, "");
+	assert_string_equal(b->m.execution.error->code, "MalformedBranchUserError");
+	bench_free(b);
+	b = with_branch(1, "x is too large");
+	assert_int_equal(node(b, "n0-0-n0-then")->row.phase, NODE(RUNNING));
+	bench_free(b);
+}
+
+/* ---- Failure nodes ---- */
+
+static struct bench *with_failure_node(bool of_sub_workflow)
+{
+	struct bench *b = bench_new();
+	struct workflow_builder sub = workflow_sub_builder(&b->workflow);
+	workflow_add_task(&sub, 0, NULL, 0);
+	if (of_sub_workflow)
+		workflow_add_failure_task(&sub);
+	workflow_finish(&sub);
+	workflow_add_sub(&b->workflow, &sub, NULL, 0);
+	workflow_add_task(&b->workflow, 0, NULL, 0);
+	if (!of_sub_workflow)
+		workflow_add_failure_task(&b->workflow);
+	start(b);
+	return b;
+}
+
+static const Flyteidl__Core__Scalar *input(const struct machine_node *n, const char *name)
+{
+	for (size_t i = 0; i < n->inputs->n_literals; i++) {
+		if (text_equal(n->inputs->literals[i]->key, name))
+			return n->inputs->literals[i]->value->scalar;
+	}
+	fail_msg("no input %s", name);
+	return NULL;
+}
+
+static void test_a_failure_node_runs_before_the_execution_fails(void **state)
+{
+	(void)state;
+	struct bench *b = with_failure_node(false);
+	assert_int_equal(node(b, "efn")->row.phase, NODE(UNDEFINED));
+	observe(b, "n0-0-n0", POD_FAILED, POD_FAILURE_PERMANENT, "Bad", "bad");
+	assert_int_equal(b->m.execution.phase, EXECUTION(FAILING));
+	assert_int_equal(node(b, "n1")->row.phase, NODE(ABORTED));
+	const struct machine_node *n = node(b, "efn");
+	assert_int_equal(n->row.phase, NODE(RUNNING));
+	assert_string_equal(n->row.task->pod_name, "e1-efn-0");
+	assert_true(machine_owns_pod(&b->m, "e1-efn-0"));
+	assert_int_equal(input(n, "x")->primitive->integer, 1);
+	const Flyteidl__Core__Union *wrapped = input(n, "err")->union_;
+	assert_string_equal(wrapped->type->structure->tag, "FlyteError");
+	assert_int_equal(wrapped->type->simple, FLYTEIDL__CORE__SIMPLE_TYPE__ERROR);
+	assert_string_equal(wrapped->value->scalar->error->message, "bad");
+	assert_string_equal(wrapped->value->scalar->error->failed_node_id, "n0");
+	succeed(b, "efn");
+	assert_failed(b, "Bad", "bad", ERROR_KIND(USER));
+	bench_free(b);
+}
+
+static void test_a_failure_node_that_fails(void **state)
+{
+	(void)state;
+	struct bench *b = with_failure_node(false);
+	observe(b, "n1", POD_FAILED, POD_FAILURE_PERMANENT, "Bad", "bad");
+	observe(b, "efn", POD_FAILED, POD_FAILURE_PERMANENT, "Worse", "worse");
+	assert_int_equal(node(b, "efn")->row.phase, NODE(FAILED));
+	assert_failed(b, "Bad", "bad", ERROR_KIND(USER));
+	bench_free(b);
+}
+
+static void test_a_failure_node_of_a_sub_workflow(void **state)
+{
+	(void)state;
+	struct bench *b = with_failure_node(true);
+	observe(b, "n0-0-n0", POD_FAILED, POD_FAILURE_PERMANENT, "Bad", "bad");
+	assert_int_equal(b->m.execution.phase, EXECUTION(RUNNING));
+	assert_int_equal(node(b, "n0")->row.phase, NODE(FAILING));
+	assert_int_equal(node(b, "n0-0-efn")->row.phase, NODE(RUNNING));
+	succeed(b, "n0-0-efn");
+	assert_int_equal(node(b, "n0")->row.phase, NODE(FAILED));
+	assert_failed(b, "Bad", "bad", ERROR_KIND(USER));
+	bench_free(b);
+}
+
+static void test_aborting_while_a_failure_node_runs(void **state)
+{
+	(void)state;
+	for (int of_sub = 0; of_sub <= 1; of_sub++) {
+		struct bench *b = with_failure_node(of_sub);
+		const char *id = of_sub ? "n0-0-efn" : "efn";
+		observe(b, "n0-0-n0", POD_FAILED, POD_FAILURE_PERMANENT, "Bad", "bad");
+		b->m.execution.phase = EXECUTION(ABORTING);
+		step(b);
+		assert_int_equal(b->m.execution.phase, EXECUTION(ABORTED));
+		assert_int_equal(node(b, id)->row.phase, NODE(ABORTED));
+		bench_free(b);
+	}
+}
+
+/* What it needs will never be there: no execution may wait for that. */
+static void test_a_failure_node_that_needs_what_has_not_run(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	workflow_add_task(&b->workflow, 0, NULL, 0);
+	workflow_add_task(&b->workflow, 0, (size_t[]){ 0 }, 1);
+	Flyteidl__Core__Node *n = workflow_add_failure_task(&b->workflow);
+	n->inputs[0]->binding->promise->node_id = arena_strdup(&b->arena, "n1");
+	n->inputs[0]->binding->promise->var = arena_strdup(&b->arena, "o0");
+	start(b);
+	observe(b, "n0", POD_FAILED, POD_FAILURE_PERMANENT, "Bad", "bad");
+	assert_failed(b, "Bad", "bad", ERROR_KIND(USER));
+	assert_string_equal(node(b, "efn")->row.error->code, "BindingResolutionFailure");
+	bench_free(b);
+}
+
 /* ---- What is shown of an attempt ---- */
 
 static void test_phases_and_reasons(void **state)
@@ -778,6 +947,14 @@ int main(void)
 		cmocka_unit_test(test_a_sub_workflow_fails_after_its_nodes),
 		cmocka_unit_test(test_aborting_reaches_the_nodes_within),
 		cmocka_unit_test(test_a_sub_workflow_without_nodes),
+		cmocka_unit_test(test_a_branch_runs_the_case_that_holds),
+		cmocka_unit_test(test_a_branch_whose_case_fails),
+		cmocka_unit_test(test_no_case_of_a_branch_holds),
+		cmocka_unit_test(test_a_failure_node_runs_before_the_execution_fails),
+		cmocka_unit_test(test_a_failure_node_that_fails),
+		cmocka_unit_test(test_a_failure_node_of_a_sub_workflow),
+		cmocka_unit_test(test_aborting_while_a_failure_node_runs),
+		cmocka_unit_test(test_a_failure_node_that_needs_what_has_not_run),
 		cmocka_unit_test(test_phases_and_reasons),
 		cmocka_unit_test(test_decks),
 		cmocka_unit_test(test_raw_output_and_checkpoints),

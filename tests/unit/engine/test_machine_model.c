@@ -94,8 +94,11 @@ static bool has_ended(const struct fake_pod *pod)
 static int64_t sum(const Flyteidl__Core__LiteralMap *literals)
 {
 	int64_t total = 0;
-	for (size_t i = 0; i < literals->n_literals; i++)
-		total += literals->literals[i]->value->scalar->primitive->integer;
+	for (size_t i = 0; i < literals->n_literals; i++) {
+		const Flyteidl__Core__Scalar *scalar = literals->literals[i]->value->scalar;
+		if (scalar->value_case == FLYTEIDL__CORE__SCALAR__VALUE_PRIMITIVE)
+			total += scalar->primitive->integer;
+	}
 	return total;
 }
 
@@ -305,6 +308,8 @@ static const struct machine_vertex *vertex_of(const struct world *w, const struc
 		if (text_equal(graph->vertices[i].id, row->spec_node_id))
 			return &graph->vertices[i];
 	}
+	if (graph->failure && text_equal(graph->failure->id, row->spec_node_id))
+		return graph->failure;
 	fail_msg("no vertex for row %s", row->node_id);
 	return NULL;
 }
@@ -322,6 +327,11 @@ static Flyteidl__Core__NodeExecution__Phase phase_beside(const struct world *w, 
 	return NODE(UNDEFINED);
 }
 
+static bool is_branch(const struct machine_vertex *vertex)
+{
+	return vertex->kind == &machine_kind_branch;
+}
+
 static void check_parent(const struct world *w, const struct progress_node *row)
 {
 	if (!row->parent_row_id)
@@ -331,20 +341,43 @@ static void check_parent(const struct world *w, const struct progress_node *row)
 	if (phase_is_active(row->phase))
 		assert_true(phase_is_active(parent->phase));
 	if (parent->phase == NODE(SUCCEEDED))
-		assert_int_equal(row->phase, NODE(SUCCEEDED));
+		assert_true(row->phase == NODE(SUCCEEDED) ||
+		            (row->phase == NODE(SKIPPED) && is_branch(vertex_of(w, parent))));
+}
+
+/* A failure node runs alone, after everything else is over. */
+static void check_failure_node(const struct world *w, const struct progress_node *row)
+{
+	if (row->phase == NODE(UNDEFINED) || graph_of(w, row)->failure != vertex_of(w, row))
+		return;
+	for (size_t i = 0; i < w->rows.count; i++) {
+		const struct progress_node *other = &w->rows.nodes[i];
+		if (other != row && other->parent_row_id == row->parent_row_id &&
+		    text_equal(other->retry_group, row->retry_group))
+			assert_true(phase_is_final(other->phase));
+	}
+	if (row->parent_row_id)
+		assert_true(w->rows.nodes[row->parent_row_id - 1].phase >= NODE(FAILING));
+	else
+		assert_true(w->execution.phase >= EXECUTION(FAILING));
 }
 
 static void check_row(const struct world *w, const struct progress_node *row)
 {
 	const struct machine_vertex *vertex = vertex_of(w, row);
+	const struct progress_node *around = row; /* bindings within a branch name nodes around it */
+	while (around->parent_row_id && is_branch(vertex_of(w, &w->rows.nodes[around->parent_row_id - 1])))
+		around = &w->rows.nodes[around->parent_row_id - 1];
+	const struct machine_graph *graph = graph_of(w, around);
 	if (row->phase == NODE(QUEUED) || row->phase == NODE(RUNNING) || row->phase == NODE(SUCCEEDED)) {
 		for (size_t k = 0; k < vertex->upstream_count; k++)
-			assert_int_equal(phase_beside(w, row, graph_of(w, row)->vertices[vertex->upstream[k]].id),
+			assert_int_equal(phase_beside(w, around, graph->vertices[vertex->upstream[k]].id),
 			                 NODE(SUCCEEDED));
 	}
 	if (row->phase == NODE(FAILED) || row->phase == NODE(ABORTED))
 		assert_non_null(row->error);
 	check_parent(w, row);
+	check_failure_node(w, row);
 	if (vertex->kind != &machine_kind_task)
 		return;
 	assert_true(row->user_failures <= vertex->task->metadata->retries->retries);
@@ -496,10 +529,14 @@ static void fill(struct world *w, struct workflow_builder *b, unsigned depth)
 			struct workflow_builder sub = workflow_sub_builder(b);
 			fill(w, &sub, depth + 1);
 			workflow_add_sub(b, &sub, upstream, upstream_count);
+		} else if (pick(w, 5) == 0) {
+			workflow_add_branch(b, (int64_t)pick(w, 6), NULL, pick(w, 3), upstream, upstream_count);
 		} else {
 			workflow_add_task(b, pick(w, 3), upstream, upstream_count);
 		}
 	}
+	if (pick(w, 3) == 0)
+		workflow_add_failure_task(b);
 	if (pick(w, 2))
 		b->template->metadata->on_failure =
 		        FLYTEIDL__CORE__WORKFLOW_METADATA__ON_FAILURE_POLICY__FAIL_AFTER_EXECUTABLE_NODES_COMPLETE;
@@ -528,6 +565,12 @@ static int64_t expected_output(const struct machine_graph *graph, size_t vertex,
 	const struct machine_vertex *v = &graph->vertices[vertex];
 	if (vertex == graph->start)
 		return x;
+	if (is_branch(v)) {
+		const int64_t value = expected_output(graph, v->upstream[0], x);
+		const Flyteidl__Core__IfBlock *first = v->node->branch_node->if_else->case_;
+		const int64_t limit = first->condition->comparison->right_value->scalar->primitive->integer;
+		return value <= limit ? value + 1 : 2 * value + 1;
+	}
 	if (v->inner) {
 		const struct machine_vertex *end = &v->inner->vertices[v->inner->end];
 		return expected_output(v->inner, end->upstream[end->upstream_count - 1],
@@ -571,7 +614,8 @@ static void check_end(struct world *w, bool aborted)
 	switch (w->execution.phase) {
 	case EXECUTION(SUCCEEDED):
 		for (size_t i = 0; i < w->rows.count; i++)
-			assert_int_equal(w->rows.nodes[i].phase, NODE(SUCCEEDED));
+			assert_true(w->rows.nodes[i].phase == NODE(SUCCEEDED) ||
+			            w->rows.nodes[i].phase == NODE(SKIPPED));
 		check_outputs(w);
 		break;
 	case EXECUTION(FAILED): {

@@ -213,6 +213,85 @@ Flyteidl__Core__Node *workflow_add_sub(struct workflow_builder *b, const struct 
 	return node;
 }
 
+static Flyteidl__Core__Node *task_node(struct workflow_builder *b, uint32_t retries, const char *id)
+{
+	Flyteidl__Core__TaskTemplate *task = add_task(b, retries);
+	Flyteidl__Core__Node *node = proto_new(b->arena, flyteidl__core__node);
+	node->id = arena_strdup(b->arena, id);
+	node->target_case = FLYTEIDL__CORE__NODE__TARGET_TASK_NODE;
+	node->task_node = proto_new(b->arena, flyteidl__core__task_node);
+	node->task_node->reference_case = FLYTEIDL__CORE__TASK_NODE__REFERENCE_REFERENCE_ID;
+	node->task_node->reference_id = task->id;
+	return node;
+}
+
+static Flyteidl__Core__BooleanExpression *at_most(struct workflow_builder *b, const char *variable, int64_t limit)
+{
+	Flyteidl__Core__ComparisonExpression *comparison = proto_new(b->arena, flyteidl__core__comparison_expression);
+	comparison->operator_ = FLYTEIDL__CORE__COMPARISON_EXPRESSION__OPERATOR__LTE;
+	comparison->left_value = proto_new(b->arena, flyteidl__core__operand);
+	comparison->left_value->val_case = FLYTEIDL__CORE__OPERAND__VAL_VAR;
+	comparison->left_value->var = arena_strdup(b->arena, variable);
+	comparison->right_value = proto_new(b->arena, flyteidl__core__operand);
+	comparison->right_value->val_case = FLYTEIDL__CORE__OPERAND__VAL_SCALAR;
+	comparison->right_value->scalar = workflow_integer(b->arena, "c", limit)->literals[0]->value->scalar;
+	Flyteidl__Core__BooleanExpression *expression = proto_new(b->arena, flyteidl__core__boolean_expression);
+	expression->expr_case = FLYTEIDL__CORE__BOOLEAN_EXPRESSION__EXPR_COMPARISON;
+	expression->comparison = comparison;
+	return expression;
+}
+
+Flyteidl__Core__Node *workflow_add_branch(struct workflow_builder *b, int64_t limit, const char *otherwise,
+                                          uint32_t retries, const size_t *upstream, size_t upstream_count)
+{
+	const char *source = upstream_count ? arena_printf(b->arena, "n%zu", upstream[0]) : "";
+	Flyteidl__Core__Node *node = add_node(b, next_id(b));
+	Flyteidl__Core__IfElseBlock *block = proto_new(b->arena, flyteidl__core__if_else_block);
+	node->target_case = FLYTEIDL__CORE__NODE__TARGET_BRANCH_NODE;
+	node->branch_node = proto_new(b->arena, flyteidl__core__branch_node);
+	node->branch_node->if_else = block;
+	block->case_ = proto_new(b->arena, flyteidl__core__if_block);
+	block->case_->condition = at_most(b, "c", limit);
+	block->case_->then_node = task_node(b, retries, arena_printf(b->arena, "%s-then", node->id));
+	bind(b, node, "c", source);
+	bind(b, block->case_->then_node, "i0", source);
+	if (!otherwise) {
+		block->default_case = FLYTEIDL__CORE__IF_ELSE_BLOCK__DEFAULT_ELSE_NODE;
+		block->else_node = task_node(b, retries, arena_printf(b->arena, "%s-else", node->id));
+		bind(b, block->else_node, "i0", source);
+		bind(b, block->else_node, "i1", source);
+	} else if (*otherwise) {
+		block->default_case = FLYTEIDL__CORE__IF_ELSE_BLOCK__DEFAULT_ERROR;
+		block->error = proto_new(b->arena, flyteidl__core__error);
+		block->error->message = arena_strdup(b->arena, otherwise);
+	}
+	follow(b, node, upstream, upstream_count);
+	return node;
+}
+
+Flyteidl__Core__Node *workflow_add_failure_task(struct workflow_builder *b)
+{
+	Flyteidl__Core__Node *node = task_node(b, 0, "efn");
+	Flyteidl__Core__TaskTemplate *task = workflow_task(b, b->closure->n_tasks - 1);
+	task->interface->outputs = proto_new(b->arena, flyteidl__core__variable_map);
+	declare(b->arena, task->interface->inputs, "x");
+	declare(b->arena, task->interface->inputs, "err");
+	Flyteidl__Core__LiteralType *error = proto_new(b->arena, flyteidl__core__literal_type);
+	error->type_case = FLYTEIDL__CORE__LITERAL_TYPE__TYPE_SIMPLE;
+	error->simple = FLYTEIDL__CORE__SIMPLE_TYPE__ERROR;
+	Flyteidl__Core__LiteralType *none = proto_new(b->arena, flyteidl__core__literal_type);
+	none->type_case = FLYTEIDL__CORE__LITERAL_TYPE__TYPE_SIMPLE;
+	none->simple = FLYTEIDL__CORE__SIMPLE_TYPE__NONE;
+	Flyteidl__Core__LiteralType *type = task->interface->inputs->variables[1]->value->type;
+	type->type_case = FLYTEIDL__CORE__LITERAL_TYPE__TYPE_UNION_TYPE;
+	type->union_type = proto_new(b->arena, flyteidl__core__union_type);
+	proto_append(b->arena, type->union_type->n_variants, type->union_type->variants, error);
+	proto_append(b->arena, type->union_type->n_variants, type->union_type->variants, none);
+	bind(b, node, "x", "");
+	b->template->failure_node = node;
+	return node;
+}
+
 Flyteidl__Core__TaskTemplate *workflow_task(const struct workflow_builder *b, size_t number)
 {
 	return b->closure->tasks[number]->template_;

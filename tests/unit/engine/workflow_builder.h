@@ -28,6 +28,15 @@ Flyteidl__Core__Node *workflow_add_task(struct workflow_builder *b, uint32_t ret
  * or the workflow's "x". Its output is that of the sub-workflow's last node. */
 Flyteidl__Core__Node *workflow_add_sub(struct workflow_builder *b, const struct workflow_builder *sub,
                                        const size_t *upstream, size_t upstream_count);
+/*
+ * Adds node "n<k>", a branch on what it follows, like a task node: when that is at most `limit` a task runs that adds 1
+ * to it ("n<k>-then"), else one that adds 1 to twice of it ("n<k>-else"). With `otherwise` given there is no else case,
+ * but that error, or none for "".
+ */
+Flyteidl__Core__Node *workflow_add_branch(struct workflow_builder *b, int64_t limit, const char *otherwise,
+                                          uint32_t retries, const size_t *upstream, size_t upstream_count);
+/* The failure node "efn": a task with the inputs "x" (the workflow's) and "err". */
+Flyteidl__Core__Node *workflow_add_failure_task(struct workflow_builder *b);
 /* The template of the closure's task of that number. */
 Flyteidl__Core__TaskTemplate *workflow_task(const struct workflow_builder *b, size_t number);
 /* Adds end node and connections: the workflow's outputs "o<k>" are those of the nodes that nothing follows. */
