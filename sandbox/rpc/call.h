@@ -6,6 +6,7 @@
 #define SANDBOX_RPC_CALL_H
 
 #include "base/arena.h"
+#include "base/cancel.h"
 #include "base/err.h"
 #include "proto/message.h"
 
@@ -17,6 +18,7 @@ struct rpc_call {
 	const char *peer_address; /* numeric address of the client, without port */
 	const char *authority;    /* :authority / Host as the client sent it, "" when absent */
 	int64_t deadline_ms;      /* monotonic; CLOCK_NEVER when the client set none */
+	struct cancel *cancel;    /* requested when nobody waits for the answer any more: reset, disconnected, past the deadline */
 	/* Set by a handler together with an error: sent as google.rpc.Status.details (grpc-status-details-bin). In the arena. */
 	const ProtobufCMessage *error_detail;
 };

@@ -12,7 +12,7 @@ void rpc_connection_init(struct rpc_connection *c, struct rpc_router *router, co
 {
 	*c = (struct rpc_connection){ .router = router, .wake = wake, .owner = owner };
 	(void)snprintf(c->peer_address, sizeof(c->peer_address), "%s", peer_address);
-	c->sniff_deadline_ms = clock_monotonic_ms() + RPC_SNIFF_TIMEOUT_MS;
+	c->sniff_deadline_ms = clock_monotonic_ms() + router->limits.head_ms;
 }
 
 void rpc_connection_release(struct rpc_connection *c)
@@ -74,6 +74,11 @@ void rpc_connection_output(struct rpc_connection *c, struct buf *out)
 bool rpc_connection_wants_input(const struct rpc_connection *c)
 {
 	return !c->broken && (!c->protocol || c->protocol->wants_input(c->state));
+}
+
+bool rpc_connection_is_idle(const struct rpc_connection *c)
+{
+	return !c->protocol || c->protocol->is_idle(c->state);
 }
 
 bool rpc_connection_is_over(const struct rpc_connection *c)

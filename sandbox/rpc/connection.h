@@ -21,6 +21,8 @@ struct rpc_protocol {
 	/* The client will send nothing more. -1: then there is nothing more to do for it. */
 	int (*end_of_input)(void *state);
 	bool (*wants_input)(void *state);
+	/* Nothing is under way: it could be closed without harm. */
+	bool (*is_idle)(void *state);
 	/* Nothing more will be sent or done: close once the output is out. */
 	bool (*is_over)(void *state);
 	/* The next monotonic ms at which `tick` has something to do. */
@@ -34,7 +36,6 @@ extern const struct rpc_protocol rpc_http2_protocol;
 extern const struct rpc_protocol rpc_http1_protocol;
 
 #define RPC_OUTPUT_PIECE ((size_t)256 * 1024)
-#define RPC_SNIFF_TIMEOUT_MS 10000
 
 struct rpc_connection {
 	struct rpc_router *router;
@@ -61,6 +62,8 @@ void rpc_connection_end_of_input(struct rpc_connection *c);
 /* Appends up to about RPC_OUTPUT_PIECE of pending output to `out` (whose maximum must be at least twice that). */
 void rpc_connection_output(struct rpc_connection *c, struct buf *out);
 bool rpc_connection_wants_input(const struct rpc_connection *c);
+/* Nothing is under way, or nothing has come yet. */
+bool rpc_connection_is_idle(const struct rpc_connection *c);
 /* True when the owner should close as soon as all output is written. */
 bool rpc_connection_is_over(const struct rpc_connection *c);
 int64_t rpc_connection_deadline(const struct rpc_connection *c);

@@ -20,6 +20,7 @@ struct rpc_exchange *rpc_exchange_new(struct rpc_router *router, const char *pee
 	x->router = router;
 	x->begun_us = clock_monotonic_us();
 	x->deadline_ms = CLOCK_NEVER;
+	cancel_init(&x->cancel);
 	unsigned long long number = atomic_fetch_add(&router->next_request, 1);
 	(void)snprintf(x->request_id, sizeof(x->request_id), "%s-%llu", router->request_prefix, number);
 	(void)snprintf(x->peer_address, sizeof(x->peer_address), "%s", peer_address);
@@ -44,8 +45,9 @@ struct rpc_exchange *rpc_exchange_free(struct rpc_exchange *x)
 		return NULL;
 	head_release(&x->head);
 	gateway_match_free(x->match);
-	buf_release(&x->body);
+	rpc_exchange_release_body(x);
 	rpc_response_release(&x->response);
+	cancel_release(&x->cancel);
 	free(x);
 	return NULL;
 }
@@ -61,6 +63,26 @@ void rpc_exchange_abandon(struct rpc_exchange *x)
 	x->transport = NULL;
 	x->finished = NULL;
 	atomic_store(&x->abandoned, true);
+	cancel_request(&x->cancel);
+	const struct rpc_router *router = x->router;
+	if (router->withdraw && router->withdraw(router->executor, x))
+		rpc_exchange_finish(x);
+}
+
+int rpc_exchange_add_body(struct rpc_exchange *x, const void *bytes, size_t length, struct err *e)
+{
+	if (!rpc_charge_take(&x->charge, &x->router->memory, length))
+		return err_set(e, ERR_UNAVAILABLE, "memory-short",
+		               "the server holds too many requests and responses at the moment, try again");
+	if (buf_add(&x->body, bytes, length) < 0)
+		return err_set(e, ERR_EXHAUSTED, "request-too-large", "the request is larger than the maximum");
+	return 0;
+}
+
+void rpc_exchange_release_body(struct rpc_exchange *x)
+{
+	buf_release(&x->body);
+	rpc_charge_release(&x->charge);
 }
 
 void rpc_exchange_set_target(struct rpc_exchange *x, const char *target, size_t length)
@@ -122,6 +144,7 @@ void rpc_response_release(struct rpc_response *response)
 	buf_release(&response->body);
 	buf_release(&response->grpc_message);
 	buf_release(&response->details);
+	rpc_charge_release(&response->charge);
 	*response = (struct rpc_response){ 0 };
 }
 
@@ -174,10 +197,8 @@ void rpc_response_set_err(struct rpc_response *response, bool grpc, const struct
 	rpc_response_set_error(response, grpc, grpc_code_of(e->kind), err_message(e), detail);
 }
 
-void rpc_exchange_execute(struct rpc_exchange *x)
+static void execute(struct rpc_exchange *x)
 {
-	if (atomic_load(&x->abandoned))
-		return;
 	bool grpc = x->kind == RPC_EXCHANGE_GRPC;
 	if (clock_monotonic_ms() >= x->deadline_ms) {
 		rpc_response_set_error(&x->response, grpc, GRPC_DEADLINE_EXCEEDED,
@@ -198,6 +219,14 @@ void rpc_exchange_execute(struct rpc_exchange *x)
 	case RPC_EXCHANGE_REFLECTION:
 		break;
 	}
+}
+
+void rpc_exchange_execute(struct rpc_exchange *x)
+{
+	if (atomic_load(&x->abandoned))
+		return;
+	execute(x);
+	rpc_charge_set(&x->response.charge, &x->router->memory, x->response.body.capacity);
 }
 
 static void report(const struct rpc_exchange *x)

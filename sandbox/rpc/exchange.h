@@ -4,11 +4,13 @@
  *
  * Ownership: the transport owns the exchange until it submits it; a submitted exchange belongs to the executor until
  * `finished` is called on the loop thread. A transport that loses interest meanwhile (stream reset, deadline,
- * connection closed) calls rpc_exchange_abandon, and the exchange frees itself when the worker lets go of it.
+ * connection closed) calls rpc_exchange_abandon: what only waits for a worker ends there; a handler that runs is told to
+ * stop waiting (rpc_call.cancel), and the exchange frees itself when the worker lets go of it.
  */
 #ifndef SANDBOX_RPC_EXCHANGE_H
 #define SANDBOX_RPC_EXCHANGE_H
 
+#include "base/cancel.h"
 #include "rpc/grpc.h"
 #include "rpc/server.h"
 
@@ -40,6 +42,7 @@ struct rpc_response {
 	struct buf details;      /* base64 */
 	char *message;           /* the error's own text for the report; owned */
 	bool close;              /* HTTP/1: no further request on this connection */
+	struct rpc_charge charge; /* for the body */
 };
 
 /* The request's head, as text; unset is "". Bounded by the transports' header limits. */
@@ -69,11 +72,13 @@ struct rpc_exchange {
 	const struct rpc_method *method; /* GRPC and GATEWAY */
 	void *method_context;
 	struct gateway_match *match; /* GATEWAY */
-	struct buf body;             /* raw request body; its maximum is the cap */
+	struct buf body;             /* raw request body; its maximum is the cap. Filled by rpc_exchange_add_body */
+	struct rpc_charge charge;    /* for the body */
 	struct rpc_response response;
 	/* Loop thread only, apart from `abandoned`. */
 	bool submitted;
 	atomic_bool abandoned;
+	struct cancel cancel; /* requested with `abandoned`, for handlers that wait */
 	void (*finished)(void *transport, struct rpc_exchange *x);
 	void *transport;
 	struct rpc_exchange *next; /* link of the executor's queues */
@@ -90,6 +95,11 @@ void rpc_exchange_set_header(struct rpc_exchange *x, const char *name, size_t na
                              size_t value_length);
 /* Splits the request target into path and query. */
 void rpc_exchange_set_target(struct rpc_exchange *x, const char *target, size_t length);
+
+/* Appends to the request's body. ERR_EXHAUSTED: past its maximum; ERR_UNAVAILABLE: the server holds too much for all its clients. */
+int rpc_exchange_add_body(struct rpc_exchange *x, const void *bytes, size_t length, struct err *e);
+/* The body is not needed any more. */
+void rpc_exchange_release_body(struct rpc_exchange *x);
 
 /* Runs the handler or reads the file, on any thread; fills in the response. */
 void rpc_exchange_execute(struct rpc_exchange *x);

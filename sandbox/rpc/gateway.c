@@ -233,7 +233,7 @@ static int read_body(struct rpc_exchange *x, struct arena *arena, ProtobufCMessa
 		return read_body_as(x, arena, message, x->body.data, x->body.length, e);
 	if (strcasecmp(encoding, "gzip") != 0)
 		return err_set(e, ERR_INVALID, "unsupported-encoding", "unsupported content-encoding \"%s\"", encoding);
-	auto_buf struct buf plain = BUF_INIT(x->router->message_maximum);
+	auto_buf struct buf plain = BUF_INIT(x->router->limits.message_maximum);
 	if (grpc_gunzip((const uint8_t *)buf_text(&x->body), x->body.length, &plain, e) < 0)
 		return -1;
 	return read_body_as(x, arena, message, plain.data, plain.length, e);
@@ -321,7 +321,7 @@ static int write_response(struct rpc_exchange *x, const ProtobufCMessage *messag
 {
 	struct rpc_response *response = &x->response;
 	const char *binary = response_type(&x->head);
-	size_t maximum = x->router->message_maximum;
+	size_t maximum = x->router->limits.message_maximum;
 	response->http_status = 200;
 	response->content_type = binary ? binary : "application/json";
 	buf_init(&response->body, binary ? maximum : maximum * JSON_EXPANSION);
@@ -339,8 +339,8 @@ void gateway_execute(struct rpc_exchange *x)
 	auto_err struct err e = ERR_INIT;
 	const ProtobufCMessage *detail = NULL, *response = NULL;
 	const ProtobufCMessage *request = read_request(x, &arena, &e);
-	buf_release(&x->body);
-	arena.maximum = x->router->arena_maximum;
+	rpc_exchange_release_body(x);
+	arena.maximum = x->router->limits.arena_maximum;
 	if (request)
 		response = rpc_invoke_handler(x, &arena, request, &detail, &e);
 	if (!response || write_response(x, response, &e) < 0)

@@ -13,11 +13,8 @@
 
 #define TARGET_MAXIMUM ((size_t)16 * 1024)
 #define HEADER_NAME_MAXIMUM ((size_t)1024)
-#define HEADERS_MAXIMUM ((size_t)32 * 1024)
+#define RESPONSE_HEAD_MAXIMUM ((size_t)32 * 1024)
 #define PENDING_MAXIMUM ((size_t)256 * 1024)
-#define IDLE_MS (60 * 1000)
-#define HEAD_MS (15 * 1000)
-#define BODY_STALL_MS (60 * 1000)
 
 enum h1_phase {
 	H1_IDLE,      /* between requests */
@@ -45,7 +42,18 @@ struct h1_session {
 	struct rpc_response response;
 	size_t body_sent;
 	int64_t deadline_ms;
+	int64_t body_ms; /* when the body began to come */
 };
+
+static const struct rpc_limits *limits_of(const struct h1_session *session)
+{
+	return &session->connection->router->limits;
+}
+
+static int64_t stall_ms(const struct h1_session *session)
+{
+	return rpc_limits_stall_ms(limits_of(session), &session->connection->router->memory);
+}
 
 static const char *reason_of(int status)
 {
@@ -56,10 +64,20 @@ static void set_phase(struct h1_session *session, enum h1_phase phase)
 {
 	int64_t now = clock_monotonic_ms();
 	session->phase = phase;
-	session->deadline_ms = phase == H1_IDLE   ? now + IDLE_MS
-	                       : phase == H1_HEAD ? now + HEAD_MS
-	                       : phase == H1_BODY ? now + BODY_STALL_MS
+	session->deadline_ms = phase == H1_IDLE   ? now + limits_of(session)->idle_ms / 15
+	                       : phase == H1_HEAD ? now + limits_of(session)->head_ms
+	                       : phase == H1_BODY ? now + stall_ms(session)
 	                                          : CLOCK_NEVER;
+	if (phase == H1_BODY)
+		session->body_ms = now;
+}
+
+/* More of the body has come: neither may it stall nor trickle. */
+static void take_pace(struct h1_session *session)
+{
+	int64_t stall = stall_ms(session), still = clock_monotonic_ms() + stall;
+	int64_t paced = rpc_limits_pace_ms(limits_of(session), stall, session->body_ms, session->x->body.length);
+	session->deadline_ms = still < paced ? still : paced;
 }
 
 /* --- answers --- */
@@ -164,7 +182,7 @@ static void take_header(struct h1_session *session)
 static int add_header_bytes(struct h1_session *session, struct buf *to, const char *bytes, size_t length)
 {
 	session->header_bytes += length;
-	if (session->header_bytes <= HEADERS_MAXIMUM && buf_add(to, bytes, length) == 0)
+	if (session->header_bytes <= limits_of(session)->header_maximum && buf_add(to, bytes, length) == 0)
 		return 0;
 	refuse(session, 431, "the request's headers are too large");
 	return 1;
@@ -224,15 +242,17 @@ static int on_body(http_parser *parser, const char *bytes, size_t length)
 {
 	struct h1_session *session = parser->data;
 	struct rpc_exchange *x = session->x;
-	set_phase(session, H1_BODY);
-	if (x->kind != RPC_EXCHANGE_ANSWERED && buf_add(&x->body, bytes, length) == 0)
+	auto_err struct err e = ERR_INIT;
+	if (x->kind != RPC_EXCHANGE_ANSWERED && rpc_exchange_add_body(x, bytes, length, &e) == 0) {
+		take_pace(session);
 		return 0;
+	}
 	if (x->kind == RPC_EXCHANGE_ANSWERED) {
 		/* Decided already; do not read a body of any length for nothing. */
 		session->keep_alive = false;
 		answer(session);
 	} else {
-		refuse(session, 413, "the request is larger than the maximum");
+		refuse(session, e.kind == ERR_UNAVAILABLE ? 503 : 413, err_message(&e));
 	}
 	return 1;
 }
@@ -275,9 +295,9 @@ static void *h1_open(struct rpc_connection *connection)
 	session->parser.data = session;
 	buf_init(&session->target, TARGET_MAXIMUM);
 	buf_init(&session->name, HEADER_NAME_MAXIMUM);
-	buf_init(&session->value, HEADERS_MAXIMUM);
+	buf_init(&session->value, limits_of(session)->header_maximum);
 	buf_init(&session->pending, PENDING_MAXIMUM);
-	buf_init(&session->head, HEADERS_MAXIMUM);
+	buf_init(&session->head, RESPONSE_HEAD_MAXIMUM);
 	set_phase(session, H1_IDLE);
 	return session;
 }
@@ -378,6 +398,12 @@ static bool h1_wants_input(void *state)
 	return session->phase <= H1_BODY && !session->pending.length;
 }
 
+static bool h1_is_idle(void *state)
+{
+	const struct h1_session *session = state;
+	return session->phase == H1_IDLE;
+}
+
 static bool h1_is_over(void *state)
 {
 	const struct h1_session *session = state;
@@ -419,6 +445,7 @@ const struct rpc_protocol rpc_http1_protocol = {
 	.end_of_input = h1_end_of_input,
 	.output = h1_output,
 	.wants_input = h1_wants_input,
+	.is_idle = h1_is_idle,
 	.is_over = h1_is_over,
 	.deadline = h1_deadline,
 	.tick = h1_tick,

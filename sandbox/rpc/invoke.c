@@ -7,7 +7,7 @@
 
 size_t rpc_invoke_parse_maximum(const struct rpc_exchange *x)
 {
-	return x->router->arena_maximum / 2;
+	return x->router->limits.arena_maximum / 2;
 }
 
 ProtobufCMessage *rpc_invoke_handler(struct rpc_exchange *x, struct arena *arena, const ProtobufCMessage *request,
@@ -19,6 +19,7 @@ ProtobufCMessage *rpc_invoke_handler(struct rpc_exchange *x, struct arena *arena
 		.peer_address = x->peer_address,
 		.authority = x->head.authority ? x->head.authority : "",
 		.deadline_ms = x->deadline_ms,
+		.cancel = &x->cancel,
 	};
 	*ret_detail = NULL;
 	ProtobufCMessage *response = x->method->handler(x->method_context, &call, request, e);
@@ -39,7 +40,7 @@ ProtobufCMessage *rpc_invoke_handler(struct rpc_exchange *x, struct arena *arena
 /* The one message of a unary request, in the arena. */
 static ProtobufCMessage *read_request(struct rpc_exchange *x, struct arena *arena, struct err *e)
 {
-	size_t maximum = x->router->message_maximum;
+	size_t maximum = x->router->limits.message_maximum;
 	struct grpc_frame frame;
 	int status = grpc_frame_read(x->body.data, x->body.length, maximum, &frame, e);
 	if (status < 0)
@@ -66,7 +67,7 @@ static ProtobufCMessage *read_request(struct rpc_exchange *x, struct arena *aren
 
 static int write_response(struct rpc_exchange *x, const ProtobufCMessage *message, struct err *e)
 {
-	size_t length = protobuf_c_message_get_packed_size(message), maximum = x->router->message_maximum;
+	size_t length = protobuf_c_message_get_packed_size(message), maximum = x->router->limits.message_maximum;
 	if (length > maximum)
 		return err_set(e, ERR_EXHAUSTED, "message-too-large",
 		               "the response is larger than the maximum (%zu vs. %zu bytes)", length, maximum);
@@ -88,8 +89,8 @@ void rpc_invoke_grpc(struct rpc_exchange *x)
 	auto_err struct err e = ERR_INIT;
 	const ProtobufCMessage *detail = NULL, *response = NULL;
 	const ProtobufCMessage *request = read_request(x, &arena, &e);
-	buf_release(&x->body);
-	arena.maximum = x->router->arena_maximum;
+	rpc_exchange_release_body(x);
+	arena.maximum = x->router->limits.arena_maximum;
 	if (request)
 		response = rpc_invoke_handler(x, &arena, request, &detail, &e);
 	if (!response || write_response(x, response, &e) < 0)

@@ -11,9 +11,6 @@
 #include <strings.h>
 #include <sys/random.h>
 
-#define DEFAULT_MESSAGE_MAXIMUM ((size_t)20 * 1024 * 1024)
-#define DEFAULT_ARENA_MAXIMUM ((size_t)256 * 1024 * 1024)
-
 static int compare_routes(const void *a, const void *b)
 {
 	return strcmp(((const struct rpc_route *)a)->path, ((const struct rpc_route *)b)->path);
@@ -58,8 +55,9 @@ int rpc_router_init(struct rpc_router *router, const struct rpc_server_options *
 		return err_set(e, ERR_INTERNAL, NULL, "no random bytes");
 	(void)snprintf(router->request_prefix, sizeof(router->request_prefix), "%02x%02x%02x%02x", random[0], random[1],
 	               random[2], random[3]);
-	router->message_maximum = options->message_maximum ? options->message_maximum : DEFAULT_MESSAGE_MAXIMUM;
-	router->arena_maximum = options->arena_maximum ? options->arena_maximum : DEFAULT_ARENA_MAXIMUM;
+	router->limits = options->limits;
+	rpc_limits_fill(&router->limits);
+	router->memory.maximum = router->limits.memory_maximum;
 	router->console_directory = xstrdup(options->console_directory);
 	router->on_call = options->on_call;
 	router->on_call_context = options->on_call_context;
@@ -133,7 +131,7 @@ static void begin_grpc(struct rpc_router *router, struct rpc_exchange *x)
 		answer_error(x, true, GRPC_INTERNAL, "malformed grpc-timeout");
 	} else if (reflection_is_path(x->head.path)) {
 		x->kind = RPC_EXCHANGE_REFLECTION;
-		buf_init(&x->body, router->message_maximum);
+		buf_init(&x->body, router->limits.message_maximum);
 	} else if (!route) {
 		auto_free char *message = xasprintf("unknown method %.512s", x->head.path);
 		answer_error(x, true, GRPC_UNIMPLEMENTED, message);
@@ -141,7 +139,7 @@ static void begin_grpc(struct rpc_router *router, struct rpc_exchange *x)
 		x->kind = RPC_EXCHANGE_GRPC;
 		x->method = route->method;
 		x->method_context = route->context;
-		buf_init(&x->body, router->message_maximum + GRPC_FRAME_HEADER_SIZE);
+		buf_init(&x->body, router->limits.message_maximum + GRPC_FRAME_HEADER_SIZE);
 	}
 }
 
@@ -214,7 +212,7 @@ static void begin_gateway(struct rpc_router *router, struct rpc_exchange *x, boo
 	x->kind = RPC_EXCHANGE_GATEWAY;
 	x->method = route->method;
 	x->method_context = route->context;
-	buf_init(&x->body, router->message_maximum);
+	buf_init(&x->body, router->limits.message_maximum);
 }
 
 void rpc_router_begin(struct rpc_router *router, struct rpc_exchange *x)

@@ -23,14 +23,16 @@ struct rpc_router {
 	struct gateway *gateway;
 	struct reflection *reflection;
 	char *console_directory; /* or NULL */
-	size_t message_maximum;
-	size_t arena_maximum;
+	struct rpc_limits limits; /* no field is zero */
+	struct rpc_memory memory; /* of requests and responses */
 	atomic_bool serving;
 	atomic_bool draining;
 	atomic_uint_fast64_t next_request;
 	char request_prefix[12];
 	/* How an exchange gets executed: queued for a worker, or at once in tests. -1: no room, nothing happened. */
 	int (*submit)(void *executor, struct rpc_exchange *x);
+	/* Takes back what was submitted and does not run yet; false when it runs or has run. NULL: never. */
+	bool (*withdraw)(void *executor, struct rpc_exchange *x);
 	void *executor;
 	void (*on_call)(void *context, const struct rpc_call_report *report);
 	void *on_call_context;

@@ -11,8 +11,6 @@
 #include <string.h>
 
 #define DEFAULT_WORKERS 8
-#define DEFAULT_QUEUE 1024
-#define DEFAULT_CONNECTIONS 1024
 #define BACKLOG 511
 /* What rpc_server_stop grants the threads to end after everything was cut off. */
 #define JOIN_GRACE_MS 1000
@@ -55,6 +53,15 @@ static int submit(void *executor, struct rpc_exchange *x)
 		return -1;
 	server->outstanding++;
 	return 0;
+}
+
+static bool withdraw(void *executor, struct rpc_exchange *x)
+{
+	struct rpc_server *server = executor;
+	if (!rpc_workers_withdraw(server->workers, x))
+		return false;
+	server->outstanding--;
+	return true;
 }
 
 /* Lets the loop end once nothing is left that could need it. */
@@ -178,12 +185,12 @@ static void server_free(struct rpc_server *server)
 
 static int start_threads(struct rpc_server *server, const struct rpc_server_options *options, struct err *e)
 {
-	size_t queue = options->queue_maximum ? options->queue_maximum : DEFAULT_QUEUE;
 	/* Threads inherit the mask of their creator. */
 	sigset_t all, old;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int status = rpc_workers_start(options->workers ? options->workers : DEFAULT_WORKERS, queue, on_done, server,
+	int status = rpc_workers_start(options->workers ? options->workers : DEFAULT_WORKERS,
+	                               server->router.limits.queue_maximum, on_done, server,
 	                               &server->workers, e);
 	if (status == 0) {
 		int problem = pthread_create(&server->thread, NULL, run_loop, server);
@@ -200,13 +207,13 @@ int rpc_server_start(const struct rpc_server_options *options, struct rpc_server
 	pthread_mutex_init(&server->lock, NULL);
 	server->done_last = &server->done;
 	server->sockets.router = &server->router;
-	server->sockets.maximum = options->connection_maximum ? options->connection_maximum : DEFAULT_CONNECTIONS;
 	server->sockets.on_empty = end_when_idle;
 	server->sockets.context = server;
 	init_handles(server);
 	if (rpc_router_init(&server->router, options, e) == 0 &&
 	    listen_on(server, options->address ? options->address : "0.0.0.0", options->port, e) == 0) {
 		server->router.submit = submit;
+		server->router.withdraw = withdraw;
 		server->router.executor = server;
 		if (start_threads(server, options, e) == 0) {
 			*ret_server = server;

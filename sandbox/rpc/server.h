@@ -11,6 +11,7 @@
 #define SANDBOX_RPC_SERVER_H
 
 #include "rpc/call.h"
+#include "rpc/limits.h"
 
 #include <stdbool.h>
 
@@ -40,10 +41,7 @@ struct rpc_server_options {
 	const struct rpc_service *services;
 	size_t service_count;
 	const char *console_directory; /* served below /console/; NULL: none */
-	size_t message_maximum;        /* bytes of one request or response message; 0: 20 MiB */
-	size_t arena_maximum;          /* bytes one call may build; 0: 256 MiB */
-	size_t queue_maximum;          /* calls waiting for a worker before UNAVAILABLE is answered; 0: 1024 */
-	unsigned connection_maximum;   /* open connections; further ones are closed at once; 0: 1024 */
+	struct rpc_limits limits;      /* zero fields: the defaults */
 	/* Called on the loop thread after every call (not for console files); must not block. May be NULL. */
 	void (*on_call)(void *context, const struct rpc_call_report *report);
 	void *on_call_context;

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 
-#define WRITE_STALL_MS (60 * 1000)
 #define LINGER_MS 2000
 #define KEEPALIVE_SECONDS 60
 
@@ -16,6 +15,7 @@ struct rpc_socket {
 	struct buf out;                                   /* being written */
 	bool writing, reading, ended, lingering, closing; /* `ended`: the client's direction */
 	int64_t write_deadline_ms, linger_deadline_ms;
+	int64_t active_ms; /* when the client last sent something */
 	unsigned open_handles;
 	struct rpc_socket *previous, *next;
 };
@@ -42,6 +42,7 @@ static void close_socket(struct rpc_socket *s)
 	if (s->closing)
 		return;
 	s->closing = true;
+	s->sockets->open--;
 	rpc_connection_release(&s->connection);
 	uv_close((uv_handle_t *)&s->tcp, on_handle_closed);
 	uv_close((uv_handle_t *)&s->timer, on_handle_closed);
@@ -70,7 +71,8 @@ static void set_timer(struct rpc_socket *s)
 		return;
 	}
 	int64_t now = clock_monotonic_ms();
-	uv_timer_start(&s->timer, on_timer, deadline > now ? (uint64_t)(deadline - now) : 0, 0);
+	/* Never at once: libuv would run it again before it looks at the socket, for ever if only the socket can help. */
+	uv_timer_start(&s->timer, on_timer, deadline > now ? (uint64_t)(deadline - now) : 1, 0);
 }
 
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
@@ -92,6 +94,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 		s->ended = true;
 		rpc_connection_end_of_input(&s->connection);
 	}
+	if (count > 0)
+		s->active_ms = clock_monotonic_ms();
 	if (!s->lingering && count > 0)
 		rpc_connection_input(&s->connection, (const uint8_t *)buffer->base, (size_t)count);
 	flush(s);
@@ -132,6 +136,7 @@ static void on_shutdown(uv_shutdown_t *shutdown, int status)
 static void begin_linger(struct rpc_socket *s)
 {
 	s->lingering = true;
+	rpc_connection_release(&s->connection);
 	s->linger_deadline_ms = clock_monotonic_ms() + LINGER_MS;
 	s->shutdown.data = s;
 	if (uv_shutdown(&s->shutdown, (uv_stream_t *)&s->tcp, on_shutdown) != 0)
@@ -143,7 +148,7 @@ static void start_write(struct rpc_socket *s)
 	uv_buf_t piece = uv_buf_init(s->out.data, (unsigned)s->out.length);
 	s->write.data = s;
 	s->writing = true;
-	s->write_deadline_ms = clock_monotonic_ms() + WRITE_STALL_MS;
+	s->write_deadline_ms = clock_monotonic_ms() + rpc_limits_stall_ms(&s->sockets->router->limits, &s->sockets->router->memory);
 	if (uv_write(&s->write, (uv_stream_t *)&s->tcp, &piece, 1, on_written) != 0) {
 		s->writing = false;
 		close_socket(s);
@@ -189,6 +194,18 @@ static void name_peer(const uv_tcp_t *tcp, char *text, size_t size)
 		uv_ip4_name((const struct sockaddr_in *)&address, text, size);
 }
 
+/* Closes the connection that has been idle for longest, if that is long enough. */
+static void evict(struct rpc_sockets *sockets)
+{
+	struct rpc_socket *oldest = NULL;
+	for (struct rpc_socket *s = sockets->first; s; s = s->next)
+		if (!s->closing && !s->writing && rpc_connection_is_idle(&s->connection) &&
+		    (!oldest || s->active_ms <= oldest->active_ms))
+			oldest = s;
+	if (oldest && clock_monotonic_ms() - oldest->active_ms >= sockets->router->limits.evict_ms)
+		close_socket(oldest);
+}
+
 void rpc_sockets_accept(struct rpc_sockets *sockets, uv_stream_t *listener)
 {
 	struct rpc_socket *s = xcalloc(1, sizeof(*s));
@@ -199,6 +216,7 @@ void rpc_sockets_accept(struct rpc_sockets *sockets, uv_stream_t *listener)
 	uv_timer_init(listener->loop, &s->timer);
 	uv_tcp_init(listener->loop, &s->tcp);
 	s->open_handles = 2;
+	s->active_ms = clock_monotonic_ms();
 	s->next = sockets->first;
 	if (s->next)
 		s->next->previous = s;
@@ -209,7 +227,11 @@ void rpc_sockets_accept(struct rpc_sockets *sockets, uv_stream_t *listener)
 	if (accepted)
 		name_peer(&s->tcp, peer, sizeof(peer));
 	rpc_connection_init(&s->connection, sockets->router, peer, on_wake, s);
-	if (!accepted || sockets->count > sockets->maximum) {
+	if (sockets->open >= sockets->router->limits.connection_maximum)
+		evict(sockets);
+	bool room = sockets->open < sockets->router->limits.connection_maximum;
+	sockets->open++;
+	if (!accepted || !room) {
 		close_socket(s);
 		return;
 	}

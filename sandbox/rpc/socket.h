@@ -14,15 +14,18 @@ struct rpc_socket;
 
 struct rpc_sockets {
 	struct rpc_router *router;
-	unsigned maximum;
-	unsigned count; /* open ones, those being closed included */
+	unsigned count; /* those being closed included */
+	unsigned open;
 	struct rpc_socket *first;
 	void (*on_empty)(void *context); /* the last one is gone */
 	void *context;
 	char read_buffer[64 * 1024]; /* shared: what is read is consumed at once */
 };
 
-/* Accepts one connection of the listener; beyond the maximum it is closed at once. */
+/*
+ * Accepts one connection of the listener. Beyond the maximum it takes the place of the one that has been idle for longest; where
+ * all are busy it is closed at once.
+ */
 void rpc_sockets_accept(struct rpc_sockets *sockets, uv_stream_t *listener);
 void rpc_sockets_drain(struct rpc_sockets *sockets);
 void rpc_sockets_close(struct rpc_sockets *sockets);

@@ -79,6 +79,24 @@ int rpc_workers_submit(struct rpc_workers *workers, struct rpc_exchange *x)
 	return room ? 0 : -1;
 }
 
+bool rpc_workers_withdraw(struct rpc_workers *workers, struct rpc_exchange *x)
+{
+	pthread_mutex_lock(&workers->lock);
+	struct rpc_exchange **link = &workers->first;
+	while (*link && *link != x)
+		link = &(*link)->next;
+	bool found = *link != NULL;
+	if (found) {
+		*link = x->next;
+		if (!x->next)
+			workers->last = link;
+		x->next = NULL;
+		workers->queued--;
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return found;
+}
+
 struct rpc_workers *rpc_workers_stop(struct rpc_workers *workers)
 {
 	if (!workers)

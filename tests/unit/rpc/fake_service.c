@@ -4,6 +4,7 @@
 #include "proto/json.h"
 
 #include <flyteidl/service/admin.pb-c.h>
+#include <poll.h>
 #include <string.h>
 
 #define HANDLER(name)                                                                                                  \
@@ -94,6 +95,27 @@ HANDLER(get_workflow)
 	return NULL;
 }
 
+/* Ten seconds are more than any test waits. */
+HANDLER(get_execution)
+{
+	(void)message;
+	struct fake_service *fake = context;
+	struct pollfd p = { .fd = cancel_fd(call->cancel), .events = POLLIN };
+	pthread_mutex_lock(&fake->lock);
+	bool wait = !fake->open;
+	fake->waiting += wait;
+	pthread_cond_broadcast(&fake->changed);
+	pthread_mutex_unlock(&fake->lock);
+	bool cancelled = wait && poll(&p, 1, 10000) == 1 && cancel_is_requested(call->cancel);
+	pthread_mutex_lock(&fake->lock);
+	fake->waiting -= wait;
+	fake->cancelled += cancelled;
+	pthread_cond_broadcast(&fake->changed);
+	pthread_mutex_unlock(&fake->lock);
+	err_set(e, cancelled ? ERR_CANCELLED : ERR_INTERNAL, NULL, cancelled ? "cancelled" : "nobody cancelled");
+	return NULL;
+}
+
 #define METHOD(name, request_type, response_type, function)                                                            \
 	{                                                                                                              \
 		.path = "/flyteidl.service.AdminService/" name, .request = &request_type##__descriptor,                \
@@ -109,6 +131,7 @@ static const struct rpc_method methods[] = {
 	       create_execution),
 	METHOD("ListExecutions", flyteidl__admin__resource_list_request, flyteidl__admin__execution_list,
 	       list_executions),
+	METHOD("GetExecution", flyteidl__admin__workflow_execution_get_request, flyteidl__admin__execution, get_execution),
 	METHOD("GetWorkflow", flyteidl__admin__object_get_request, flyteidl__admin__workflow, get_workflow),
 };
 
@@ -122,18 +145,28 @@ struct rpc_service fake_service(struct fake_service *fake)
 	};
 }
 
-bool fake_service_wait(struct fake_service *fake, unsigned count)
+static bool wait_for(struct fake_service *fake, const unsigned *number, unsigned count)
 {
 	struct timespec deadline;
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_sec += 10;
 	int status = 0;
 	pthread_mutex_lock(&fake->lock);
-	while (fake->waiting != count && status == 0)
+	while (*number != count && status == 0)
 		status = pthread_cond_timedwait(&fake->changed, &fake->lock, &deadline);
-	bool there = fake->waiting == count;
+	bool there = *number == count;
 	pthread_mutex_unlock(&fake->lock);
 	return there;
+}
+
+bool fake_service_wait(struct fake_service *fake, unsigned count)
+{
+	return wait_for(fake, &fake->waiting, count);
+}
+
+bool fake_service_wait_cancelled(struct fake_service *fake, unsigned count)
+{
+	return wait_for(fake, &fake->cancelled, count);
 }
 
 void fake_service_open(struct fake_service *fake, bool open)

@@ -51,7 +51,7 @@ static void start(void)
 	struct rpc_server_options options = {
 		.services = &service,
 		.service_count = 1,
-		.message_maximum = (size_t)256 * 1024,
+		.limits.message_maximum = (size_t)256 * 1024,
 		.console_directory = "/nonexistent",
 	};
 	if (rpc_router_init(&router, &options, &e) < 0)

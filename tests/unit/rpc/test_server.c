@@ -71,7 +71,7 @@ static int set_up(void **state)
 		.services = &f->service,
 		.service_count = 1,
 		.console_directory = console,
-		.message_maximum = MESSAGE_MAXIMUM,
+		.limits.message_maximum = MESSAGE_MAXIMUM,
 		.on_call = on_call,
 		.on_call_context = f,
 	};
@@ -733,7 +733,7 @@ static void http1_is_kept_in_bounds(void **state)
 	memset(big, 'x', 2 * MESSAGE_MAXIMUM - 1);
 	const char *text = arena_printf(&f->arena, "GET /%.17000s HTTP/1.1\r\n\r\n", big);
 	assert_answer(exchange(f, text, strlen(text)), "414", "too long");
-	text = arena_printf(&f->arena, "GET /me HTTP/1.1\r\nX: %.40000s\r\n\r\n", big);
+	text = arena_printf(&f->arena, "GET /me HTTP/1.1\r\nX: %.70000s\r\n\r\n", big);
 	assert_answer(exchange(f, text, strlen(text)), "431", "too large");
 	text = arena_printf(&f->arena, "POST /api/v1/executions HTTP/1.1\r\nContent-Length: 1048577\r\n\r\n");
 	assert_answer(exchange(f, text, strlen(text)), "413", "larger than the maximum");
