@@ -5,13 +5,17 @@
 #include "base/text.h"
 #include "proto/json.h"
 #include "rpc/gateway.h"
+#include "rpc/gzip.h"
 #include "rpc/invoke.h"
+#include "rpc/origin.h"
 #include "rpc/router.h"
 #include "rpc/static_files.h"
 
 #include <string.h>
 #include <strings.h>
 
+/* What fits into a packet or two is not worth the time. */
+#define COMPRESS_MINIMUM ((size_t)2048)
 #define JSON_ERROR_MAXIMUM ((size_t)256 * 1024)
 
 struct rpc_exchange *rpc_exchange_new(struct rpc_router *router, const char *peer_address)
@@ -32,7 +36,9 @@ static void head_release(struct rpc_head *head)
 	char **fields[] = { &head->method,        &head->path,          &head->query,
 		            &head->authority,     &head->content_type,  &head->content_encoding,
 		            &head->accept,        &head->grpc_encoding, &head->grpc_timeout,
-		            &head->if_none_match, &head->sec_fetch_site };
+		            &head->if_none_match, &head->sec_fetch_site, &head->grpc_accept_encoding,
+		            &head->origin,        &head->access_control_request_method,
+		            &head->accept_encoding, &head->request_id };
 	for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
 		free(*fields[i]);
 		*fields[i] = NULL;
@@ -95,6 +101,16 @@ void rpc_exchange_set_target(struct rpc_exchange *x, const char *target, size_t 
 	x->head.query = question ? xstrndup(question + 1, length - path_length - 1) : NULL;
 }
 
+/* A client's own id makes its call findable in both logs. It goes into our log and back, so that only plain ones are taken. */
+static void take_request_id(struct rpc_exchange *x)
+{
+	const char *id = x->head.request_id;
+	size_t length = strlen(id);
+	if (length && length < sizeof(x->request_id) &&
+	    strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:/+=-") == length)
+		memcpy(x->request_id, id, length + 1);
+}
+
 void rpc_exchange_set_header(struct rpc_exchange *x, const char *name, size_t name_length, const char *value,
                              size_t value_length)
 {
@@ -110,8 +126,13 @@ void rpc_exchange_set_header(struct rpc_exchange *x, const char *name, size_t na
 		{ "accept", &x->head.accept },
 		{ "grpc-encoding", &x->head.grpc_encoding },
 		{ "grpc-timeout", &x->head.grpc_timeout },
+		{ "grpc-accept-encoding", &x->head.grpc_accept_encoding },
 		{ "if-none-match", &x->head.if_none_match },
 		{ "sec-fetch-site", &x->head.sec_fetch_site },
+		{ "origin", &x->head.origin },
+		{ "access-control-request-method", &x->head.access_control_request_method },
+		{ "accept-encoding", &x->head.accept_encoding },
+		{ "x-request-id", &x->head.request_id },
 	};
 	if (name_length == 5 && memcmp(name, ":path", 5) == 0) {
 		rpc_exchange_set_target(x, value, value_length);
@@ -123,6 +144,8 @@ void rpc_exchange_set_header(struct rpc_exchange *x, const char *name, size_t na
 		if (*known[i].field)
 			return; /* the first one counts: :authority before host, no smuggling by repetition */
 		*known[i].field = xstrndup(value, value_length);
+		if (known[i].field == &x->head.request_id)
+			take_request_id(x);
 		return;
 	}
 }
@@ -145,7 +168,53 @@ void rpc_response_release(struct rpc_response *response)
 	buf_release(&response->grpc_message);
 	buf_release(&response->details);
 	rpc_charge_release(&response->charge);
+	for (size_t i = 0; i < response->extra_count; i++)
+		free(response->extra[i].value);
 	*response = (struct rpc_response){ 0 };
+}
+
+void rpc_response_add_header(struct rpc_response *response, const char *name, const char *value)
+{
+	if (response->extra_count == RPC_EXTRA_HEADERS)
+		abort();
+	response->extra[response->extra_count++] = (struct rpc_response_header){ .name = name, .value = xstrdup(value) };
+}
+
+bool rpc_exchange_speaks_grpc(const struct rpc_exchange *x)
+{
+	return x->web || (x->http2 && rpc_is_grpc_content_type(x->head.content_type));
+}
+
+void rpc_response_compress(const struct rpc_exchange *x, struct rpc_response *response, int level)
+{
+	struct buf *body = &response->body;
+	struct buf packed = BUF_INIT(body->length);
+	if (body->length < COMPRESS_MINIMUM || !gzip_is_accepted(x->head.accept_encoding) ||
+	    gzip_compress(body->data, body->length, level, &packed) < 0) {
+		buf_release(&packed);
+		return;
+	}
+	buf_release(body);
+	*body = packed;
+	response->compressed = true;
+}
+
+void rpc_exchange_dress(const struct rpc_exchange *x, struct rpc_response *response)
+{
+	if (response->compressed)
+		rpc_response_add_header(response, response->grpc ? "grpc-encoding" : "content-encoding", "gzip");
+	if (response->grpc && x->web)
+		grpc_web_finish(response, x->web);
+	rpc_response_add_header(response, "x-request-id", x->request_id);
+	rpc_origin_add_headers(&x->head, response);
+	if (!response->grpc) {
+		/* Whatever a browser makes of the answer, it depends on who asks and how. */
+		rpc_response_add_header(response, "vary", "origin, accept-encoding");
+		rpc_response_add_header(response, "x-content-type-options", "nosniff");
+	}
+	response->length = response->body.length;
+	if (text_equal(x->head.method, "HEAD"))
+		buf_release(&response->body);
 }
 
 /* {"code":5,"message":"…","details":[{"@type":…}]}, as grpc-gateway reports errors. */

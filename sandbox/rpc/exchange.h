@@ -12,6 +12,7 @@
 
 #include "base/cancel.h"
 #include "rpc/grpc.h"
+#include "rpc/grpc_web.h"
 #include "rpc/server.h"
 
 #include <stdatomic.h>
@@ -25,6 +26,13 @@ enum rpc_exchange_kind {
 	RPC_EXCHANGE_REFLECTION, /* the one stream we serve; the transport feeds it message by message */
 	RPC_EXCHANGE_GATEWAY,    /* REST */
 	RPC_EXCHANGE_FILE,       /* console */
+};
+
+#define RPC_EXTRA_HEADERS 12
+
+struct rpc_response_header {
+	const char *name; /* static, lower case */
+	char *value;      /* owned */
 };
 
 /* What goes back. For gRPC, `code`, `grpc_message` and `details` become trailers; `body` holds framed messages. */
@@ -42,6 +50,10 @@ struct rpc_response {
 	struct buf details;      /* base64 */
 	char *message;           /* the error's own text for the report; owned */
 	bool close;              /* HTTP/1: no further request on this connection */
+	bool compressed;         /* gzip: the body, or of gRPC its messages */
+	size_t length;           /* content-length; set by rpc_exchange_dress */
+	struct rpc_response_header extra[RPC_EXTRA_HEADERS];
+	size_t extra_count;
 	struct rpc_charge charge; /* for the body */
 };
 
@@ -56,22 +68,31 @@ struct rpc_head {
 	char *accept;
 	char *grpc_encoding;
 	char *grpc_timeout;
+	char *grpc_accept_encoding;
 	char *if_none_match;
 	char *sec_fetch_site;
+	char *origin;
+	char *access_control_request_method;
+	char *accept_encoding;
+	char *request_id; /* x-request-id, as it came */
 };
+
+#define RPC_REQUEST_ID_SIZE 72
 
 struct rpc_exchange {
 	struct rpc_router *router;
 	struct rpc_head head;
-	char request_id[32];
+	char request_id[RPC_REQUEST_ID_SIZE]; /* the client's, if it is a fit one */
 	char peer_address[64];
 	int64_t begun_us;
 	int64_t deadline_ms;
 	bool http2;
+	enum grpc_web_form web; /* of kind GRPC, or an error in place of one */
 	enum rpc_exchange_kind kind;
 	const struct rpc_method *method; /* GRPC and GATEWAY */
 	void *method_context;
 	struct gateway_match *match; /* GATEWAY */
+	bool compress;               /* gRPC: the client compresses, or the handler asked for it */
 	struct buf body;             /* raw request body; its maximum is the cap. Filled by rpc_exchange_add_body */
 	struct rpc_charge charge;    /* for the body */
 	struct rpc_response response;
@@ -106,6 +127,18 @@ void rpc_exchange_execute(struct rpc_exchange *x);
 /* On the loop thread, after execution: reports, and gives the exchange to its transport or frees it. */
 void rpc_exchange_finish(struct rpc_exchange *x);
 
+/* Makes an HTTP body smaller where the client takes it and it is worth it. For worker threads. */
+void rpc_response_compress(const struct rpc_exchange *x, struct rpc_response *response, int level);
+/*
+ * Adds to a response what every answer to this exchange carries: the form of its protocol, request id, CORS and security headers, the
+ * content's length. The last thing before it is sent.
+ */
+void rpc_exchange_dress(const struct rpc_exchange *x, struct rpc_response *response);
+/* An error is answered in gRPC's terms: trailers, or what gRPC-Web makes of them. */
+bool rpc_exchange_speaks_grpc(const struct rpc_exchange *x);
+
+/* `name` is static; the value is copied. Values have no line breaks. */
+void rpc_response_add_header(struct rpc_response *response, const char *name, const char *value);
 void rpc_response_release(struct rpc_response *response);
 /* An error in the form of the request's protocol: trailers, or a JSON body. Replaces what the response had. */
 void rpc_response_set_error(struct rpc_response *response, bool grpc, enum grpc_code code, const char *message,

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "proto/json.h"
 #include "rpc/descriptors.h"
+#include "rpc/gzip.h"
 #include "rpc/invoke.h"
 #include "rpc/router.h"
 
@@ -234,7 +235,7 @@ static int read_body(struct rpc_exchange *x, struct arena *arena, ProtobufCMessa
 	if (strcasecmp(encoding, "gzip") != 0)
 		return err_set(e, ERR_INVALID, "unsupported-encoding", "unsupported content-encoding \"%s\"", encoding);
 	auto_buf struct buf plain = BUF_INIT(x->router->limits.message_maximum);
-	if (grpc_gunzip((const uint8_t *)buf_text(&x->body), x->body.length, &plain, e) < 0)
+	if (gzip_expand((const uint8_t *)buf_text(&x->body), x->body.length, &plain, e) < 0)
 		return -1;
 	return read_body_as(x, arena, message, plain.data, plain.length, e);
 }
@@ -325,8 +326,12 @@ static int write_response(struct rpc_exchange *x, const ProtobufCMessage *messag
 	response->http_status = 200;
 	response->content_type = binary ? binary : "application/json";
 	buf_init(&response->body, binary ? maximum : maximum * JSON_EXPANSION);
-	if (!binary)
-		return proto_json_print(message, 0, &response->body, e);
+	if (!binary) {
+		if (proto_json_print(message, 0, &response->body, e) < 0)
+			return -1;
+		rpc_response_compress(x, response, GZIP_FAST);
+		return 0;
+	}
 	if (proto_pack_to_buf(message, &response->body) < 0)
 		return err_set(e, ERR_EXHAUSTED, "message-too-large",
 		               "the response is larger than the maximum (%zu bytes)", maximum);

@@ -5,8 +5,6 @@
 
 #include <google/rpc/status.pb-c.h>
 #include <string.h>
-#define ZLIB_CONST
-#include <zlib.h>
 
 #define TRUNCATED "\xe2\x80\xa6 (truncated)"
 #define REPLACEMENT "\xef\xbf\xbd"
@@ -133,38 +131,6 @@ bool grpc_parse_timeout(const char *text, int64_t *ret_ms)
 	}
 	*ret_ms = value;
 	return true;
-}
-
-static void end_inflate(z_stream *stream)
-{
-	(void)inflateEnd(stream);
-}
-
-int grpc_gunzip(const uint8_t *bytes, size_t length, struct buf *out, struct err *e)
-{
-	__attribute__((cleanup(end_inflate))) z_stream stream = { 0 };
-	/* 15 window bits; +32 accepts the headers of gzip and of zlib. */
-	if (inflateInit2(&stream, 15 + 32) != Z_OK)
-		return err_set(e, ERR_INTERNAL, "zlib", "cannot start zlib");
-	if (length > UINT32_MAX)
-		return err_set(e, ERR_EXHAUSTED, "message-too-large", "compressed message of %zu bytes", length);
-	stream.next_in = bytes;
-	stream.avail_in = (unsigned)length;
-	for (int status = Z_OK; status != Z_STREAM_END;) {
-		unsigned char piece[16384];
-		stream.next_out = piece;
-		stream.avail_out = sizeof(piece);
-		status = inflate(&stream, Z_NO_FLUSH);
-		size_t produced = sizeof(piece) - stream.avail_out;
-		if (status != Z_OK && status != Z_STREAM_END)
-			return err_set(e, ERR_INVALID, "malformed-gzip", "malformed compressed message: %s",
-			               stream.msg ? stream.msg : "it ends early");
-		if (buf_add(out, piece, produced) < 0)
-			return err_set(e, ERR_EXHAUSTED, "message-too-large",
-			               "received message larger than the maximum (%zu bytes) after decompression",
-			               out->maximum);
-	}
-	return 0;
 }
 
 /*

@@ -55,9 +55,6 @@ void grpc_frame_write_header(uint8_t header[GRPC_FRAME_HEADER_SIZE], size_t payl
 /* "100m" and the like to milliseconds, rounded up; false when malformed (more than 8 digits, unknown unit). */
 bool grpc_parse_timeout(const char *text, int64_t *ret_ms);
 
-/* Appends the gzip (or zlib) stream decompressed; ERR_EXHAUSTED past the buffer's maximum, ERR_INVALID when corrupt. */
-int grpc_gunzip(const uint8_t *bytes, size_t length, struct buf *out, struct err *e);
-
 /*
  * Percent-encodes a grpc-message into at most `maximum` bytes. What is longer ends in "… (truncated)", never inside a
  * UTF-8 sequence. Bytes that are not UTF-8 become U+FFFD.

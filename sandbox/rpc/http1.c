@@ -33,7 +33,8 @@ struct h1_session {
 	struct buf target, name, value; /* of the head being received */
 	size_t header_bytes;
 	bool value_seen; /* the header in name/value is complete up to more bytes of its value */
-	bool expects_continue;
+	bool expects_continue, expects_other;
+	unsigned hosts;
 	bool keep_alive;
 	bool draining;
 	struct buf pending; /* input behind the current request */
@@ -99,27 +100,35 @@ static void write_head(struct h1_session *session)
 	add_header(head, "ETag", response->etag);
 	add_header(head, "Cache-Control", response->cache_control);
 	add_header(head, "Allow", response->allow);
+	for (size_t i = 0; i < response->extra_count; i++)
+		add_header(head, response->extra[i].name, response->extra[i].value);
 	if (!bodiless)
-		(void)buf_add_format(head, "Content-Length: %zu\r\n", response->body.length);
-	add_header(head, "Connection", session->keep_alive ? NULL : "close");
+		(void)buf_add_format(head, "Content-Length: %zu\r\n", response->length);
+	bool old = session->parser.http_major == 1 && session->parser.http_minor == 0;
+	add_header(head, "Connection", !session->keep_alive ? "close" : old ? "keep-alive" : NULL);
 	(void)buf_add_str(head, "\r\n");
 }
 
-/* The exchange's response is complete: starts sending it. The exchange ends here. */
+/* Starts sending the session's response. */
+static void begin_answer(struct h1_session *session, const struct rpc_exchange *x)
+{
+	rpc_exchange_dress(x, &session->response);
+	session->body_sent = 0;
+	if (session->draining || session->response.close)
+		session->keep_alive = false;
+	write_head(session);
+	set_phase(session, H1_ANSWERING);
+}
+
+/* The exchange's response is complete. The exchange ends here. */
 static void answer(struct h1_session *session)
 {
 	struct rpc_exchange *x = steal_ptr(session->x);
 	rpc_response_release(&session->response);
 	session->response = x->response;
 	x->response = (struct rpc_response){ 0 };
-	session->body_sent = 0;
-	if (session->draining || session->response.close)
-		session->keep_alive = false;
-	write_head(session);
-	if (text_equal(x->head.method, "HEAD"))
-		buf_release(&session->response.body);
+	begin_answer(session, x);
 	rpc_exchange_free(x);
-	set_phase(session, H1_ANSWERING);
 }
 
 static void exchange_finished(void *transport, struct rpc_exchange *x)
@@ -130,15 +139,34 @@ static void exchange_finished(void *transport, struct rpc_exchange *x)
 	session->connection->wake(session->connection->owner);
 }
 
-/* An answer to a request that cannot be read to its end. */
+static enum grpc_code code_of_status(int status)
+{
+	switch (status) {
+	case 408:
+	case 504:
+		return GRPC_DEADLINE_EXCEEDED;
+	case 413:
+		return GRPC_RESOURCE_EXHAUSTED;
+	case 503:
+		return GRPC_UNAVAILABLE;
+	default:
+		return GRPC_INVALID_ARGUMENT;
+	}
+}
+
+/* An answer to a request that cannot be read to its end, or is not waited for. */
 static void refuse(struct h1_session *session, int status, const char *message)
 {
-	rpc_exchange_abandon(session->x);
-	session->x = rpc_exchange_new(session->connection->router, session->connection->peer_address);
-	rpc_response_set_error(&session->x->response, false, GRPC_INVALID_ARGUMENT, message, NULL);
-	session->x->response.http_status = status;
+	struct rpc_exchange *x = steal_ptr(session->x);
+	if (!x)
+		x = rpc_exchange_new(session->connection->router, session->connection->peer_address);
+	bool grpc = rpc_exchange_speaks_grpc(x);
+	rpc_response_set_error(&session->response, grpc, code_of_status(status), message, NULL);
+	if (!grpc)
+		session->response.http_status = status;
 	session->keep_alive = false;
-	answer(session);
+	begin_answer(session, x);
+	rpc_exchange_abandon(x);
 }
 
 /* --- http_parser's callbacks; non-zero stops the parser. After a refusal the phase is ANSWERING --- */
@@ -151,7 +179,8 @@ static int on_message_begin(http_parser *parser)
 	buf_clear(&session->value);
 	session->header_bytes = 0;
 	session->value_seen = false;
-	session->expects_continue = false;
+	session->expects_continue = session->expects_other = false;
+	session->hosts = 0;
 	session->x = rpc_exchange_new(session->connection->router, session->connection->peer_address);
 	set_phase(session, H1_HEAD);
 	return 0;
@@ -172,8 +201,12 @@ static void take_header(struct h1_session *session)
 		return;
 	const struct buf *name = &session->name, *value = &session->value;
 	rpc_exchange_set_header(session->x, buf_text(name), name->length, buf_text(value), value->length);
-	if (strcasecmp(buf_text(name), "expect") == 0 && strcasecmp(buf_text(value), "100-continue") == 0)
-		session->expects_continue = true;
+	if (strcasecmp(buf_text(name), "host") == 0)
+		session->hosts++;
+	if (strcasecmp(buf_text(name), "expect") == 0) {
+		session->expects_continue = strcasecmp(buf_text(value), "100-continue") == 0;
+		session->expects_other = !session->expects_continue;
+	}
 	buf_clear(&session->name);
 	buf_clear(&session->value);
 	session->value_seen = false;
@@ -225,6 +258,16 @@ static int on_headers_complete(http_parser *parser)
 	const char *method = http_method_str((enum http_method)parser->method);
 	rpc_exchange_set_header(x, ":method", 7, method, strlen(method));
 	set_target(session);
+	/* RFC 9112, 3.2: exactly one, so that nobody on the way can have read another than we do. */
+	bool old = parser->http_major == 1 && parser->http_minor == 0;
+	if (session->hosts > 1 || (!session->hosts && !old)) {
+		refuse(session, 400, "a request needs exactly one Host");
+		return -1;
+	}
+	if (session->expects_other) {
+		refuse(session, 417, "the only expectation that is met is 100-continue");
+		return -1;
+	}
 	parser->upgrade = 0; /* no Upgrade is offered, so it is ignored (RFC 9110, 7.8) */
 	rpc_router_begin(x->router, x);
 	bool has_length = parser->content_length != UINT64_MAX && parser->content_length > 0;

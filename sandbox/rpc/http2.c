@@ -281,7 +281,7 @@ static void hold_response(struct h2_stream *stream)
 static int submit_answer(struct h2_stream *stream)
 {
 	const struct rpc_response *response = &stream->response;
-	nghttp2_nv headers[12];
+	nghttp2_nv headers[12 + RPC_EXTRA_HEADERS];
 	char status[12], length[24], number[12];
 	size_t count = 0;
 	bool streaming = stream->kind == RPC_EXCHANGE_REFLECTION && response->code == GRPC_OK;
@@ -292,7 +292,7 @@ static int submit_answer(struct h2_stream *stream)
 	stream->submitted = true;
 	hold_response(stream);
 	(void)snprintf(status, sizeof(status), "%d", response->http_status);
-	(void)snprintf(length, sizeof(length), "%zu", response->body.length);
+	(void)snprintf(length, sizeof(length), "%zu", response->length);
 	headers[count++] = HEADER(":status", status);
 	if (response->content_type)
 		headers[count++] = HEADER("content-type", response->content_type);
@@ -304,9 +304,11 @@ static int submit_answer(struct h2_stream *stream)
 		headers[count++] = HEADER("cache-control", response->cache_control);
 	if (response->allow)
 		headers[count++] = HEADER("allow", response->allow);
+	for (size_t i = 0; i < response->extra_count; i++)
+		headers[count++] = HEADER(response->extra[i].name, response->extra[i].value);
 	if (response->grpc)
 		headers[count++] = HEADER("grpc-accept-encoding", "identity,gzip");
-	else if (response->http_status != 304)
+	else if (response->http_status != 304 && response->http_status != 204)
 		headers[count++] = HEADER("content-length", length);
 	if (response->grpc && head_only)
 		count += status_headers(response, headers + count, number);
@@ -318,16 +320,20 @@ static int submit_answer(struct h2_stream *stream)
 /* Answers with an error of ours, whatever state the exchange is in. */
 static int answer_error(struct h2_stream *stream, enum grpc_code code, const char *message)
 {
-	bool grpc = !stream->x || rpc_is_grpc_content_type(stream->x->head.content_type);
-	rpc_exchange_abandon(stream->x);
-	stream->x = NULL;
+	struct rpc_exchange *x = steal_ptr(stream->x);
+	int status = 0;
 	stream->responded = true;
+	if (stream->submitted || !x) { /* a reflection stream: it has begun to answer */
+		status = nghttp2_submit_rst_stream(stream->session->nghttp2, NGHTTP2_FLAG_NONE, stream->id,
+		                                   NGHTTP2_CANCEL);
+	} else {
+		rpc_response_set_error(&stream->response, rpc_exchange_speaks_grpc(x), code, message, NULL);
+		rpc_exchange_dress(x, &stream->response);
+		status = submit_answer(stream);
+	}
+	rpc_exchange_abandon(x);
 	release_buffered(stream);
-	if (stream->submitted) /* a reflection stream: the status goes into its trailers */
-		return nghttp2_submit_rst_stream(stream->session->nghttp2, NGHTTP2_FLAG_NONE, stream->id,
-		                                 NGHTTP2_CANCEL);
-	rpc_response_set_error(&stream->response, grpc, code, message, NULL);
-	return submit_answer(stream);
+	return status;
 }
 
 /* Takes the response out of the exchange, which ends here. */
@@ -336,8 +342,7 @@ static int answer_exchange(struct h2_stream *stream)
 	struct rpc_exchange *x = steal_ptr(stream->x);
 	stream->response = x->response;
 	x->response = (struct rpc_response){ 0 };
-	if (text_equal(x->head.method, "HEAD"))
-		buf_release(&stream->response.body);
+	rpc_exchange_dress(x, &stream->response);
 	rpc_exchange_free(x);
 	stream->responded = true;
 	release_buffered(stream);
@@ -377,6 +382,7 @@ static int begin_request(struct h2_stream *stream)
 		stream->response.grpc = true;
 		stream->response.http_status = 200;
 		stream->response.content_type = "application/grpc";
+		rpc_exchange_dress(x, &stream->response);
 		buf_init(&stream->response.body, REFLECTION_OUT_MAXIMUM);
 		buf_init(&stream->response.grpc_message, GRPC_STATUS_MAXIMUM);
 		return submit_answer(stream);
@@ -510,7 +516,7 @@ static int on_frame_received(nghttp2_session *nghttp2, const nghttp2_frame *fram
 static bool is_too_large(const struct rpc_exchange *x, struct err *e)
 {
 	struct grpc_frame frame;
-	return x->kind == RPC_EXCHANGE_GRPC &&
+	return x->kind == RPC_EXCHANGE_GRPC && x->web != GRPC_WEB_TEXT &&
 	       grpc_frame_read(x->body.data, x->body.length, x->router->limits.message_maximum, &frame, e) < 0;
 }
 

@@ -1,6 +1,7 @@
 #include "rpc/invoke.h"
 
 #include "base/text.h"
+#include "rpc/gzip.h"
 #include "rpc/router.h"
 
 #include <strings.h>
@@ -23,6 +24,7 @@ ProtobufCMessage *rpc_invoke_handler(struct rpc_exchange *x, struct arena *arena
 	};
 	*ret_detail = NULL;
 	ProtobufCMessage *response = x->method->handler(x->method_context, &call, request, e);
+	x->compress = x->compress || call.compress;
 	if (!response) {
 		*ret_detail = call.error_detail;
 		if (e->kind == ERR_NONE)
@@ -37,11 +39,23 @@ ProtobufCMessage *rpc_invoke_handler(struct rpc_exchange *x, struct arena *arena
 	return response;
 }
 
+/* The body of a grpc-web-text request becomes that of a gRPC request. */
+static int decode_text(struct rpc_exchange *x, struct err *e)
+{
+	struct buf bytes = BUF_INIT(x->router->limits.message_maximum + GRPC_FRAME_HEADER_SIZE);
+	int status = grpc_web_decode_text(buf_text(&x->body), x->body.length, &bytes, e);
+	buf_release(&x->body);
+	x->body = bytes;
+	return status;
+}
+
 /* The one message of a unary request, in the arena. */
 static ProtobufCMessage *read_request(struct rpc_exchange *x, struct arena *arena, struct err *e)
 {
 	size_t maximum = x->router->limits.message_maximum;
 	struct grpc_frame frame;
+	if (x->web == GRPC_WEB_TEXT && decode_text(x, e) < 0)
+		return NULL;
 	int status = grpc_frame_read(x->body.data, x->body.length, maximum, &frame, e);
 	if (status < 0)
 		return NULL;
@@ -59,10 +73,28 @@ static ProtobufCMessage *read_request(struct rpc_exchange *x, struct arena *aren
 		        x->head.grpc_encoding ? x->head.grpc_encoding : "");
 		return NULL;
 	}
+	x->compress = true;
 	auto_buf struct buf plain = BUF_INIT(maximum);
-	if (grpc_gunzip(frame.payload, frame.payload_length, &plain, e) < 0)
+	if (gzip_expand(frame.payload, frame.payload_length, &plain, e) < 0)
 		return NULL;
 	return proto_unpack_strict_of(arena, x->method->request, plain.data, plain.length, e);
+}
+
+/* The one message in the body. Where it does not get smaller it stays as it is, which is as good an answer. */
+static void compress_message(struct rpc_response *response)
+{
+	struct buf *body = &response->body;
+	size_t length = body->length - GRPC_FRAME_HEADER_SIZE;
+	auto_buf struct buf packed = BUF_INIT(length);
+	uint8_t header[GRPC_FRAME_HEADER_SIZE];
+	if (gzip_compress(body->data + GRPC_FRAME_HEADER_SIZE, length, GZIP_FAST, &packed) < 0)
+		return;
+	grpc_frame_write_header(header, packed.length);
+	header[0] = 1;
+	buf_clear(body);
+	(void)buf_add(body, header, sizeof(header));
+	(void)buf_add(body, packed.data, packed.length);
+	response->compressed = true;
 }
 
 static int write_response(struct rpc_exchange *x, const ProtobufCMessage *message, struct err *e)
@@ -80,6 +112,8 @@ static int write_response(struct rpc_exchange *x, const ProtobufCMessage *messag
 	grpc_frame_write_header(room, length);
 	protobuf_c_message_pack(message, room + GRPC_FRAME_HEADER_SIZE);
 	buf_commit(&response->body, GRPC_FRAME_HEADER_SIZE + length);
+	if (x->compress && gzip_is_accepted(x->head.grpc_accept_encoding))
+		compress_message(response);
 	return 0;
 }
 

@@ -4,12 +4,16 @@
 #include "base/text.h"
 #include "rpc/gateway.h"
 #include "rpc/health.h"
+#include "rpc/origin.h"
 #include "rpc/reflection.h"
 #include "rpc/static_files.h"
 
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
+
+/* Padding and line breaks between the pieces of a text body. */
+#define TEXT_SLACK 65536
 
 static int compare_routes(const void *a, const void *b)
 {
@@ -112,24 +116,26 @@ static bool read_timeout(struct rpc_exchange *x)
 	return true;
 }
 
-static void begin_grpc(struct rpc_router *router, struct rpc_exchange *x)
+/* `subtype` is what the content type says behind "application/grpc" or "application/grpc-web". */
+static void begin_grpc(struct rpc_router *router, struct rpc_exchange *x, const char *subtype)
 {
-	const char *subtype = x->head.content_type + strlen("application/grpc");
 	const char *encoding = x->head.grpc_encoding;
 	const struct rpc_route *route = rpc_router_find(router, x->head.path);
-	if (!x->http2) {
+	if (!x->http2 && !x->web) {
 		answer_status(x, 415, "gRPC needs HTTP/2");
 	} else if (!text_equal(x->head.method, "POST")) {
 		answer_status(x, 405, "gRPC calls are POST requests");
 		x->response.allow = "POST";
 	} else if (*subtype == '+' && strncasecmp(subtype, "+proto", 6) != 0) {
-		answer_status(x, 415, "only application/grpc and application/grpc+proto are supported");
+		answer_status(x, 415, "of gRPC's encodings only +proto is supported");
 	} else if (!text_is_empty(encoding) && strcasecmp(encoding, "identity") != 0 &&
 	           strcasecmp(encoding, "gzip") != 0) {
 		answer_error(x, true, GRPC_UNIMPLEMENTED, "unsupported grpc-encoding; identity and gzip are supported");
 	} else if (!read_timeout(x)) {
 		answer_error(x, true, GRPC_INTERNAL, "malformed grpc-timeout");
-	} else if (reflection_is_path(x->head.path)) {
+	} else if (x->web && rpc_origin_is_refused(&x->head)) {
+		answer_error(x, true, GRPC_PERMISSION_DENIED, "pages of this origin may not call this API");
+	} else if (!x->web && reflection_is_path(x->head.path)) {
 		x->kind = RPC_EXCHANGE_REFLECTION;
 		buf_init(&x->body, router->limits.message_maximum);
 	} else if (!route) {
@@ -139,7 +145,8 @@ static void begin_grpc(struct rpc_router *router, struct rpc_exchange *x)
 		x->kind = RPC_EXCHANGE_GRPC;
 		x->method = route->method;
 		x->method_context = route->context;
-		buf_init(&x->body, router->limits.message_maximum + GRPC_FRAME_HEADER_SIZE);
+		size_t maximum = router->limits.message_maximum + GRPC_FRAME_HEADER_SIZE;
+		buf_init(&x->body, x->web == GRPC_WEB_TEXT ? maximum / 3 * 4 + TEXT_SLACK : maximum);
 	}
 }
 
@@ -190,11 +197,8 @@ static void begin_gateway(struct rpc_router *router, struct rpc_exchange *x, boo
 		answer_error(x, false, GRPC_NOT_FOUND, "no such path");
 		return;
 	}
-	/*
-	 * Nothing here asks for a password, so a page from elsewhere must not make its visitor's browser change things.
-	 * Browsers name the relation in this header (Fetch Metadata); other clients do not send it.
-	 */
-	if (text_equal(x->head.sec_fetch_site, "cross-site") && !text_equal(x->head.method, "GET")) {
+	/* Nothing here asks for a password: a page from elsewhere must not make its visitor's browser change things. */
+	if (rpc_origin_is_refused(&x->head)) {
 		answer_error(x, false, GRPC_PERMISSION_DENIED,
 		             "requests of other sites' pages may not change anything");
 		return;
@@ -221,8 +225,12 @@ void rpc_router_begin(struct rpc_router *router, struct rpc_exchange *x)
 		x->head.path = xstrdup("");
 	if (!x->head.method)
 		x->head.method = xstrdup("");
-	if (rpc_is_grpc_content_type(x->head.content_type)) {
-		begin_grpc(router, x);
+	const char *subtype;
+	if (rpc_origin_answer_preflight(x))
+		return;
+	x->web = grpc_web_form_of(x->head.content_type, &subtype);
+	if (x->web || rpc_is_grpc_content_type(x->head.content_type)) {
+		begin_grpc(router, x, x->web ? subtype : x->head.content_type + strlen("application/grpc"));
 		return;
 	}
 	bool path_known, reads = text_equal(x->head.method, "GET") || text_equal(x->head.method, "HEAD");

@@ -1,12 +1,16 @@
 #include "rpc/static_files.h"
 
 #include "base/text.h"
+#include "rpc/gzip.h"
 #include "rpc/path_template.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* The page may not be framed by others or sent elsewhere by what it shows. */
+#define CONSOLE_POLICY "frame-ancestors 'self'; base-uri 'self'; form-action 'self'; object-src 'none'"
 
 static const char *content_type_of(const char *path)
 {
@@ -30,6 +34,13 @@ static const char *content_type_of(const char *path)
 		if (text_ends_with(path, types[i].suffix))
 			return types[i].type;
 	return "application/octet-stream";
+}
+
+/* What gets smaller; pictures and fonts are compressed already. */
+static bool is_text(const char *content_type)
+{
+	return text_starts_with(content_type, "text/") || text_equal(content_type, "application/json") ||
+	       text_equal(content_type, "image/svg+xml");
 }
 
 /*
@@ -85,8 +96,15 @@ static void serve(struct rpc_exchange *x, int fd, const struct stat *info, const
 	response->content_type = content_type_of(name);
 	response->cache_control =
 	        text_starts_with(name, "assets/") ? "public, max-age=31536000, immutable" : "no-cache";
-	response->etag = xasprintf("\"%llx-%llx%09lx\"", (unsigned long long)info->st_size,
-	                           (unsigned long long)info->st_mtim.tv_sec, (unsigned long)info->st_mtim.tv_nsec);
+	/* Two representations, two validators (RFC 9110, 8.8.3.3). */
+	bool compress = is_text(response->content_type) && gzip_is_accepted(x->head.accept_encoding);
+	response->etag = xasprintf("\"%llx-%llx%09lx%s\"", (unsigned long long)info->st_size,
+	                           (unsigned long long)info->st_mtim.tv_sec, (unsigned long)info->st_mtim.tv_nsec,
+	                           compress ? "-gz" : "");
+	if (text_starts_with(response->content_type, "text/html")) {
+		rpc_response_add_header(response, "content-security-policy", CONSOLE_POLICY);
+		rpc_response_add_header(response, "referrer-policy", "same-origin");
+	}
 	if (x->head.if_none_match && strstr(x->head.if_none_match, response->etag)) {
 		response->http_status = 304;
 		return;
@@ -94,6 +112,8 @@ static void serve(struct rpc_exchange *x, int fd, const struct stat *info, const
 	response->http_status = 200;
 	if (read_whole(fd, (size_t)info->st_size, &response->body) < 0)
 		rpc_response_set_error(response, false, GRPC_INTERNAL, "the file cannot be read", NULL);
+	else if (compress)
+		rpc_response_compress(x, response, GZIP_SMALL);
 }
 
 void static_files_answer(const char *directory, struct rpc_exchange *x)

@@ -651,10 +651,10 @@ static void rest_reads_bodies(void **state)
 	              "Content-Type: application/x-protobuf\r\n");
 	assert_answer(request(f, create, "Content-Type: application/octet-stream\r\n", "\xff"), "400", "malformed");
 	static const char chunked[] =
-	        "POST /api/v1/executions HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+	        "POST /api/v1/executions HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
 	        "8\r\n{\"name\":\r\n4\r\n\"n\"}\r\n0\r\nTrailer: x\r\n\r\n";
 	assert_answer(exchange(f, chunked, sizeof(chunked) - 1), "200", "\"name\":\"n\"");
-	static const char expecting[] = "POST /api/v1/executions HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n"
+	static const char expecting[] = "POST /api/v1/executions HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nConnection: close\r\n"
 	                                "Expect: 100-continue\r\n\r\n{}";
 	assert_answer(exchange(f, expecting, sizeof(expecting) - 1), "100", "HTTP/1.1 200 OK");
 }
@@ -735,10 +735,10 @@ static void http1_is_kept_in_bounds(void **state)
 	assert_answer(exchange(f, text, strlen(text)), "414", "too long");
 	text = arena_printf(&f->arena, "GET /me HTTP/1.1\r\nX: %.70000s\r\n\r\n", big);
 	assert_answer(exchange(f, text, strlen(text)), "431", "too large");
-	text = arena_printf(&f->arena, "POST /api/v1/executions HTTP/1.1\r\nContent-Length: 1048577\r\n\r\n");
+	text = arena_printf(&f->arena, "POST /api/v1/executions HTTP/1.1\r\nHost: h\r\nContent-Length: 1048577\r\n\r\n");
 	assert_answer(exchange(f, text, strlen(text)), "413", "larger than the maximum");
 	text = arena_printf(
-	        &f->arena, "POST /api/v1/executions HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n120000\r\n%.1100000s",
+	        &f->arena, "POST /api/v1/executions HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n120000\r\n%.1100000s",
 	        big);
 	assert_answer(exchange(f, text, strlen(text)), "413", "larger than the maximum");
 	static const char *const bad[] = {
@@ -754,7 +754,7 @@ static void a_client_may_end_its_direction_first(void **state)
 	struct fixture *f = *state;
 	half_close = true;
 	static const char text[] =
-	        "GET /api/v1/tasks/p/d/one/v HTTP/1.1\r\n\r\nGET /api/v1/tasks/p/d/two/v HTTP/1.1\r\n\r\nGET /ha";
+	        "GET /api/v1/tasks/p/d/one/v HTTP/1.1\r\nHost: h\r\n\r\nGET /api/v1/tasks/p/d/two/v HTTP/1.1\r\nHost: h\r\n\r\nGET /ha";
 	const char *answer = exchange(f, text, sizeof(text) - 1);
 	half_close = false;
 	assert_non_null(strstr(answer, "\"one\""));
@@ -764,9 +764,9 @@ static void a_client_may_end_its_direction_first(void **state)
 static void pipelined_requests_are_answered_in_order(void **state)
 {
 	struct fixture *f = *state;
-	static const char text[] = "GET /api/v1/tasks/p/d/first/v HTTP/1.1\r\n\r\nGET /me HTTP/1.1\r\n\r\n"
-	                           "POST /api/v1/executions HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
-	                           "GET /api/v1/tasks/p/d/last/v HTTP/1.1\r\nConnection: close\r\n\r\n";
+	static const char text[] = "GET /api/v1/tasks/p/d/first/v HTTP/1.1\r\nHost: h\r\n\r\nGET /me HTTP/1.1\r\nHost: h\r\n\r\n"
+	                           "POST /api/v1/executions HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}"
+	                           "GET /api/v1/tasks/p/d/last/v HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 	const char *answer = exchange(f, text, sizeof(text) - 1);
 	const char *first = strstr(answer, "first"), *me = strstr(answer, "\r\n\r\n{}HTTP"),
 	           *last = strstr(answer, "last");
