@@ -48,7 +48,7 @@ function(sandbox_test name)
 	target_link_libraries(${name} PRIVATE sandbox::options ${TEST_LINKS} PkgConfig::CMOCKA)
 	target_compile_definitions(${name} PRIVATE TEST_DATA_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
 	add_test(NAME ${name} COMMAND ${name})
-	set_tests_properties(${name} PROPERTIES LABELS ${TEST_LABEL} TIMEOUT 120
+	set_tests_properties(${name} PROPERTIES LABELS ${TEST_LABEL} TIMEOUT 600
 		ENVIRONMENT "ASAN_OPTIONS=detect_leaks=1:abort_on_error=0;UBSAN_OPTIONS=print_stacktrace=1")
 endfunction()
 
@@ -63,7 +63,7 @@ function(sandbox_fuzzer name)
 	elseif(SANDBOX_TESTS)
 		add_executable(${name} ${FUZZ_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
 		add_test(NAME ${name} COMMAND ${name} ${corpus})
-		set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)
+		set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 600)
 	else()
 		return()
 	endif()
