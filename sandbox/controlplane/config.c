@@ -53,6 +53,9 @@ static const struct setting settings[] = {
 	     "label by which nodes tell the size of their GPUs' parts"),
 	NUMBER("FLYTE_API_WORKERS", api_workers, "8", 1, 256, "threads that answer calls"),
 	NUMBER("FLYTE_ENGINE_WORKERS", engine_workers, "4", 1, 256, "threads that advance executions"),
+	NUMBER("FLYTE_ARRAY_MAXIMUM", array_maximum, "5000", 1, 100000, "elements of one map task"),
+	NUMBER("FLYTE_ARRAY_PARALLELISM", array_parallelism, "250", 1, 100000,
+	       "elements of one map task that run at a time, when it does not set a smaller concurrency"),
 };
 
 int config_from_environment(struct config *ret_config, struct err *e)

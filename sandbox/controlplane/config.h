@@ -28,6 +28,7 @@ struct config {
 	const char *interruptible_node_selector, *interruptible_tolerations; /* JSON; "": none */
 	const char *gpu_device_label, *gpu_partition_label;
 	int64_t api_workers, engine_workers;
+	int64_t array_maximum, array_parallelism;
 };
 
 /* Strings point into the environment or to constants. ERR_INVALID names the variable. */

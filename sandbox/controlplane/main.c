@@ -177,6 +177,8 @@ static int start_engine(struct program *program, struct err *e)
 						  .gpu_device_label = config->gpu_device_label,
 						  .gpu_partition_label = config->gpu_partition_label } },
 		.workers = (unsigned)config->engine_workers,
+		.array_maximum = (size_t)config->array_maximum,
+		.array_parallelism = (size_t)config->array_parallelism,
 	};
 	return engine_start(&program->engine_options, &program->engine, e);
 }

@@ -1,9 +1,14 @@
 /* Reading attempts of tasks. Their lists carry error messages whole: the console shows the trace from there. */
 #include "controlplane/api/executions.h"
 
+#include "base/text.h"
 #include "controlplane/api/execution_messages.h"
 #include "controlplane/api/literals.h"
+#include "controlplane/engine/names.h"
 #include "controlplane/launch/ids.h"
+#include "controlplane/store/array_elements.h"
+
+#include <inttypes.h>
 
 int task_execution_key_of(const Flyteidl__Core__TaskExecutionIdentifier *id, struct task_execution_key *ret_key,
                           struct err *e)
@@ -29,6 +34,72 @@ int task_execution_key_of(const Flyteidl__Core__TaskExecutionIdentifier *id, str
 	return 0;
 }
 
+/* ---- Map tasks ---- */
+
+/* An element that has not begun is shown under the name that its first pod will have. */
+static Flyteidl__Event__ExternalResourceInfo *element_to_come(struct arena *arena, const struct task_execution_row *row,
+                                                              uint32_t index)
+{
+	Flyteidl__Event__ExternalResourceInfo *info = proto_new(arena, flyteidl__event__external_resource_info);
+	const char *element = names_node_execution(arena, row->node.node_id, row->retry_attempt,
+	                                           arena_printf(arena, "n%" PRIu32, index));
+	info->external_id = names_pod(arena, row->node.execution_name, element, 0);
+	info->index = index;
+	return info;
+}
+
+static Flyteidl__Event__ExternalResourceInfo *element_info(struct arena *arena, const struct array_element_row *element)
+{
+	Flyteidl__Event__ExternalResourceInfo *info = proto_new(arena, flyteidl__event__external_resource_info);
+	const ProtobufCEnumValue *phase = protobuf_c_enum_descriptor_get_value_by_name(
+	        &flyteidl__core__task_execution__phase__descriptor, element->task_phase);
+	info->external_id = arena_strdup(arena, element->pod_name);
+	info->index = element->index;
+	info->retry_attempt = element->attempt;
+	info->phase = phase ? (Flyteidl__Core__TaskExecution__Phase)phase->value : 0;
+	info->cache_status = (Flyteidl__Core__CatalogCacheStatus)element->cache_status;
+	return info;
+}
+
+/* Clients see the elements of a map task, and all their attempts, as external resources of its one execution: in the
+ * order of their indices, then attempts (reference §2.10). */
+static int add_elements(struct database_connection *c, struct arena *arena, const struct task_execution_row *row,
+                        Flyteidl__Admin__TaskExecutionClosure *closure, struct err *e)
+{
+	struct array_element_rows elements;
+	if (array_elements_list(c, arena, row->id, &elements, e) < 0)
+		return -1;
+	if (!closure->metadata)
+		closure->metadata = proto_new(arena, flyteidl__event__task_execution_metadata);
+	Flyteidl__Event__TaskExecutionMetadata *metadata = closure->metadata;
+	metadata->external_resources =
+	        arena_array(arena, Flyteidl__Event__ExternalResourceInfo *, elements.count + row->array_size);
+	metadata->n_external_resources = 0;
+	size_t next = 0;
+	for (uint32_t i = 0; i < row->array_size; i++) {
+		if (next == elements.count || elements.rows[next].index != i)
+			metadata->external_resources[metadata->n_external_resources++] = element_to_come(arena, row, i);
+		for (; next < elements.count && elements.rows[next].index == i; next++) {
+			Flyteidl__Event__ExternalResourceInfo *info = element_info(arena, &elements.rows[next]);
+			if (text_is_empty(info->external_id)) /* it waits for its first pod */
+				info->external_id = element_to_come(arena, row, i)->external_id;
+			metadata->external_resources[metadata->n_external_resources++] = info;
+		}
+	}
+	return 0;
+}
+
+static Flyteidl__Admin__TaskExecution *message_of_row(struct database_connection *c, struct arena *arena,
+                                                      const struct task_execution_row *row, struct err *e)
+{
+	Flyteidl__Admin__TaskExecution *message = task_execution_message(arena, row, e);
+	if (message && row->is_array && add_elements(c, arena, row, message->closure, e) < 0)
+		return NULL;
+	return message;
+}
+
+/* ---- Handlers ---- */
+
 EXECUTION_HANDLER(task_execution_get)
 {
 	struct api *api = context;
@@ -39,7 +110,7 @@ EXECUTION_HANDLER(task_execution_get)
 	if (task_execution_key_of(r->id, &key, e) < 0 || api_connect(api, call, &c, e) < 0 ||
 	    task_executions_get(c, call->arena, &key, &row, e) < 0)
 		return NULL;
-	return (ProtobufCMessage *)task_execution_message(call->arena, &row, e);
+	return (ProtobufCMessage *)message_of_row(c, call->arena, &row, e);
 }
 
 EXECUTION_HANDLER(task_execution_list)
@@ -72,7 +143,7 @@ EXECUTION_HANDLER(task_execution_list)
 	response->task_executions = arena_array(call->arena, Flyteidl__Admin__TaskExecution *, rows.count);
 	response->n_task_executions = rows.count;
 	for (size_t i = 0; i < rows.count; i++) {
-		response->task_executions[i] = task_execution_message(call->arena, &rows.rows[i], e);
+		response->task_executions[i] = message_of_row(c, call->arena, &rows.rows[i], e);
 		if (!response->task_executions[i])
 			return NULL;
 	}

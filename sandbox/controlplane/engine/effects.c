@@ -239,7 +239,7 @@ static void run_create(struct job *job)
 	bool needs_template = false;
 	job->arena = (struct arena)ARENA_INIT(POD_ARENA_MAXIMUM);
 	auto_json json_t *pod = build_pod(job, &needs_template);
-	if (!pod || put_for_pod(job, job->uri, job->body) < 0)
+	if (!pod || (job->uri && put_for_pod(job, job->uri, job->body) < 0))
 		return;
 	if (needs_template &&
 	    put_for_pod(job, request->task_template_uri, proto_pack(&job->arena, &request->task->base)) < 0)
@@ -276,7 +276,9 @@ static struct pod_request pod_request_of(const struct round_context *context, st
 		.interruptible = machine_node_is_interruptible(m, node),
 		.inputs = node->inputs,
 		.input_uri = node->row.inputs_uri,
-		.output_prefix = arena_printf(m->arena, "%s/%" PRIu32, node->directory, attempt),
+		.output_prefix = machine_output_prefix(m, node),
+		.in_array = node->element_of != NULL,
+		.array_index = node->index,
 		.raw_output_prefix = machine_raw_output_prefix(m, node, attempt),
 		.checkpoint_prefix = machine_checkpoint_uri(m, node, attempt),
 		.previous_checkpoint_prefix = attempt > 0 ? machine_checkpoint_uri(m, node, attempt - 1) : "",
@@ -295,6 +297,8 @@ static void prepare_pod(const struct round_context *context, struct machine *m, 
 	job->execution_id = m->definition->id;
 	job->namespace = m->namespace;
 	job->name = job->request.name;
+	if (node->element_of && !node->element_of->vertex->array->own_inputs)
+		return; /* it reads the array's */
 	job->uri = node->row.inputs_uri;
 	job->body = proto_pack(m->arena, &node->inputs->base);
 }
@@ -370,7 +374,7 @@ static bool may_have_outputs(const struct machine_node *node)
 static void prepare_result(const struct round_context *context, struct machine *m, struct jobs *jobs,
                            struct machine_node *node)
 {
-	const char *directory = arena_printf(m->arena, "%s/%" PRIu32, node->directory, node->row.attempt);
+	const char *directory = machine_attempt_directory(m, node);
 	memset(&node->result, 0, sizeof(node->result));
 	node->result.error_uri = arena_printf(m->arena, "%s/error.pb", directory);
 	add_get(context, m, jobs, node, node->result.error_uri);
@@ -562,7 +566,8 @@ void effects_observe_pods(const struct round_context *context, struct machine *m
 		if (!machine_node_has_pod(node))
 			continue;
 		auto_json json_t *pod = NULL;
-		switch (pod_cache_find(context->pods, m->definition->id, node->row.task->pod_name, &pod)) {
+		uint64_t version;
+		switch (pod_cache_find(context->pods, m->definition->id, node->row.task->pod_name, &version, &pod)) {
 		case POD_KNOWN:
 			set_pod(m, node, pod);
 			break;

@@ -259,6 +259,11 @@ static struct engine *engine_new(const struct engine_options *options)
 	engine->rounds.machine.metadata_prefix = options->metadata_prefix;
 	engine->rounds.machine.raw_output_prefix = options->raw_output_prefix;
 	engine->rounds.machine.log_link_template = options->log_link_template;
+	engine->rounds.machine.array_output_maximum = engine->rounds.object_maximum;
+	if (options->array_maximum)
+		engine->rounds.machine.array_maximum = options->array_maximum;
+	if (options->array_parallelism)
+		engine->rounds.machine.array_parallelism = options->array_parallelism;
 	engine->stop_fd = -1;
 	return engine;
 }

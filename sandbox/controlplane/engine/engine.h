@@ -26,6 +26,8 @@ struct engine_options {
 	/* All below may be left zero. */
 	const char *log_link_template; /* link to a task's log: {{.namespace}} and {{.podName}} are replaced; NULL or
 	                                  "": none */
+	size_t array_maximum;          /* elements of one map task */
+	size_t array_parallelism;      /* elements of one map task that run at a time at most */
 	size_t object_maximum;         /* bytes of one outputs.pb or error.pb; 0: ENGINE_OBJECT_MAXIMUM */
 };
 /* Upstream's sandbox allows 1000 MB (storage.limits.maxDownloadMBs). A round needs a few times the size of what it

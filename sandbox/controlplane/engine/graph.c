@@ -95,8 +95,6 @@ static const char *target_name(const Flyteidl__Core__Node *node)
 		return "a launch plan node";
 	case FLYTEIDL__CORE__NODE__TARGET_GATE_NODE:
 		return "a gate node";
-	case FLYTEIDL__CORE__NODE__TARGET_ARRAY_NODE:
-		return "an array node";
 	default:
 		return "a node without a target";
 	}
@@ -118,17 +116,61 @@ static int add_sub_workflow(struct build *b, struct machine_vertex *v, struct er
 	return 0;
 }
 
+/* The graph below an array is the one vertex of which each element is an instance. */
+static void add_array(struct build *b, struct machine_vertex *v, const struct array_spec *spec,
+                      const struct machine_vertex *element)
+{
+	struct machine_graph *graph = arena_new(b->arena, struct machine_graph);
+	*graph = (struct machine_graph){ .workflow = b->graph->workflow,
+		                         .count = 1,
+		                         .vertices = arena_copy(b->arena, element, sizeof(*element)) };
+	v->kind = &machine_kind_array;
+	v->inner = graph;
+	v->array = arena_copy(b->arena, spec, sizeof(*spec));
+}
+
+static int add_task(struct build *b, struct machine_vertex *v, struct err *e)
+{
+	v->kind = &machine_kind_task;
+	v->task = find_task(b, v->node->task_node->reference_id);
+	if (!v->task)
+		return err_set(e, ERR_INVALID, NULL, "the task of node \"%s\" is missing from the workflow's closure",
+		               v->id);
+	if (text_equal(v->task->type, "container_array")) {
+		const struct array_spec spec = array_spec_of_legacy_task(v->task);
+		const struct machine_vertex element = *v;
+		v->task = NULL;
+		add_array(b, v, &spec, &element);
+	}
+	return 0;
+}
+
+static int add_array_node(struct build *b, struct machine_vertex *v, struct err *e)
+{
+	const Flyteidl__Core__Node *inner = v->node->array_node->node;
+	const struct array_spec spec = array_spec_of_node(v->node->array_node);
+	struct machine_vertex element = { .id = v->id, .node = inner };
+	if (!inner || inner->target_case != FLYTEIDL__CORE__NODE__TARGET_TASK_NODE) {
+		set_unsupported(b, v->id, "an array of anything but tasks");
+		return 0;
+	}
+	if (add_task(b, &element, e) < 0)
+		return -1;
+	if (element.kind != &machine_kind_task)
+		return err_set(e, ERR_INVALID, NULL, "node \"%s\" is an array of arrays", v->id);
+	add_array(b, v, &spec, &element);
+	return 0;
+}
+
 /* Chooses the vertex's kind by the node's target. */
 static int set_target(struct build *b, struct machine_vertex *v, struct err *e)
 {
 	const Flyteidl__Core__Node *node = v->node;
 	switch (node->target_case) {
 	case FLYTEIDL__CORE__NODE__TARGET_TASK_NODE:
-		v->kind = &machine_kind_task;
-		v->task = find_task(b, node->task_node->reference_id);
-		return v->task ? 0
-		               : err_set(e, ERR_INVALID, NULL,
-		                         "the task of node \"%s\" is missing from the workflow's closure", v->id);
+		return add_task(b, v, e);
+	case FLYTEIDL__CORE__NODE__TARGET_ARRAY_NODE:
+		return add_array_node(b, v, e);
 	case FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE:
 		if (node->workflow_node->reference_case == FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_SUB_WORKFLOW_REF)
 			return add_sub_workflow(b, v, e);

@@ -35,7 +35,8 @@ static void count_running_nodes(struct machine *m)
 	m->running = 0;
 	for (size_t i = 0; i < m->node_count; i++) {
 		const struct machine_node *node = m->nodes[i];
-		if (machine_node_is_active(node) && node->vertex->kind && node->vertex->kind->counts_for_parallelism)
+		if (machine_node_is_active(node) && !node->element_of && node->vertex->kind &&
+		    node->vertex->kind->counts_for_parallelism)
 			m->running++;
 	}
 }

@@ -20,6 +20,7 @@
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_MACHINE_H
 #define SANDBOX_CONTROLPLANE_ENGINE_MACHINE_H
 
+#include "controlplane/engine/array.h"
 #include "controlplane/engine/names.h"
 #include "controlplane/engine/pod.h"
 #include "controlplane/store/progress.h"
@@ -48,6 +49,8 @@ struct machine_vertex {
 	/* Of nodes that contain a graph known beforehand: the sub-workflow's; of a branch, the nodes of its cases.
 	 * Indices in these are of the vertices of the workflow around, whose outputs their bindings name. */
 	const struct machine_graph *inner;
+	/* Of array nodes, whose inner graph is one vertex: what runs for each element. */
+	const struct array_spec *array;
 	size_t upstream_count;
 	const size_t *upstream; /* indices of vertices */
 	/* Vertices whose outputs the bindings refer to: all of them are upstream, direct or not. */
@@ -127,7 +130,11 @@ struct machine_node {
 	struct machine_scope *scope; /* it is in */
 	struct machine_scope *inner; /* it has opened for its current attempt, or NULL */
 	struct progress_node row;    /* row.node_id is set from the start; the rest once there is a row */
-	const char *directory;       /* URI of …/data; attempt k is <directory>/<k> */
+	const char *directory;       /* URI of …/data; attempt k is <directory>/<k>, see machine_attempt_directory */
+	/* Of elements of an array: the array's node, and which one this is. */
+	struct machine_node *element_of;
+	uint32_t index;
+	struct machine_array *array; /* of array nodes that have begun (node_array.c) */
 
 	/* Known in this round. */
 	const Flyteidl__Core__LiteralMap *inputs;
@@ -158,12 +165,16 @@ struct machine_options {
 	uint32_t system_retries;       /* upstream: 3 */
 	int64_t retry_delay_ns;        /* before the first system retry; doubles with each */
 	int64_t quota_delay_ns;        /* before a pod that exceeded a quota is tried again */
+	size_t array_maximum;          /* elements of one array; upstream: 5000 */
+	size_t array_parallelism; /* elements of one array that run at a time when their user sets no smaller limit */
+	size_t array_output_maximum; /* bytes of the outputs of all elements of an array */
 };
 #define MACHINE_OPTIONS_DEFAULT                                                                                        \
 	{                                                                                                              \
 		.metadata_prefix = "s3://my-s3-bucket/metadata/propeller",                                             \
 		.raw_output_prefix = "s3://my-s3-bucket/data", .log_link_template = "", .system_retries = 3,           \
-		.retry_delay_ns = 500000000, .quota_delay_ns = 10000000000                                             \
+		.retry_delay_ns = 500000000, .quota_delay_ns = 10000000000, .array_maximum = 5000,                     \
+		.array_parallelism = 250, .array_output_maximum = (size_t)256 << 20                                    \
 	}
 
 /* A change of phase, in order, for logs and tests. */
@@ -245,7 +256,7 @@ struct machine_kind {
 	/* Ends what the node runs: the node itself is set to ABORTED by the caller. */
 	void (*abort)(struct machine *m, struct machine_node *node, const char *reason);
 };
-extern const struct machine_kind machine_kind_task, machine_kind_workflow, machine_kind_branch;
+extern const struct machine_kind machine_kind_task, machine_kind_workflow, machine_kind_branch, machine_kind_array;
 
 /*
  * Opens a scope for the node's current attempt and gives its nodes the rows that were saved for it, which opens the
@@ -286,8 +297,15 @@ bool machine_find_outputs(struct machine *m, struct machine_node *source, struct
 void machine_succeed_with(struct machine *m, struct machine_node *node, struct machine_node *source);
 /* Puts node->outputs, unless they are empty, into the attempt's outputs.pb. False while that is under way. */
 bool machine_write_outputs(struct machine *m, struct machine_node *node);
-/* <directory>/<attempt> */
+/* Where the current attempt's results are: <directory>/<attempt>, except for elements of flytekit's older map tasks. */
 const char *machine_attempt_directory(struct machine *m, const struct machine_node *node);
+/* What the pod is told instead: the same, with the same exception. */
+const char *machine_output_prefix(struct machine *m, const struct machine_node *node);
+const char *machine_element_directory(struct machine *m, const struct machine_node *element);
+/* The rows of an array's elements that have changed, in the arena; they count as saved afterwards. False when there are
+ * none. */
+bool machine_array_changes(struct machine *m, struct machine_node *node, struct array_elements *ret_changes);
+void machine_array_end_round(struct machine_node *node);
 
 bool machine_node_is_active(const struct machine_node *node);   /* has begun and is not over */
 bool machine_node_is_finished(const struct machine_node *node); /* over, in whatever way */

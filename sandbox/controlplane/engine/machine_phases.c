@@ -280,7 +280,7 @@ void machine_wake_at(struct machine *m, int64_t at_ns)
 bool machine_node_has_pod(const struct machine_node *node)
 {
 	const struct progress_task *task = node->row.task;
-	return machine_node_is_active(node) && task && !task_is_finished(task) &&
+	return machine_node_is_active(node) && task && !text_is_empty(task->pod_name) && !task_is_finished(task) &&
 	       task->phase != TASK(WAITING_FOR_RESOURCES) && task->phase != TASK(UNDEFINED);
 }
 

@@ -112,6 +112,8 @@ bool machine_resolve_inputs(struct machine *m, struct machine_node *node)
 
 const char *machine_attempt_directory(struct machine *m, const struct machine_node *node)
 {
+	if (node->element_of)
+		return machine_element_directory(m, node);
 	return arena_printf(m->arena, "%s/%" PRIu32, node->directory, node->row.attempt);
 }
 

@@ -61,6 +61,8 @@ bool machine_node_is_interruptible(const struct machine *m, const struct machine
 enum machine_deck machine_makes_deck(const struct machine_node *node)
 {
 	const Flyteidl__Core__TaskMetadata *metadata = node->vertex->task->metadata;
+	if (node->element_of) /* nobody could ask for it: the array is one node */
+		return DECK_NEVER;
 	if (!metadata || !metadata->generates_deck)
 		return DECK_PERHAPS;
 	return metadata->generates_deck->value ? DECK_ALWAYS : DECK_NEVER;
@@ -119,7 +121,7 @@ static void make_task(struct machine *m, struct machine_node *node)
 
 static void set_deck(struct machine *m, struct machine_node *node)
 {
-	node->row.deck_uri = arena_printf(m->arena, "%s/%" PRIu32 "/deck.html", node->directory, node->row.attempt);
+	node->row.deck_uri = arena_printf(m->arena, "%s/deck.html", machine_attempt_directory(m, node));
 	node->row.changed = true;
 }
 
@@ -188,8 +190,7 @@ static void succeed_attempt(struct machine *m, struct machine_node *node)
 	struct progress_task *task = node->row.task;
 	if (node->result.outputs_found) {
 		node->outputs = node->result.outputs;
-		node->row.outputs_uri =
-		        arena_printf(m->arena, "%s/%" PRIu32 "/outputs.pb", node->directory, node->row.attempt);
+		node->row.outputs_uri = arena_printf(m->arena, "%s/outputs.pb", machine_attempt_directory(m, node));
 		task->outputs = node->outputs;
 		task->outputs_uri = node->row.outputs_uri;
 	}

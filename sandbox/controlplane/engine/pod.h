@@ -58,6 +58,8 @@ struct pod_request {
 	const char *node_id;          /* unique id */
 	uint32_t attempt;
 	bool interruptible;
+	bool in_array; /* an element of a map task, which finds its inputs by its index */
+	uint32_t array_index;
 	const Flyteidl__Core__LiteralMap *inputs; /* for {{.inputs.x}}; may be NULL */
 	const char *input_uri;                    /* …/inputs.pb */
 	const char *output_prefix;                /* …/data/<attempt> */

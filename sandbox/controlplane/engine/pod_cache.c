@@ -1,29 +1,45 @@
+/*
+ * A hash table of executions, each with a hash table of its pods: a map of thousands of tasks has as many pods, and
+ * every event and every round looks some of them up by name. What is asked of all pods — which of them run — is
+ * answered from a list of those alone, so that a round costs as much as there is under way, not as much as there ever
+ * was.
+ */
 #include "controlplane/engine/pod_cache.h"
 
 #include "base/text.h"
+#include "controlplane/engine/names.h"
 #include "proto/message.h"
 
 #include <pthread.h>
 
 #define BUCKETS 1024
+#define POD_BUCKETS_FIRST 8
 
 struct cached_pod {
 	char *name;
-	json_t *pod;
+	json_t *pod; /* NULL once it is settled */
+	uint64_t version;
 	bool deleted;
 	bool doubtful; /* to be asked for: it may have gone unseen */
-	struct cached_pod *next;
+	bool settled;
+	struct cached_pod *next_in_bucket;
+	/* The list of those that run. */
+	bool runs;
+	struct cached_pod *previous_running, *next_running;
 };
 
 struct cached_execution {
 	int64_t id;
-	struct cached_pod *pods;
+	size_t count, bucket_count;
+	struct cached_pod **pods; /* bucket_count lists */
+	struct cached_pod *running;
 	struct cached_execution *next;
 };
 
 struct pod_cache {
 	pthread_mutex_t mutex;
 	bool synced;
+	uint64_t version;
 	struct cached_execution *buckets[BUCKETS];
 };
 
@@ -36,12 +52,15 @@ struct pod_cache *pod_cache_new(void)
 
 static void free_execution(struct cached_execution *execution)
 {
-	for (struct cached_pod *pod = execution->pods, *next; pod; pod = next) {
-		next = pod->next;
-		json_decref(pod->pod);
-		free(pod->name);
-		free(pod);
+	for (size_t i = 0; i < execution->bucket_count; i++) {
+		for (struct cached_pod *pod = execution->pods[i], *next; pod; pod = next) {
+			next = pod->next_in_bucket;
+			json_decref(pod->pod);
+			free(pod->name);
+			free(pod);
+		}
 	}
+	free(execution->pods);
 	free(execution);
 }
 
@@ -154,27 +173,77 @@ static struct cached_execution *open_execution(struct pod_cache *cache, int64_t 
 
 static struct cached_pod *find_pod(const struct cached_execution *execution, const char *name)
 {
-	for (struct cached_pod *pod = execution ? execution->pods : NULL; pod; pod = pod->next) {
-		if (text_equal(pod->name, name))
-			return pod;
-	}
-	return NULL;
+	if (!execution || !execution->bucket_count)
+		return NULL;
+	struct cached_pod *pod = execution->pods[names_hash(name) % execution->bucket_count];
+	while (pod && !text_equal(pod->name, name))
+		pod = pod->next_in_bucket;
+	return pod;
 }
 
-static void store(struct cached_execution *execution, const json_t *pod, bool deleted)
+static void grow(struct cached_execution *execution)
+{
+	const size_t count = execution->bucket_count ? execution->bucket_count * 2 : POD_BUCKETS_FIRST;
+	struct cached_pod **pods = xcalloc(count, sizeof(struct cached_pod *));
+	for (size_t i = 0; i < execution->bucket_count; i++) {
+		for (struct cached_pod *pod = execution->pods[i], *next; pod; pod = next) {
+			struct cached_pod **bucket = &pods[names_hash(pod->name) % count];
+			next = pod->next_in_bucket;
+			pod->next_in_bucket = *bucket;
+			*bucket = pod;
+		}
+	}
+	free(execution->pods);
+	execution->pods = pods;
+	execution->bucket_count = count;
+}
+
+static struct cached_pod *add_pod(struct cached_execution *execution, const char *name)
+{
+	if (execution->count == execution->bucket_count)
+		grow(execution);
+	struct cached_pod **bucket = &execution->pods[names_hash(name) % execution->bucket_count];
+	struct cached_pod *pod = xcalloc(1, sizeof(*pod));
+	pod->name = xstrdup(name);
+	pod->next_in_bucket = *bucket;
+	*bucket = pod;
+	execution->count++;
+	return pod;
+}
+
+static void set_runs(struct cached_execution *execution, struct cached_pod *pod, bool runs)
+{
+	if (pod->runs == runs)
+		return;
+	pod->runs = runs;
+	if (runs) {
+		pod->previous_running = NULL;
+		pod->next_running = execution->running;
+		if (execution->running)
+			execution->running->previous_running = pod;
+		execution->running = pod;
+		return;
+	}
+	if (pod->previous_running)
+		pod->previous_running->next_running = pod->next_running;
+	else
+		execution->running = pod->next_running;
+	if (pod->next_running)
+		pod->next_running->previous_running = pod->previous_running;
+}
+
+static void store(struct pod_cache *cache, struct cached_execution *execution, const json_t *pod, bool deleted)
 {
 	const char *name = json_string_at(pod, "metadata/name", "");
 	struct cached_pod *cached = find_pod(execution, name);
-	if (!cached) {
-		cached = xcalloc(1, sizeof(*cached));
-		cached->name = xstrdup(name);
-		cached->next = execution->pods;
-		execution->pods = cached;
-	}
+	if (!cached)
+		cached = add_pod(execution, name);
 	json_decref(cached->pod);
 	cached->pod = prune(pod);
+	cached->version = ++cache->version;
 	cached->deleted = deleted;
-	cached->doubtful = false;
+	cached->doubtful = cached->settled = false;
+	set_runs(execution, cached, !deleted && !has_ended(cached->pod) && !is_being_deleted(cached->pod));
 }
 
 void pod_cache_open(struct pod_cache *cache, int64_t execution_id)
@@ -201,15 +270,17 @@ int64_t pod_cache_update(struct pod_cache *cache, const json_t *pod, bool delete
 	const int64_t id = pod_execution(pod);
 	if (!id)
 		return 0;
-	const bool runs = !deleted && !has_ended(pod) && !is_being_deleted(pod);
+	const bool ended = deleted || has_ended(pod), runs = !ended && !is_being_deleted(pod);
 	pthread_mutex_lock(&cache->mutex);
 	struct cached_execution *execution = *find_execution(cache, id);
 	if (!execution && runs)
 		execution = open_execution(cache, id);
-	if (execution)
-		store(execution, pod, deleted);
+	const struct cached_pod *known = find_pod(execution, json_string_at(pod, "metadata/name", ""));
+	const bool settled = known && known->settled && ended;
+	if (execution && !settled)
+		store(cache, execution, pod, deleted);
 	pthread_mutex_unlock(&cache->mutex);
-	return execution ? id : 0;
+	return execution && !settled ? id : 0;
 }
 
 void pod_cache_synced(struct pod_cache *cache)
@@ -219,8 +290,10 @@ void pod_cache_synced(struct pod_cache *cache)
 	cache->synced = true;
 	for (size_t i = 0; again && i < BUCKETS; i++) {
 		for (struct cached_execution *execution = cache->buckets[i]; execution; execution = execution->next) {
-			for (struct cached_pod *pod = execution->pods; pod; pod = pod->next)
-				pod->doubtful = !pod->deleted && !has_ended(pod->pod);
+			for (size_t k = 0; k < execution->bucket_count; k++) {
+				for (struct cached_pod *pod = execution->pods[k]; pod; pod = pod->next_in_bucket)
+					pod->doubtful = !pod->deleted && !pod->settled && !has_ended(pod->pod);
+			}
 		}
 	}
 	pthread_mutex_unlock(&cache->mutex);
@@ -232,29 +305,48 @@ void pod_cache_add(struct pod_cache *cache, int64_t execution_id, const json_t *
 	struct cached_execution *execution = open_execution(cache, execution_id);
 	const struct cached_pod *known = find_pod(execution, json_string_at(pod, "metadata/name", ""));
 	if (!known || known->doubtful)
-		store(execution, pod, false);
+		store(cache, execution, pod, false);
 	pthread_mutex_unlock(&cache->mutex);
 }
 
 void pod_cache_remove(struct pod_cache *cache, int64_t execution_id, const char *name)
 {
 	pthread_mutex_lock(&cache->mutex);
-	struct cached_pod *pod = find_pod(*find_execution(cache, execution_id), name);
+	struct cached_execution *execution = *find_execution(cache, execution_id);
+	struct cached_pod *pod = find_pod(execution, name);
 	if (pod) {
 		pod->deleted = true;
+		pod->doubtful = false;
+		pod->version = ++cache->version;
+		set_runs(execution, pod, false);
+	}
+	pthread_mutex_unlock(&cache->mutex);
+}
+
+void pod_cache_settle(struct pod_cache *cache, int64_t execution_id, const char *name)
+{
+	pthread_mutex_lock(&cache->mutex);
+	struct cached_pod *pod = find_pod(*find_execution(cache, execution_id), name);
+	if (pod && !pod->settled && (pod->deleted || has_ended(pod->pod))) {
+		json_decref(pod->pod);
+		pod->pod = NULL;
+		pod->settled = true;
 		pod->doubtful = false;
 	}
 	pthread_mutex_unlock(&cache->mutex);
 }
 
-enum pod_knowledge pod_cache_find(struct pod_cache *cache, int64_t execution_id, const char *name, json_t **ret_pod)
+enum pod_knowledge pod_cache_find(struct pod_cache *cache, int64_t execution_id, const char *name,
+                                  uint64_t *ret_version, json_t **ret_pod)
 {
 	enum pod_knowledge knowledge;
 	*ret_pod = NULL;
+	*ret_version = 0;
 	pthread_mutex_lock(&cache->mutex);
 	const struct cached_pod *pod = find_pod(*find_execution(cache, execution_id), name);
-	if (pod && !pod->doubtful) {
+	if (pod && !pod->doubtful && !pod->settled) {
 		*ret_pod = json_incref(pod->pod);
+		*ret_version = pod->version;
 		knowledge = pod->deleted ? POD_DELETED : POD_KNOWN;
 	} else {
 		knowledge = cache->synced ? POD_ASK : POD_UNKNOWN;
@@ -270,9 +362,7 @@ size_t pod_cache_running(struct pod_cache *cache, int64_t execution_id, struct a
 	size_t count = 0, namespace_count = 0;
 	pthread_mutex_lock(&cache->mutex);
 	const struct cached_execution *execution = *find_execution(cache, execution_id);
-	for (const struct cached_pod *pod = execution ? execution->pods : NULL; pod; pod = pod->next) {
-		if (pod->deleted || has_ended(pod->pod) || is_being_deleted(pod->pod))
-			continue;
+	for (const struct cached_pod *pod = execution ? execution->running : NULL; pod; pod = pod->next_running) {
 		proto_append(arena, namespace_count, namespaces,
 		             arena_strdup(arena, json_string_at(pod->pod, "metadata/namespace", "")));
 		proto_append(arena, count, names, arena_strdup(arena, pod->name));

@@ -31,7 +31,7 @@ void pod_cache_drop(struct pod_cache *cache, int64_t execution_id);
 
 /*
  * Takes an event of the watch. Returns the execution to wake, 0 for none: a pod of an execution that is not open is of
- * interest only while it runs, because then somebody has to end it, and opens it.
+ * interest only while it runs, because then somebody has to end it, and opens it; a settled one is of none.
  */
 int64_t pod_cache_update(struct pod_cache *cache, const json_t *pod, bool deleted);
 /* A complete list has been reported. From now on a pod that is not here may be asked for; those that were known before
@@ -41,6 +41,9 @@ void pod_cache_synced(struct pod_cache *cache);
 void pod_cache_add(struct pod_cache *cache, int64_t execution_id, const json_t *pod);
 /* The API server has just answered that there is no such pod. */
 void pod_cache_remove(struct pod_cache *cache, int64_t execution_id, const char *name);
+/* How the pod ended is part of what was committed: its state is let go, and events that only repeat that it has ended
+ * wake nobody any more. Nothing for a pod that has not ended. */
+void pod_cache_settle(struct pod_cache *cache, int64_t execution_id, const char *name);
 
 enum pod_knowledge {
 	POD_KNOWN,   /* *ret_pod is its state */
@@ -48,8 +51,10 @@ enum pod_knowledge {
 	POD_ASK,     /* ask the API server */
 	POD_UNKNOWN, /* too early to ask: a list will come */
 };
-/* *ret_pod is a new reference or NULL; the object must not be changed. */
-enum pod_knowledge pod_cache_find(struct pod_cache *cache, int64_t execution_id, const char *name, json_t **ret_pod);
+/* *ret_pod is a new reference or NULL; the object must not be changed. The version changes whenever what is known of the
+ * pod does, and is never 0 with a pod. */
+enum pod_knowledge pod_cache_find(struct pod_cache *cache, int64_t execution_id, const char *name,
+                                  uint64_t *ret_version, json_t **ret_pod);
 
 /* The execution's pods that exist and have containers which run or may yet run, as names in the arena. */
 size_t pod_cache_running(struct pod_cache *cache, int64_t execution_id, struct arena *arena,

@@ -51,4 +51,9 @@ void pod_add_environment(struct arena *arena, const struct pod_request *request,
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(own); i++)
 		pod_set_environment(env, own[i].name, own[i].value ? own[i].value : "");
+	if (!request->in_array)
+		return;
+	/* The first names the second: so it was with AWS Batch, and so flytekit reads it. */
+	pod_set_environment(env, "BATCH_JOB_ARRAY_INDEX_VAR_NAME", "FLYTE_K8S_ARRAY_INDEX");
+	pod_set_environment(env, "FLYTE_K8S_ARRAY_INDEX", arena_printf(arena, "%u", request->array_index));
 }

@@ -60,6 +60,15 @@ static int end_unreadable(struct database_connection *c, struct arena *arena, st
 	return progress_save_execution(c, arena, execution, e);
 }
 
+/* All of an array's elements at once: their rows hang on the row of its task, which has been saved. */
+static int save_elements(struct database_connection *c, struct machine *m, struct machine_node *node, struct err *e)
+{
+	struct array_elements changes;
+	if (!node->array || !machine_array_changes(m, node, &changes))
+		return 0;
+	return array_elements_save(c, m->arena, node->row.task->row_id, &changes, e);
+}
+
 static int save(struct database_connection *c, struct machine *m, struct err *e)
 {
 	const int64_t id = m->definition->id;
@@ -68,6 +77,8 @@ static int save(struct database_connection *c, struct machine *m, struct err *e)
 	for (size_t i = 0; i < m->node_count; i++) {
 		struct progress_node *row = &m->nodes[i]->row;
 		const struct machine_node *parent = m->nodes[i]->scope->parent;
+		if (m->nodes[i]->element_of)
+			continue;
 		if (parent)
 			row->parent_row_id = parent->row.row_id; /* known now that it is saved */
 		if (row->changed && progress_save_node(c, m->arena, id, row, e) < 0)
@@ -75,14 +86,18 @@ static int save(struct database_connection *c, struct machine *m, struct err *e)
 	}
 	for (size_t i = 0; i < m->ended_task_count; i++) {
 		const struct machine_ended_task *ended = &m->ended_tasks[i];
-		if (ended->task->changed &&
+		if (ended->task->changed && !ended->node->element_of &&
 		    progress_save_task(c, m->arena, id, ended->node->row.row_id, ended->task, e) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < m->node_count; i++) {
 		const struct progress_node *row = &m->nodes[i]->row;
+		if (m->nodes[i]->element_of)
+			continue;
 		if (row->task && row->task->changed &&
 		    progress_save_task(c, m->arena, id, row->row_id, row->task, e) < 0)
+			return -1;
+		if (save_elements(c, m, m->nodes[i], e) < 0)
 			return -1;
 	}
 	return 0;

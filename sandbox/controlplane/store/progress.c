@@ -226,6 +226,8 @@ static int read_task(struct arena *arena, const struct database_rows *rows, size
 		.created_at_ns = database_time(rows, row, column + 11),
 		.started_at_ns = database_time(rows, row, column + 12),
 		.ended_at_ns = database_time(rows, row, column + 13),
+		.is_array = !database_is_null(rows, row, column + 14),
+		.array_size = (uint32_t)database_int(rows, row, column + 14),
 	};
 	const struct proto_bytes bytes = database_bytes(rows, row, column + 8);
 	if (bytes.data) {
@@ -240,6 +242,16 @@ static int read_task(struct arena *arena, const struct database_rows *rows, size
 	return 0;
 }
 
+static int load_elements(struct database_connection *c, struct arena *arena, const struct progress_node *n,
+                         struct err *e)
+{
+	const bool active = n->phase == FLYTEIDL__CORE__NODE_EXECUTION__PHASE__QUEUED ||
+	                    n->phase == FLYTEIDL__CORE__NODE_EXECUTION__PHASE__RUNNING;
+	if (!active || !n->task || !n->task->is_array)
+		return 0;
+	return array_elements_load(c, arena, n->task->row_id, &n->task->elements, e);
+}
+
 int progress_load_nodes(struct database_connection *c, struct arena *arena, int64_t execution_id,
                         struct progress_nodes *ret_nodes, struct err *e)
 {
@@ -252,7 +264,7 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 	        " n.engine_user_failures, n.engine_system_failures, n.engine_retry_at, n.engine_recheck_at, n.error,"
 	        " t.id, t.retry_attempt, t.phase, t.phase_version, t.task_type, t.inputs_uri, t.outputs_uri, t.reason, "
 	        "t.closure,"
-	        " t.pod_namespace, t.pod_name, t.task_execution_created_at, t.started_at, t.ended_at"
+	        " t.pod_namespace, t.pod_name, t.task_execution_created_at, t.started_at, t.ended_at, t.array_size"
 	        " from node_executions n left join task_executions t on t.node_execution_id = n.id and t.retry_attempt "
 	        "= n.engine_attempt"
 	        " where n.execution_id = $1 order by n.id";
@@ -291,7 +303,7 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 			if (!n->error)
 				return err_wrap(e, "the stored error of node \"%s\"", n->node_id);
 		}
-		if (read_task(arena, &rows, i, 22, &n->task, e) < 0)
+		if (read_task(arena, &rows, i, 22, &n->task, e) < 0 || load_elements(c, arena, n, e) < 0)
 			return err_wrap(e, "node \"%s\"", n->node_id);
 	}
 	*ret_nodes = (struct progress_nodes){ .count = rows.count, .nodes = nodes };
@@ -394,16 +406,26 @@ static int insert_task(struct database_connection *c, struct arena *arena, int64
                        struct progress_task *t, struct err *e)
 {
 	const struct database_value values[] = {
-		DB_INT(node_row_id),          DB_INT(execution_id),      DB_INT(t->attempt),
-		text_value(t->id->project),   text_value(t->id->domain), text_value(t->id->name),
-		text_value(t->id->version),   text_value(t->task_type),  text_value(t->inputs_uri),
-		text_value(t->pod_namespace), text_value(t->pod_name),   time_value(t->created_at_ns),
+		DB_INT(node_row_id),
+		DB_INT(execution_id),
+		DB_INT(t->attempt),
+		text_value(t->id->project),
+		text_value(t->id->domain),
+		text_value(t->id->name),
+		text_value(t->id->version),
+		text_value(t->task_type),
+		text_value(t->inputs_uri),
+		text_value(t->pod_namespace),
+		text_value(t->pod_name),
+		time_value(t->created_at_ns),
+		t->is_array ? DB_INT(t->array_size) : DB_NULL,
 	};
 	struct database_rows rows;
-	const char *sql = "insert into task_executions (node_execution_id, execution_id, retry_attempt, project, "
-	                  "domain, name, version,"
-	                  " task_type, inputs_uri, pod_namespace, pod_name, task_execution_created_at)"
-	                  " values ($1, $2, $3::integer, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id";
+	const char *sql =
+	        "insert into task_executions (node_execution_id, execution_id, retry_attempt, project, "
+	        "domain, name, version,"
+	        " task_type, inputs_uri, pod_namespace, pod_name, task_execution_created_at, array_size)"
+	        " values ($1, $2, $3::integer, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::integer) returning id";
 	if (database_query(c, arena, sql, values, ARRAY_LENGTH(values), &rows, e) < 0)
 		return -1;
 	t->row_id = database_int(&rows, 0, 0);

@@ -8,6 +8,7 @@
 #ifndef SANDBOX_CONTROLPLANE_STORE_PROGRESS_H
 #define SANDBOX_CONTROLPLANE_STORE_PROGRESS_H
 
+#include "controlplane/store/array_elements.h"
 #include "controlplane/store/database.h"
 
 #include "flyteidl/admin/execution.pb-c.h"
@@ -60,6 +61,11 @@ struct progress_task {
 	const char *reason;
 	Flyteidl__Admin__TaskExecutionClosure *closure; /* logs, reasons, metadata; never NULL */
 	const char *pod_namespace, *pod_name;
+	/* A map task stands for all its elements. Those that were tried are loaded while the node is active; they are
+	 * saved by themselves (array_elements_save). */
+	bool is_array;
+	uint32_t array_size;
+	struct array_elements elements;
 	int64_t created_at_ns, started_at_ns, ended_at_ns;
 	bool changed;
 };

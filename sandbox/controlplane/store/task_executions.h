@@ -21,6 +21,8 @@ struct task_execution_row {
 	struct proto_bytes closure; /* flyteidl.admin.TaskExecutionClosure with logs, reasons, metadata, custom_info;
 	                               NULL data when none */
 	bool is_parent;             /* other nodes came out of it */
+	bool is_array;              /* a map task: one row for all its elements (store/array_elements.h) */
+	uint32_t array_size;
 	int64_t created_at, started_at, updated_at;
 	int64_t duration_ns; /* -1 when not known yet */
 };

@@ -1178,6 +1178,49 @@ static Flyteidl__Core__TaskExecutionIdentifier *attempt(uint32_t number)
 	return id;
 }
 
+static void assert_element(const Flyteidl__Event__ExternalResourceInfo *info, uint32_t index, uint32_t number,
+                           const char *id, Flyteidl__Core__TaskExecution__Phase phase)
+{
+	assert_int_equal(info->index, index);
+	assert_int_equal(info->retry_attempt, number);
+	assert_string_equal(info->external_id, id);
+	assert_int_equal(info->phase, phase);
+}
+
+/* One attempt of a task for all elements, as flytekit and the console read it. */
+static void test_elements_of_map_tasks(void **state)
+{
+	(void)state;
+	run_with_nodes();
+	RUN("update task_executions set array_size = 4, task_type = 'container_array' where retry_attempt = 0");
+	RUN("insert into array_elements (task_execution_id, element, attempt, task_phase, pod_name, cache_status) "
+	    "select t.id, x.* from task_executions t, (values (0, 0, 'SUCCEEDED', 'run-n0-0-n0-0', 0), (2, 1, "
+	    "'RUNNING', "
+	    "'run-n0-0-n2-1', 0), (2, 0, 'FAILED', 'run-n0-0-n2-0', 1), (3, 0, 'UNDEFINED', '', 2)) as x "
+	    "where retry_attempt = 0");
+	Flyteidl__Admin__TaskExecutionGetRequest *r = proto_new(&arena, flyteidl__admin__task_execution_get_request);
+	r->id = attempt(0);
+	const Flyteidl__Admin__TaskExecution *task = succeed("GetTaskExecution", r);
+	const Flyteidl__Event__TaskExecutionMetadata *metadata = task->closure->metadata;
+	assert_int_equal(metadata->n_external_resources, 5);
+	Flyteidl__Event__ExternalResourceInfo **infos = metadata->external_resources;
+	assert_element(infos[0], 0, 0, "run-n0-0-n0-0", FLYTEIDL__CORE__TASK_EXECUTION__PHASE__SUCCEEDED);
+	assert_element(infos[1], 1, 0, "run-n0-0-n1-0", FLYTEIDL__CORE__TASK_EXECUTION__PHASE__UNDEFINED);
+	assert_element(infos[2], 2, 0, "run-n0-0-n2-0", FLYTEIDL__CORE__TASK_EXECUTION__PHASE__FAILED);
+	assert_int_equal(infos[2]->cache_status, FLYTEIDL__CORE__CATALOG_CACHE_STATUS__CACHE_MISS);
+	assert_element(infos[3], 2, 1, "run-n0-0-n2-1", FLYTEIDL__CORE__TASK_EXECUTION__PHASE__RUNNING);
+	assert_element(infos[4], 3, 0, "run-n0-0-n3-0", FLYTEIDL__CORE__TASK_EXECUTION__PHASE__UNDEFINED);
+	assert_int_equal(infos[4]->cache_status, FLYTEIDL__CORE__CATALOG_CACHE_STATUS__CACHE_HIT);
+
+	Flyteidl__Admin__TaskExecutionListRequest *list_r =
+	        proto_new(&arena, flyteidl__admin__task_execution_list_request);
+	list_r->node_execution_id = node("run", "n0");
+	list_r->limit = 100;
+	const Flyteidl__Admin__TaskExecutionList *list = succeed("ListTaskExecutions", list_r);
+	assert_int_equal(list->task_executions[0]->closure->metadata->n_external_resources, 5);
+	assert_null(list->task_executions[1]->closure->metadata); /* no array */
+}
+
 static void test_task_executions(void **state)
 {
 	(void)state;
@@ -1347,6 +1390,7 @@ int main(void)
 		TEST(test_node_execution_data),
 		TEST(test_dynamic_workflow),
 		TEST(test_task_executions),
+		TEST(test_elements_of_map_tasks),
 		TEST(test_children_of_a_node),
 		TEST(test_metrics),
 	};

@@ -20,7 +20,8 @@ static json_t *pod(const char *execution, const char *name, const char *phase)
 static enum pod_knowledge find(struct pod_cache *cache, int64_t id, const char *name)
 {
 	auto_json json_t *found = NULL;
-	return pod_cache_find(cache, id, name, &found);
+	uint64_t version;
+	return pod_cache_find(cache, id, name, &version, &found);
 }
 
 static int64_t update(struct pod_cache *cache, json_t *object, bool deleted)
@@ -62,7 +63,8 @@ static void test_only_what_is_needed_is_kept(void **state)
 	pod_cache_open(cache, 1);
 	assert_int_equal(update(cache, pod("1", "p", "Running"), false), 1);
 	auto_json json_t *found = NULL;
-	assert_int_equal(pod_cache_find(cache, 1, "p", &found), POD_KNOWN);
+	uint64_t version;
+	assert_int_equal(pod_cache_find(cache, 1, "p", &version, &found), POD_KNOWN);
 	assert_null(json_lookup(found, "metadata/managedFields"));
 	assert_string_equal(json_string_at(found, "status/phase", ""), "Running");
 	assert_null(json_object_get(json_array_get(json_lookup(found, "spec/containers"), 0), "image"));
@@ -119,7 +121,8 @@ static void test_an_answer_does_not_overwrite_an_event(void **state)
 	auto_json json_t *created = pod("1", "p", "Pending");
 	pod_cache_add(cache, 1, created);
 	auto_json json_t *found = NULL;
-	assert_int_equal(pod_cache_find(cache, 1, "p", &found), POD_KNOWN);
+	uint64_t version;
+	assert_int_equal(pod_cache_find(cache, 1, "p", &version, &found), POD_KNOWN);
 	assert_string_equal(json_string_at(found, "status/phase", ""), "Succeeded");
 	pod_cache_free(cache);
 }
@@ -161,6 +164,82 @@ static void test_what_runs(void **state)
 	pod_cache_free(cache);
 }
 
+static uint64_t version_of(struct pod_cache *cache, const char *name)
+{
+	auto_json json_t *found = NULL;
+	uint64_t version;
+	pod_cache_find(cache, 1, name, &version, &found);
+	return version;
+}
+
+static void test_versions(void **state)
+{
+	(void)state;
+	struct pod_cache *cache = pod_cache_new();
+	pod_cache_open(cache, 1);
+	assert_int_equal(version_of(cache, "p"), 0);
+	update(cache, pod("1", "p", "Pending"), false);
+	const uint64_t first = version_of(cache, "p");
+	assert_true(first > 0);
+	update(cache, pod("1", "q", "Pending"), false);
+	assert_int_equal(version_of(cache, "p"), first);
+	update(cache, pod("1", "p", "Running"), false);
+	const uint64_t second = version_of(cache, "p");
+	assert_true(second > first);
+	pod_cache_remove(cache, 1, "p");
+	assert_true(version_of(cache, "p") > second);
+	pod_cache_free(cache);
+}
+
+static void test_settled_pods_wake_nobody(void **state)
+{
+	(void)state;
+	struct pod_cache *cache = pod_cache_new();
+	pod_cache_open(cache, 1);
+	pod_cache_synced(cache);
+	update(cache, pod("1", "p", "Running"), false);
+	pod_cache_settle(cache, 1, "p"); /* it runs: there is more to come */
+	assert_int_equal(find(cache, 1, "p"), POD_KNOWN);
+	assert_int_equal(update(cache, pod("1", "p", "Succeeded"), false), 1);
+	pod_cache_settle(cache, 1, "p");
+	assert_int_equal(update(cache, pod("1", "p", "Succeeded"), false), 0);
+	assert_int_equal(update(cache, pod("1", "p", "Succeeded"), true), 0);
+	pod_cache_synced(cache);
+	/* Somebody wants to know all the same: only the API server can tell. */
+	assert_int_equal(find(cache, 1, "p"), POD_ASK);
+	/* A new pod of that name is another matter. */
+	assert_int_equal(update(cache, pod("1", "p", "Running"), false), 1);
+	assert_int_equal(find(cache, 1, "p"), POD_KNOWN);
+	assert_int_equal(running(cache, 1), 1);
+	pod_cache_settle(cache, 1, "unknown");
+	pod_cache_settle(cache, 2, "p");
+	pod_cache_free(cache);
+}
+
+/* More than the first buckets hold, ending in another order than they began. */
+static void test_many_pods(void **state)
+{
+	(void)state;
+	enum { COUNT = 1000 };
+	struct pod_cache *cache = pod_cache_new();
+	char name[16];
+	pod_cache_open(cache, 1);
+	for (unsigned i = 0; i < COUNT; i++) {
+		(void)snprintf(name, sizeof(name), "p%u", i);
+		update(cache, pod("1", name, "Running"), false);
+	}
+	assert_int_equal(running(cache, 1), COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		const unsigned which = i * 7 % COUNT;
+		(void)snprintf(name, sizeof(name), "p%u", which);
+		assert_int_equal(find(cache, 1, name), POD_KNOWN);
+		update(cache, pod("1", name, "Succeeded"), i % 2);
+		assert_int_equal(running(cache, 1), COUNT - 1 - i);
+		assert_int_equal(find(cache, 1, name), i % 2 ? POD_DELETED : POD_KNOWN);
+	}
+	pod_cache_free(cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +249,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_not_known),
 		cmocka_unit_test(test_an_answer_does_not_overwrite_an_event),
 		cmocka_unit_test(test_what_runs),
+		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_settled_pods_wake_nobody),
+		cmocka_unit_test(test_many_pods),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -292,6 +292,21 @@ Flyteidl__Core__Node *workflow_add_failure_task(struct workflow_builder *b)
 	return node;
 }
 
+Flyteidl__Core__Node *workflow_add_array(struct workflow_builder *b, uint32_t retries)
+{
+	Flyteidl__Core__Node *inner = task_node(b, retries, "inner");
+	inner->metadata = proto_new(b->arena, flyteidl__core__node_metadata);
+	declare(b->arena, workflow_task(b, b->closure->n_tasks - 1)->interface->inputs, "i0");
+	Flyteidl__Core__Node *node = add_node(b, next_id(b));
+	node->metadata = proto_new(b->arena, flyteidl__core__node_metadata);
+	node->target_case = FLYTEIDL__CORE__NODE__TARGET_ARRAY_NODE;
+	node->array_node = proto_new(b->arena, flyteidl__core__array_node);
+	node->array_node->node = inner;
+	bind(b, node, "i0", "");
+	follow(b, node, NULL, 0);
+	return node;
+}
+
 Flyteidl__Core__TaskTemplate *workflow_task(const struct workflow_builder *b, size_t number)
 {
 	return b->closure->tasks[number]->template_;
@@ -330,7 +345,7 @@ Flyteidl__Core__CompiledWorkflowClosure *workflow_finish(struct workflow_builder
 	return b->closure;
 }
 
-Flyteidl__Core__LiteralMap *workflow_integer(struct arena *arena, const char *name, int64_t value)
+static Flyteidl__Core__Literal *integer_literal(struct arena *arena, int64_t value)
 {
 	Flyteidl__Core__Primitive *primitive = proto_new(arena, flyteidl__core__primitive);
 	primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_INTEGER;
@@ -340,6 +355,11 @@ Flyteidl__Core__LiteralMap *workflow_integer(struct arena *arena, const char *na
 	literal->scalar = proto_new(arena, flyteidl__core__scalar);
 	literal->scalar->value_case = FLYTEIDL__CORE__SCALAR__VALUE_PRIMITIVE;
 	literal->scalar->primitive = primitive;
+	return literal;
+}
+
+static Flyteidl__Core__LiteralMap *map_of(struct arena *arena, const char *name, Flyteidl__Core__Literal *literal)
+{
 	Flyteidl__Core__LiteralMap *literals = proto_new(arena, flyteidl__core__literal_map);
 	Flyteidl__Core__LiteralMap__LiteralsEntry *entry = NESTED_NEW(arena, Flyteidl__Core__LiteralMap__LiteralsEntry,
 	                                                              flyteidl__core__literal_map__literals_entry);
@@ -347,6 +367,22 @@ Flyteidl__Core__LiteralMap *workflow_integer(struct arena *arena, const char *na
 	entry->value = literal;
 	proto_append(arena, literals->n_literals, literals->literals, entry);
 	return literals;
+}
+
+Flyteidl__Core__LiteralMap *workflow_integer(struct arena *arena, const char *name, int64_t value)
+{
+	return map_of(arena, name, integer_literal(arena, value));
+}
+
+Flyteidl__Core__LiteralMap *workflow_list(struct arena *arena, const char *name, const int64_t *values, size_t count)
+{
+	Flyteidl__Core__Literal *literal = proto_new(arena, flyteidl__core__literal);
+	literal->value_case = FLYTEIDL__CORE__LITERAL__VALUE_COLLECTION;
+	literal->collection = proto_new(arena, flyteidl__core__literal_collection);
+	for (size_t i = 0; i < count; i++)
+		proto_append(arena, literal->collection->n_literals, literal->collection->literals,
+		             integer_literal(arena, values[i]));
+	return map_of(arena, name, literal);
 }
 
 int64_t workflow_integer_of(const Flyteidl__Core__LiteralMap *literals, const char *name)

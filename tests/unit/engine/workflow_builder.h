@@ -37,6 +37,9 @@ Flyteidl__Core__Node *workflow_add_branch(struct workflow_builder *b, int64_t li
                                           uint32_t retries, const size_t *upstream, size_t upstream_count);
 /* The failure node "efn": a task with the inputs "x" (the workflow's) and "err". */
 Flyteidl__Core__Node *workflow_add_failure_task(struct workflow_builder *b);
+/* Adds node "n<k>", an array over a task of its own whose input "i0" is the workflow's "x", a list. Returns the array
+ * node; its task has the interface that flytekit gives mapped tasks. */
+Flyteidl__Core__Node *workflow_add_array(struct workflow_builder *b, uint32_t retries);
 /* The template of the closure's task of that number. */
 Flyteidl__Core__TaskTemplate *workflow_task(const struct workflow_builder *b, size_t number);
 /* Adds end node and connections: the workflow's outputs "o<k>" are those of the nodes that nothing follows. */
@@ -44,6 +47,8 @@ Flyteidl__Core__CompiledWorkflowClosure *workflow_finish(struct workflow_builder
 
 /* A map of one integer. */
 Flyteidl__Core__LiteralMap *workflow_integer(struct arena *arena, const char *name, int64_t value);
+/* A map of one list of integers. */
+Flyteidl__Core__LiteralMap *workflow_list(struct arena *arena, const char *name, const int64_t *values, size_t count);
 /* The integer of that name; fails the test when it is not there. */
 int64_t workflow_integer_of(const Flyteidl__Core__LiteralMap *literals, const char *name);
 

@@ -1,0 +1,216 @@
+/*
+ * Rows travel to Postgres as one JSON text, which json_to_recordset turns into rows again: a round saves what has
+ * changed of an array in one statement, whatever the number, and the statement's text stays the same.
+ */
+#include "controlplane/store/array_elements.h"
+
+#include "base/base64.h"
+#include "base/json.h"
+#include "base/text.h"
+
+#define NODE_PHASES (&flyteidl__core__node_execution__phase__descriptor)
+#define TASK_PHASES (&flyteidl__core__task_execution__phase__descriptor)
+
+static const char *enum_name(const ProtobufCEnumDescriptor *descriptor, int value)
+{
+	const ProtobufCEnumValue *entry = protobuf_c_enum_descriptor_get_value(descriptor, value);
+	return entry ? entry->name : "UNDEFINED";
+}
+
+static int enum_value(const ProtobufCEnumDescriptor *descriptor, const char *name)
+{
+	const ProtobufCEnumValue *entry = protobuf_c_enum_descriptor_get_value_by_name(descriptor, name);
+	return entry ? entry->value : 0;
+}
+
+/* ---- Reading ---- */
+
+static int read_element(struct arena *arena, const struct database_rows *rows, size_t row,
+                        struct array_element *ret_element, struct err *e)
+{
+	struct array_element element = {
+		.index = (uint32_t)database_int(rows, row, 0),
+		.attempt = (uint32_t)database_int(rows, row, 1),
+		.phase = (Flyteidl__Core__NodeExecution__Phase)enum_value(NODE_PHASES, database_text(rows, row, 2)),
+		.task_phase =
+		        (Flyteidl__Core__TaskExecution__Phase)enum_value(TASK_PHASES, database_text(rows, row, 3)),
+		.cache_status = (Flyteidl__Core__CatalogCacheStatus)database_int(rows, row, 4),
+		.user_failures = (uint32_t)database_int(rows, row, 5),
+		.system_failures = (uint32_t)database_int(rows, row, 6),
+		.pod_name = database_text(rows, row, 7),
+		.reason = database_text(rows, row, 8),
+		.queued_at_ns = database_time(rows, row, 11),
+		.created_at_ns = database_time(rows, row, 12),
+		.started_at_ns = database_time(rows, row, 13),
+		.ended_at_ns = database_time(rows, row, 14),
+		.retry_at_ns = database_time(rows, row, 15),
+		.recheck_at_ns = database_time(rows, row, 16),
+	};
+	const struct proto_bytes error = database_bytes(rows, row, 9), outputs = database_bytes(rows, row, 10);
+	element.has_task = element.created_at_ns != 0;
+	if (error.data) {
+		element.error = proto_unpack(arena, flyteidl__core__execution_error, error.data, error.length, e);
+		if (!element.error)
+			return err_wrap(e, "the stored error of element %u", element.index);
+	}
+	if (outputs.data) {
+		element.outputs = proto_unpack(arena, flyteidl__core__literal_map, outputs.data, outputs.length, e);
+		if (!element.outputs)
+			return err_wrap(e, "the stored outputs of element %u", element.index);
+	}
+	*ret_element = element;
+	return 0;
+}
+
+int array_elements_load(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
+                        struct array_elements *ret_elements, struct err *e)
+{
+	struct database_rows rows;
+	const char *sql =
+	        "select distinct on (element) element, attempt, phase, task_phase, cache_status, user_failures, "
+	        "system_failures, pod_name, reason, error, outputs, queued_at, created_at, started_at, ended_at, "
+	        "retry_at, recheck_at from array_elements where task_execution_id = $1"
+	        " order by element, attempt desc";
+	if (database_query(c, arena, sql, (struct database_value[]){ DB_INT(task_execution_id) }, 1, &rows, e) < 0)
+		return -1;
+	struct array_element *list = arena_array(arena, struct array_element, rows.count);
+	for (size_t i = 0; i < rows.count; i++) {
+		if (read_element(arena, &rows, i, &list[i], e) < 0)
+			return -1;
+	}
+	*ret_elements = (struct array_elements){ .count = rows.count, .list = list };
+	return 0;
+}
+
+int array_elements_list(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
+                        struct array_element_rows *ret_rows, struct err *e)
+{
+	struct database_rows rows;
+	const char *sql = "select element, attempt, task_phase, cache_status, pod_name from array_elements"
+	                  " where task_execution_id = $1 order by element, attempt";
+	if (database_query(c, arena, sql, (struct database_value[]){ DB_INT(task_execution_id) }, 1, &rows, e) < 0)
+		return -1;
+	struct array_element_row *read = arena_array(arena, struct array_element_row, rows.count);
+	for (size_t i = 0; i < rows.count; i++)
+		read[i] = (struct array_element_row){
+			.index = (uint32_t)database_int(&rows, i, 0),
+			.attempt = (uint32_t)database_int(&rows, i, 1),
+			.task_phase = database_text(&rows, i, 2),
+			.cache_status = (int)database_int(&rows, i, 3),
+			.pod_name = database_text(&rows, i, 4),
+		};
+	*ret_rows = (struct array_element_rows){ .count = rows.count, .rows = read };
+	return 0;
+}
+
+/* ---- Writing ---- */
+
+static void set_text(json_t *row, const char *key, const char *text)
+{
+	if (!text_is_empty(text))
+		json_object_set_new(row, key, json_string(text));
+}
+
+static void set_number(json_t *row, const char *key, uint32_t number)
+{
+	json_object_set_new(row, key, json_integer(number));
+}
+
+/* Microseconds, as Postgres keeps them. */
+static void set_time(json_t *row, const char *key, int64_t at_ns)
+{
+	if (at_ns)
+		json_object_set_new(row, key, json_integer(at_ns / 1000));
+}
+
+static void set_message(struct arena *arena, json_t *row, const char *key, const ProtobufCMessage *message)
+{
+	const struct proto_bytes bytes = proto_pack(arena, message);
+	auto_free char *text = base64_encode(bytes.data, bytes.length);
+	json_object_set_new(row, key, json_string(text));
+}
+
+static json_t *element_to_json(struct arena *arena, const struct array_element *element)
+{
+	json_t *row = json_object();
+	set_number(row, "element", element->index);
+	set_number(row, "attempt", element->attempt);
+	set_text(row, "phase", enum_name(NODE_PHASES, (int)element->phase));
+	set_text(row, "task_phase", enum_name(TASK_PHASES, (int)element->task_phase));
+	set_number(row, "cache_status", (uint32_t)element->cache_status);
+	set_number(row, "user_failures", element->user_failures);
+	set_number(row, "system_failures", element->system_failures);
+	set_text(row, "pod_name", element->pod_name);
+	set_text(row, "reason", element->reason);
+	if (element->error)
+		set_message(arena, row, "error", &element->error->base);
+	if (element->outputs &&
+	    protobuf_c_message_get_packed_size(&element->outputs->base) <= ARRAY_ELEMENT_INLINE_MAXIMUM)
+		set_message(arena, row, "outputs", &element->outputs->base);
+	set_time(row, "queued_at", element->queued_at_ns);
+	set_time(row, "created_at", element->has_task ? element->created_at_ns : 0);
+	set_time(row, "started_at", element->started_at_ns);
+	set_time(row, "ended_at", element->ended_at_ns);
+	set_time(row, "retry_at", element->retry_at_ns);
+	set_time(row, "recheck_at", element->recheck_at_ns);
+	return row;
+}
+
+#define TIME(name) "timestamptz 'epoch' + x." name " * interval '1 microsecond'"
+#define SET(name) name " = excluded." name
+
+int array_elements_save(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
+                        const struct array_elements *elements, struct err *e)
+{
+	if (elements->count == 0)
+		return 0;
+	auto_json json_t *rows = json_array();
+	for (size_t i = 0; i < elements->count; i++)
+		json_array_append_new(rows, element_to_json(arena, &elements->list[i]));
+	auto_free char *text = json_to_text(rows);
+	const struct database_value values[] = { DB_INT(task_execution_id), DB_TEXT(text) };
+	const char
+	        *
+	                sql = "insert into array_elements (task_execution_id, element, attempt, phase, task_phase, "
+	                      "cache_status, "
+	                      "user_failures, system_failures, pod_name, reason, error, outputs, queued_at, "
+	                      "created_at, started_at, "
+	                      "ended_at, retry_at, recheck_at) "
+	                      "select $1, x.element, x.attempt, x.phase, x.task_phase, x.cache_status, "
+	                      "x.user_failures, "
+	                      "x.system_failures, coalesce(x.pod_name, ''), coalesce(x.reason, ''), decode(x.error, "
+	                      "'base64'), "
+	                      "decode(x.outputs, 'base64'), " TIME("queued_at") ", " TIME("created_at") ", " TIME("star"
+	                                                                                                          "ted_"
+	                                                                                                          "at") ", " TIME("ended_at") ", " TIME("retry_at") ", " TIME(
+	                              "recheck_at") " from json_to_recordset($2::json) as x (element integer, attempt "
+	                                            "integer, phase text, task_phase text, "
+	                                            "cache_status smallint, user_failures integer, system_failures "
+	                                            "integer, pod_name text, reason text, "
+	                                            "error text, outputs text, queued_at bigint, created_at bigint, "
+	                                            "started_at bigint, ended_at bigint, "
+	                                            "retry_at bigint, recheck_at bigint) "
+	                                            "on conflict (task_execution_id, element, attempt) do update "
+	                                            "set " SET("phase") ", " SET("task_phase") ", " SET("cache_status") ", " SET("user_failures") ", " SET("system_failures") ", " SET(
+	                                                    "pod_name") ", " SET("reason") ", " SET("error") ", "
+	                                                                                                     "outputs "
+	                                                                                                     "= "
+	                                                                                                     "coalesce("
+	                                                                                                     "excluded."
+	                                                                                                     "outputs, "
+	                                                                                                     "array_"
+	                                                                                                     "elements."
+	                                                                                                     "outputs),"
+	                                                                                                     " " SET("q"
+	                                                                                                             "u"
+	                                                                                                             "e"
+	                                                                                                             "u"
+	                                                                                                             "e"
+	                                                                                                             "d"
+	                                                                                                             "_"
+	                                                                                                             "a"
+	                                                                                                             "t") ", " SET("created_at") ", " SET("started_at") ", " SET("ended_at") ", " SET("retry_at") ", " SET("recheck_at");
+	return database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0
+	               ? err_wrap(e, "cannot save elements of an array")
+	               : 0;
+}
