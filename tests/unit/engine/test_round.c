@@ -20,11 +20,11 @@
 #define ROOT "s3://my-s3-bucket/metadata/propeller/flytesnacks-development-"
 
 static struct postgres *postgres;
+static char *database_url; /* of one for all tests: their executions do not meet */
 
-/* One database with one execution, and the outside. */
+/* One execution, and the outside. */
 struct fixture {
 	struct arena arena;
-	char *url;
 	struct database *database;
 	struct fake_outside *fake;
 	struct round_context context;
@@ -95,12 +95,8 @@ static struct fixture *fixture_new(const Flyteidl__Core__CompiledWorkflowClosure
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	auto_err struct err e = ERR_INIT;
 	f->arena = (struct arena)ARENA_INIT((size_t)256 << 20);
-	char database[32];
-	(void)snprintf(database, sizeof(database), "d%lld", (long long)++ids);
-	f->name = arena_printf(&f->arena, "e%lld", (long long)ids);
-	f->url = postgres_create_database(postgres, database);
-	f->database = database_new(f->url, 4);
-	must(database_migrate(f->database, clock_monotonic_ms() + 60000, &e), &e);
+	f->name = arena_printf(&f->arena, "e%lld", (long long)++ids);
+	f->database = database_new(database_url, 4);
 	f->fake = fake_outside_new();
 	f->context = (struct round_context){
 		.database = f->database,
@@ -125,7 +121,6 @@ static void fixture_free(struct fixture *f)
 	parallel_free(f->context.parallel);
 	fake_outside_free(f->fake);
 	database_free(f->database);
-	free(f->url);
 	arena_release(&f->arena);
 	free(f);
 }
@@ -961,16 +956,22 @@ static int start_postgres(void **state)
 {
 	(void)state;
 	auto_err struct err e = ERR_INIT;
-	if (postgres_start(&postgres, &e) == 0)
-		return 0;
-	fprintf(stderr, "skipped: %s\n", err_message(&e));
-	exit(e.kind == ERR_NOT_FOUND ? POSTGRES_SKIP : 1);
+	if (postgres_start(&postgres, &e) < 0) {
+		fprintf(stderr, "skipped: %s\n", err_message(&e));
+		exit(e.kind == ERR_NOT_FOUND ? POSTGRES_SKIP : 1);
+	}
+	database_url = postgres_create_database(postgres, "rounds");
+	struct database *database = database_new(database_url, 1);
+	must(database_migrate(database, clock_monotonic_ms() + 60000, &e), &e);
+	database_free(database);
+	return 0;
 }
 
 static int stop_postgres(void **state)
 {
 	(void)state;
 	postgres = postgres_stop(postgres);
+	free(database_url);
 	return 0;
 }
 
