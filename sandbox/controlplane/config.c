@@ -25,6 +25,7 @@ static const struct setting settings[] = {
 	NUMBER("FLYTE_PORT", port, "30080", 1, 65535, "that port"),
 	TEXT("FLYTE_CONSOLE_DIRECTORY", console_directory, "/usr/share/sandbox/console", "static files served below /console/"),
 	TEXT("FLYTE_LOG_LEVEL", log_level, "info", "debug, info, warn or error"),
+	NUMBER("FLYTE_DEBUG_PAGES", debug_pages, "0", 0, 1, "1: serve /debug/memory, /debug/engine and /debug/connections"),
 	TEXT("FLYTE_DATABASE_URL", database_url, "postgresql://postgres:postgres@127.0.0.1:5432/flyte", "Postgres, as libpq reads it"),
 	NUMBER("FLYTE_DATABASE_CONNECTIONS", database_connections, "12", 2, 1000, "size of the connection pool"),
 	TEXT("FLYTE_KUBECONFIG", kubeconfig, "/var/lib/sandbox/kubernetes/kubeconfig.yaml",

@@ -15,6 +15,7 @@ struct config {
 	int64_t port;
 	const char *console_directory;
 	const char *log_level;
+	int64_t debug_pages;
 	const char *database_url;
 	int64_t database_connections;
 	const char *kubeconfig; /* "" : the service account of our pod */

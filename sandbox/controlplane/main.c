@@ -11,6 +11,7 @@
 #include "controlplane/config.h"
 #include "controlplane/engine/engine.h"
 #include "controlplane/schedule/scheduler.h"
+#include "controlplane/pages.h"
 #include "rpc/server.h"
 
 #include <malloc.h>
@@ -35,6 +36,8 @@ struct program {
 	struct rpc_server *server;
 	struct rpc_method *admin_methods;
 	struct rpc_service services[2];
+	struct rpc_page pages[PAGES_MAXIMUM];
+	struct pages_context pages_context;
 	char *metadata_prefix;
 	char *raw_output_prefix;
 	json_t *interruptible_node_selector, *interruptible_tolerations; /* NULL: none */
@@ -59,11 +62,14 @@ static void notify_supervisor(const char *text)
 static void log_call(void *context, const struct rpc_call_report *report)
 {
 	(void)context;
-	char code[16], duration[32];
+	char code[16], duration[32], in[32], out[32];
 	(void)snprintf(code, sizeof(code), "%d", report->code);
 	(void)snprintf(duration, sizeof(duration), "%lld", (long long)report->duration_us);
-	log_line(report->code ? LOG_WARN : LOG_INFO, "call", "path", report->path, "code", code, "us", duration, "peer",
-		 report->peer_address, "request", report->request_id, *report->message ? "error" : NULL, report->message, NULL);
+	(void)snprintf(in, sizeof(in), "%zu", report->request_bytes);
+	(void)snprintf(out, sizeof(out), "%zu", report->response_bytes);
+	log_line(report->code ? LOG_WARN : LOG_INFO, "call", "path", report->path, "protocol", report->protocol, "code", code, "us",
+		 duration, "in", in, "out", out, "peer", report->peer_address, "request", report->request_id,
+		 *report->message ? "error" : NULL, report->message, NULL);
 }
 
 /* One table for AdminService out of the areas'. */
@@ -196,14 +202,32 @@ static int start_scheduler(struct program *program, struct err *e)
 static int start_server(struct program *program, struct err *e)
 {
 	join_admin_methods(program);
+	program->pages_context.database = program->api.database;
+	program->pages_context.engine = program->engine;
+	const size_t page_count = pages_fill(&program->pages_context, program->config.debug_pages, program->pages);
 	const struct rpc_server_options options = { .address = program->config.listen_address,
 						    .port = (uint16_t)program->config.port,
 						    .workers = (unsigned)program->config.api_workers,
 						    .services = program->services,
 						    .service_count = ARRAY_LENGTH(program->services),
+						    .pages = program->pages,
+						    .page_count = page_count,
 						    .console_directory = program->config.console_directory,
 						    .on_call = log_call };
-	return rpc_server_start(&options, &program->server, e);
+	if (rpc_server_start(&options, &program->server, e) < 0)
+		return -1;
+	atomic_store(&program->pages_context.server, program->server);
+	return 0;
+}
+
+/* SIGUSR1: everything; SIGUSR2: what the configuration says. */
+static void change_log_level(const struct program *program, int signal_number)
+{
+	enum log_level level = LOG_DEBUG;
+	if (signal_number == SIGUSR2)
+		(void)log_level_from_text(program->config.log_level, &level);
+	log_set_level(level);
+	log_warn("log level changed", "level", signal_number == SIGUSR1 ? "debug" : program->config.log_level, NULL);
 }
 
 static int run(struct program *program, const sigset_t *signals, struct err *e)
@@ -220,7 +244,8 @@ static int run(struct program *program, const sigset_t *signals, struct err *e)
 	log_info("ready", "version", SANDBOX_VERSION, NULL);
 	notify_supervisor("READY=1");
 	int received = 0;
-	sigwait(signals, &received);
+	while (sigwait(signals, &received) == 0 && (received == SIGUSR1 || received == SIGUSR2))
+		change_log_level(program, received);
 	log_info("stopping", "signal", strsignal(received), NULL);
 	notify_supervisor("STOPPING=1");
 	return 0;
@@ -251,6 +276,8 @@ int main(int argc, char **argv)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGUSR1);
+	sigaddset(&signals, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	/* Large blocks (messages, arenas) come from mmap and go back at once; else glibc raises the threshold after the first and keeps them. */

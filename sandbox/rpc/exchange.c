@@ -16,6 +16,7 @@
 
 /* What fits into a packet or two is not worth the time. */
 #define COMPRESS_MINIMUM ((size_t)2048)
+#define PAGE_MAXIMUM ((size_t)16 * 1024 * 1024)
 #define JSON_ERROR_MAXIMUM ((size_t)256 * 1024)
 
 struct rpc_exchange *rpc_exchange_new(struct rpc_router *router, const char *peer_address)
@@ -82,6 +83,7 @@ int rpc_exchange_add_body(struct rpc_exchange *x, const void *bytes, size_t leng
 		               "the server holds too many requests and responses at the moment, try again");
 	if (buf_add(&x->body, bytes, length) < 0)
 		return err_set(e, ERR_EXHAUSTED, "request-too-large", "the request is larger than the maximum");
+	x->request_bytes += length;
 	return 0;
 }
 
@@ -199,8 +201,45 @@ void rpc_response_compress(const struct rpc_exchange *x, struct rpc_response *re
 	response->compressed = true;
 }
 
-void rpc_exchange_dress(const struct rpc_exchange *x, struct rpc_response *response)
+static const char *protocol_of(const struct rpc_exchange *x)
 {
+	return x->web ? "grpc-web" : rpc_exchange_speaks_grpc(x) ? "grpc" : "http";
+}
+
+/* Once a call, whatever becomes of it: at its answer, or when the worker lets go of what nobody waited for. Not for files and pages. */
+static void report(struct rpc_exchange *x, const struct rpc_response *response)
+{
+	const struct rpc_router *router = x->router;
+	enum grpc_code code = response->code;
+	if (x->reported || !x->stats)
+		return;
+	x->reported = true;
+	int64_t duration_us = clock_monotonic_us() - x->begun_us;
+	atomic_fetch_add_explicit(&x->stats->codes[code], 1, memory_order_relaxed);
+	metric_histogram_observe(&x->stats->duration, duration_us);
+	if (!router->on_call)
+		return;
+	auto_free char *path = rpc_exchange_speaks_grpc(x) ? xstrdup(x->head.path) : xasprintf("%s %s", x->head.method, x->head.path);
+	struct rpc_call_report call = {
+		.request_id = x->request_id,
+		.peer_address = x->peer_address,
+		.protocol = protocol_of(x),
+		.path = path,
+		.code = (int)code,
+		.http_status = response->http_status,
+		.message = code == GRPC_CANCELLED && !response->message ? "the client went away before the answer"
+		           : response->message                         ? response->message
+		                                                        : "",
+		.duration_us = duration_us,
+		.request_bytes = x->request_bytes,
+		.response_bytes = response->body.length,
+	};
+	router->on_call(router->on_call_context, &call);
+}
+
+void rpc_exchange_dress(struct rpc_exchange *x, struct rpc_response *response)
+{
+	report(x, response);
 	if (response->compressed)
 		rpc_response_add_header(response, response->grpc ? "grpc-encoding" : "content-encoding", "gzip");
 	if (response->grpc && x->web)
@@ -266,6 +305,23 @@ void rpc_response_set_err(struct rpc_response *response, bool grpc, const struct
 	rpc_response_set_error(response, grpc, grpc_code_of(e->kind), err_message(e), detail);
 }
 
+static void write_page(struct rpc_exchange *x)
+{
+	struct rpc_response *response = &x->response;
+	auto_err struct err e = ERR_INIT;
+	response->http_status = 200;
+	response->content_type = x->page->content_type;
+	response->cache_control = "no-store";
+	buf_init(&response->body, PAGE_MAXIMUM);
+	int status = x->page->write(x->page->context, &response->body, &e);
+	if (status < 0 && !response->body.length)
+		rpc_response_set_err(response, false, &e, NULL);
+	else if (status < 0)
+		response->http_status = grpc_http_status(grpc_code_of(e.kind));
+	else
+		rpc_response_compress(x, response, GZIP_FAST);
+}
+
 static void execute(struct rpc_exchange *x)
 {
 	bool grpc = x->kind == RPC_EXCHANGE_GRPC;
@@ -284,6 +340,9 @@ static void execute(struct rpc_exchange *x)
 	case RPC_EXCHANGE_FILE:
 		static_files_answer(x->router->console_directory, x);
 		break;
+	case RPC_EXCHANGE_PAGE:
+		write_page(x);
+		break;
 	case RPC_EXCHANGE_ANSWERED:
 	case RPC_EXCHANGE_REFLECTION:
 		break;
@@ -298,33 +357,13 @@ void rpc_exchange_execute(struct rpc_exchange *x)
 	rpc_charge_set(&x->response.charge, &x->router->memory, x->response.body.capacity);
 }
 
-static void report(const struct rpc_exchange *x)
-{
-	const struct rpc_router *router = x->router;
-	if (!router->on_call || (x->kind != RPC_EXCHANGE_GRPC && x->kind != RPC_EXCHANGE_GATEWAY))
-		return;
-	bool grpc = x->kind == RPC_EXCHANGE_GRPC;
-	auto_free char *path = grpc ? xstrdup(x->head.path) : xasprintf("%s %s", x->head.method, x->head.path);
-	bool cut = atomic_load(&x->abandoned);
-	struct rpc_call_report call = {
-		.request_id = x->request_id,
-		.peer_address = x->peer_address,
-		.protocol = grpc ? "grpc" : "http",
-		.path = path,
-		.code = cut ? GRPC_CANCELLED : (int)x->response.code,
-		.http_status = x->response.http_status,
-		.message = cut                   ? "the client went away or the deadline passed before the answer"
-		           : x->response.message ? x->response.message
-		                                 : "",
-		.duration_us = clock_monotonic_us() - x->begun_us,
-	};
-	router->on_call(router->on_call_context, &call);
-}
-
 void rpc_exchange_finish(struct rpc_exchange *x)
 {
 	x->submitted = false;
-	report(x);
+	if (atomic_load(&x->abandoned)) {
+		struct rpc_response none = { .code = GRPC_CANCELLED };
+		report(x, &none);
+	}
 	if (x->finished && x->transport)
 		x->finished(x->transport, x);
 	else

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 
 struct rpc_router;
+struct rpc_route_stats;
 struct gateway_match;
 
 enum rpc_exchange_kind {
@@ -26,6 +27,7 @@ enum rpc_exchange_kind {
 	RPC_EXCHANGE_REFLECTION, /* the one stream we serve; the transport feeds it message by message */
 	RPC_EXCHANGE_GATEWAY,    /* REST */
 	RPC_EXCHANGE_FILE,       /* console */
+	RPC_EXCHANGE_PAGE,       /* a page of the program's own */
 };
 
 #define RPC_EXTRA_HEADERS 12
@@ -91,6 +93,10 @@ struct rpc_exchange {
 	enum rpc_exchange_kind kind;
 	const struct rpc_method *method; /* GRPC and GATEWAY */
 	void *method_context;
+	struct rpc_route_stats *stats; /* of the method; NULL: no call */
+	const struct rpc_page *page;   /* PAGE */
+	size_t request_bytes;          /* of the body as it came */
+	bool reported;
 	struct gateway_match *match; /* GATEWAY */
 	bool compress;               /* gRPC: the client compresses, or the handler asked for it */
 	struct buf body;             /* raw request body; its maximum is the cap. Filled by rpc_exchange_add_body */
@@ -131,9 +137,9 @@ void rpc_exchange_finish(struct rpc_exchange *x);
 void rpc_response_compress(const struct rpc_exchange *x, struct rpc_response *response, int level);
 /*
  * Adds to a response what every answer to this exchange carries: the form of its protocol, request id, CORS and security headers, the
- * content's length. The last thing before it is sent.
+ * content's length. The last thing before it is sent, hence also the moment at which the call is reported.
  */
-void rpc_exchange_dress(const struct rpc_exchange *x, struct rpc_response *response);
+void rpc_exchange_dress(struct rpc_exchange *x, struct rpc_response *response);
 /* An error is answered in gRPC's terms: trailers, or what gRPC-Web makes of them. */
 bool rpc_exchange_speaks_grpc(const struct rpc_exchange *x);
 

@@ -32,6 +32,27 @@ enum grpc_code grpc_code_of(enum err_kind kind)
 	return kind < ERR_KIND_COUNT ? codes[kind] : GRPC_INTERNAL;
 }
 
+const char *grpc_code_name(unsigned code)
+{
+	static const char *const names[GRPC_CODE_COUNT] = {
+		[GRPC_OK] = "OK",
+		[GRPC_CANCELLED] = "CANCELLED",
+		[GRPC_INVALID_ARGUMENT] = "INVALID_ARGUMENT",
+		[GRPC_DEADLINE_EXCEEDED] = "DEADLINE_EXCEEDED",
+		[GRPC_NOT_FOUND] = "NOT_FOUND",
+		[GRPC_ALREADY_EXISTS] = "ALREADY_EXISTS",
+		[GRPC_PERMISSION_DENIED] = "PERMISSION_DENIED",
+		[GRPC_RESOURCE_EXHAUSTED] = "RESOURCE_EXHAUSTED",
+		[GRPC_FAILED_PRECONDITION] = "FAILED_PRECONDITION",
+		[GRPC_ABORTED] = "ABORTED",
+		[GRPC_UNIMPLEMENTED] = "UNIMPLEMENTED",
+		[GRPC_INTERNAL] = "INTERNAL",
+		[GRPC_UNAVAILABLE] = "UNAVAILABLE",
+		[GRPC_UNAUTHENTICATED] = "UNAUTHENTICATED",
+	};
+	return code < GRPC_CODE_COUNT ? names[code] : NULL;
+}
+
 int grpc_http_status(enum grpc_code code)
 {
 	switch (code) {
@@ -60,6 +81,7 @@ int grpc_http_status(enum grpc_code code)
 	case GRPC_UNAUTHENTICATED:
 		return 401;
 	case GRPC_INTERNAL:
+	case GRPC_CODE_COUNT:
 		break;
 	}
 	return 500;

@@ -28,8 +28,11 @@ enum grpc_code {
 	GRPC_INTERNAL = 13,
 	GRPC_UNAVAILABLE = 14,
 	GRPC_UNAUTHENTICATED = 16,
+	GRPC_CODE_COUNT,
 };
 
+/* "OK", "NOT_FOUND" …; NULL for a number that is none of the above. */
+const char *grpc_code_name(unsigned code);
 /* By the table in rpc/call.h; never 2, UNKNOWN. */
 enum grpc_code grpc_code_of(enum err_kind kind);
 /* As grpc-gateway maps codes: 3 and 9 and 11 -> 400, 4 -> 504, 5 -> 404, 6 and 10 -> 409 … */

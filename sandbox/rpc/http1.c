@@ -110,7 +110,7 @@ static void write_head(struct h1_session *session)
 }
 
 /* Starts sending the session's response. */
-static void begin_answer(struct h1_session *session, const struct rpc_exchange *x)
+static void begin_answer(struct h1_session *session, struct rpc_exchange *x)
 {
 	rpc_exchange_dress(x, &session->response);
 	session->body_sent = 0;

@@ -20,6 +20,7 @@
  * dropped and the stream reset with NO_ERROR once the answer is out (RFC 9113, 8.1).
  */
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "rpc/connection.h"
 #include "rpc/reflection.h"
@@ -88,6 +89,9 @@ struct h2_session {
 	int64_t sent_ms;     /* when response bytes last went out, or began to wait */
 };
 
+METRIC_COUNTER(sent_away, "sandbox_rpc_abuse_total", "HTTP/2 connections ended with ENHANCE_YOUR_CALM.");
+METRIC_COUNTER(answers_given_up, "sandbox_rpc_stalled_responses_total", "Responses that clients did not take in time.");
+
 static const struct rpc_limits *limits_of(const struct h2_session *session)
 {
 	return &session->connection->router->limits;
@@ -101,6 +105,8 @@ static int64_t stall_ms(const struct h2_session *session)
 /* Ends the connection for abuse; what it asked for is dropped. */
 static void send_away(struct h2_session *session)
 {
+	if (!session->sent_away)
+		metric_add(&sent_away, 1);
 	session->sent_away = true;
 	(void)nghttp2_session_terminate_session(session->nghttp2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
@@ -524,7 +530,7 @@ static int take_data(struct h2_stream *stream, const uint8_t *bytes, size_t leng
 {
 	struct rpc_exchange *x = stream->x;
 	auto_err struct err e = ERR_INIT;
-	if (x->kind == RPC_EXCHANGE_FILE || x->kind == RPC_EXCHANGE_ANSWERED) {
+	if (x->kind == RPC_EXCHANGE_FILE || x->kind == RPC_EXCHANGE_PAGE || x->kind == RPC_EXCHANGE_ANSWERED) {
 		stream->dropped += length;
 		return stream->dropped <= DROPPED_MAXIMUM
 		               ? 0
@@ -774,6 +780,7 @@ static void h2_drain(void *state)
 static int give_up_answer(struct h2_stream *stream)
 {
 	buf_truncate(&stream->response.body, stream->sent);
+	metric_add(&answers_given_up, 1);
 	return nghttp2_submit_rst_stream(stream->session->nghttp2, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL);
 }
 

@@ -37,12 +37,14 @@ static int add_services(struct rpc_router *router, const struct rpc_server_optio
 	for (size_t i = 0; i < options->service_count; i++)
 		count += options->services[i].method_count;
 	router->routes = xcalloc(count, sizeof(*router->routes));
+	router->stats = xcalloc(count + 1, sizeof(*router->stats));
 	add_service(router, &router->health);
 	for (size_t i = 0; i < options->service_count; i++)
 		add_service(router, &options->services[i]);
 	qsort(router->routes, router->route_count, sizeof(*router->routes), compare_routes);
 	for (size_t i = 0; i < router->route_count; i++) {
 		const struct rpc_method *method = router->routes[i].method;
+		router->routes[i].stats = &router->stats[i];
 		if (!method->handler || !method->request || !method->response)
 			return err_set(e, ERR_INVALID, NULL, "method %s has no handler or no message type",
 			               method->path);
@@ -50,6 +52,30 @@ static int add_services(struct rpc_router *router, const struct rpc_server_optio
 			return err_set(e, ERR_INVALID, NULL, "method %s is registered twice", method->path);
 	}
 	return 0;
+}
+
+/* The methods that were called, each with its codes and durations: as many series as there are methods, not as clients may invent. */
+static void collect(void *context, struct metrics_page *page)
+{
+	const struct rpc_router *router = context;
+	metrics_family(page, "sandbox_rpc_calls_total", METRIC_KIND_COUNTER, "Calls by method and gRPC code, over gRPC, gRPC-Web and REST.");
+	for (size_t i = 0; i <= router->route_count; i++) {
+		const char *method = i < router->route_count ? router->routes[i].path : "unknown";
+		for (unsigned code = 0; code < GRPC_CODE_COUNT; code++) {
+			uint64_t count = atomic_load(&router->stats[i].codes[code]);
+			const struct metric_label labels[] = { { "method", method }, { "code", grpc_code_name(code) } };
+			if (count)
+				metrics_sample(page, labels, 2, (double)count);
+		}
+	}
+	metrics_family(page, "sandbox_rpc_call_seconds", METRIC_KIND_HISTOGRAM, "From a request's head to its answer.");
+	for (size_t i = 0; i < router->route_count; i++) {
+		const struct metric_label label = { "method", router->routes[i].path };
+		if (metric_histogram_count(&router->stats[i].duration))
+			metrics_histogram(page, &label, 1, &router->stats[i].duration);
+	}
+	metrics_family(page, "sandbox_rpc_memory_bytes", METRIC_KIND_GAUGE, "Bytes of requests and responses held at present.");
+	metrics_sample(page, NULL, 0, (double)atomic_load(&router->memory.used));
 }
 
 int rpc_router_init(struct rpc_router *router, const struct rpc_server_options *options, struct err *e)
@@ -63,6 +89,8 @@ int rpc_router_init(struct rpc_router *router, const struct rpc_server_options *
 	rpc_limits_fill(&router->limits);
 	router->memory.maximum = router->limits.memory_maximum;
 	router->console_directory = xstrdup(options->console_directory);
+	router->pages = options->pages;
+	router->page_count = options->page_count;
 	router->on_call = options->on_call;
 	router->on_call_context = options->on_call_context;
 	atomic_store(&router->serving, true);
@@ -70,12 +98,19 @@ int rpc_router_init(struct rpc_router *router, const struct rpc_server_options *
 	if (add_services(router, options, e) < 0)
 		return -1;
 	router->gateway = gateway_new(router, options->services, options->service_count, e);
-	return router->gateway ? 0 : -1;
+	if (!router->gateway)
+		return -1;
+	router->collector = (struct metrics_collector){ .collect = collect, .context = router };
+	metrics_add_collector(&router->collector);
+	return 0;
 }
 
 void rpc_router_release(struct rpc_router *router)
 {
+	metrics_remove_collector(&router->collector);
 	free(router->routes);
+	free(router->stats);
+	router->stats = NULL;
 	free(router->console_directory);
 	gateway_free(router->gateway);
 	reflection_free(router->reflection);
@@ -121,6 +156,7 @@ static void begin_grpc(struct rpc_router *router, struct rpc_exchange *x, const 
 {
 	const char *encoding = x->head.grpc_encoding;
 	const struct rpc_route *route = rpc_router_find(router, x->head.path);
+	x->stats = route ? route->stats : x->stats;
 	if (!x->http2 && !x->web) {
 		answer_status(x, 415, "gRPC needs HTTP/2");
 	} else if (!text_equal(x->head.method, "POST")) {
@@ -166,6 +202,14 @@ static void answer_text(struct rpc_exchange *x, int status, const char *content_
 	(void)buf_add_str(&x->response.body, text);
 }
 
+static const struct rpc_page *find_page(const struct rpc_router *router, const char *path)
+{
+	for (size_t i = 0; i < router->page_count; i++)
+		if (text_equal(router->pages[i].path, path))
+			return &router->pages[i];
+	return NULL;
+}
+
 /* The paths that are no API; false when `path` is none of them. */
 static bool begin_fixed(struct rpc_router *router, struct rpc_exchange *x)
 {
@@ -182,7 +226,9 @@ static bool begin_fixed(struct rpc_router *router, struct rpc_exchange *x)
 	} else if (text_starts_with(path, STATIC_FILES_PREFIX)) {
 		x->kind = RPC_EXCHANGE_FILE;
 	} else {
-		return false;
+		x->page = find_page(router, path);
+		x->kind = RPC_EXCHANGE_PAGE;
+		return x->page != NULL;
 	}
 	return true;
 }
@@ -204,6 +250,7 @@ static void begin_gateway(struct rpc_router *router, struct rpc_exchange *x, boo
 		return;
 	}
 	const struct rpc_route *route = gateway_match_route(x->match);
+	x->stats = route->stats ? route->stats : x->stats;
 	if (!route->method) {
 		auto_free char *message = xasprintf("unknown method %s", route->path);
 		answer_error(x, false, GRPC_UNIMPLEMENTED, message);
@@ -228,6 +275,8 @@ void rpc_router_begin(struct rpc_router *router, struct rpc_exchange *x)
 	const char *subtype;
 	if (rpc_origin_answer_preflight(x))
 		return;
+	/* Until it is known to be one of ours. */
+	x->stats = &router->stats[router->route_count];
 	x->web = grpc_web_form_of(x->head.content_type, &subtype);
 	if (x->web || rpc_is_grpc_content_type(x->head.content_type)) {
 		begin_grpc(router, x, x->web ? subtype : x->head.content_type + strlen("application/grpc"));
@@ -235,8 +284,10 @@ void rpc_router_begin(struct rpc_router *router, struct rpc_exchange *x)
 	}
 	bool path_known, reads = text_equal(x->head.method, "GET") || text_equal(x->head.method, "HEAD");
 	x->match = gateway_find(router->gateway, x->head.method, x->head.path, &path_known);
-	if (!x->match && !path_known && reads && begin_fixed(router, x))
+	if (!x->match && !path_known && reads && begin_fixed(router, x)) {
+		x->stats = NULL;
 		return;
+	}
 	begin_gateway(router, x, path_known);
 }
 

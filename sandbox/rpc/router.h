@@ -5,21 +5,33 @@
 #ifndef SANDBOX_RPC_ROUTER_H
 #define SANDBOX_RPC_ROUTER_H
 
+#include "base/metrics.h"
 #include "rpc/exchange.h"
 
 struct gateway;
 struct reflection;
 
+/* How the calls of one method went. */
+struct rpc_route_stats {
+	atomic_uint_fast64_t codes[GRPC_CODE_COUNT];
+	struct metric_histogram duration;
+};
+
 struct rpc_route {
 	const char *path;
 	const struct rpc_method *method;
 	void *context;
+	struct rpc_route_stats *stats;
 };
 
 struct rpc_router {
 	struct rpc_route *routes; /* sorted by path */
 	size_t route_count;
+	struct rpc_route_stats *stats; /* one a route, and the last for paths that are none */
+	struct metrics_collector collector;
 	struct rpc_service health;
+	const struct rpc_page *pages;
+	size_t page_count;
 	struct gateway *gateway;
 	struct reflection *reflection;
 	char *console_directory; /* or NULL */

@@ -12,6 +12,7 @@
 
 #define DEFAULT_WORKERS 8
 #define BACKLOG 511
+#define DUMP_MS 2000
 /* What rpc_server_stop grants the threads to end after everything was cut off. */
 #define JOIN_GRACE_MS 1000
 
@@ -28,6 +29,8 @@ struct rpc_server {
 	bool stopping, ended;
 	uint16_t port;
 	pthread_mutex_t lock; /* of the following */
+	struct buf *dump; /* where to write what is under way; NULL: nobody asks */
+	pthread_cond_t dumped;
 	struct rpc_exchange *done;
 	struct rpc_exchange **done_last;
 	bool stop_wanted;
@@ -112,6 +115,11 @@ static void on_wake(uv_async_t *async)
 	struct rpc_server *server = async->data;
 	finish_done(server);
 	pthread_mutex_lock(&server->lock);
+	if (server->dump) {
+		rpc_sockets_dump(&server->sockets, server->dump);
+		server->dump = NULL;
+		pthread_cond_broadcast(&server->dumped);
+	}
 	bool stop_wanted = server->stop_wanted;
 	int64_t deadline_ms = server->stop_deadline_ms;
 	pthread_mutex_unlock(&server->lock);
@@ -179,6 +187,7 @@ static void server_free(struct rpc_server *server)
 	server->workers = rpc_workers_stop(server->workers);
 	(void)uv_loop_close(&server->loop);
 	rpc_router_release(&server->router);
+	pthread_cond_destroy(&server->dumped);
 	pthread_mutex_destroy(&server->lock);
 	free(server);
 }
@@ -205,6 +214,11 @@ int rpc_server_start(const struct rpc_server_options *options, struct rpc_server
 {
 	struct rpc_server *server = xcalloc(1, sizeof(*server));
 	pthread_mutex_init(&server->lock, NULL);
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&server->dumped, &attributes);
+	pthread_condattr_destroy(&attributes);
 	server->done_last = &server->done;
 	server->sockets.router = &server->router;
 	server->sockets.on_empty = end_when_idle;
@@ -236,6 +250,26 @@ uint16_t rpc_server_port(const struct rpc_server *server)
 void rpc_server_set_serving(struct rpc_server *server, bool serving)
 {
 	atomic_store(&server->router.serving, serving);
+}
+
+int rpc_server_dump(struct rpc_server *server, struct buf *out, struct err *e)
+{
+	const int64_t deadline_ms = clock_monotonic_ms() + DUMP_MS;
+	const struct timespec until = { .tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000 };
+	int waited = 0;
+	pthread_mutex_lock(&server->lock);
+	bool ours = !server->dump;
+	if (ours)
+		server->dump = out;
+	uv_async_send(&server->wake);
+	while (ours && server->dump && waited == 0)
+		waited = pthread_cond_timedwait(&server->dumped, &server->lock, &until);
+	if (ours)
+		server->dump = NULL;
+	pthread_mutex_unlock(&server->lock);
+	if (!ours)
+		return err_set(e, ERR_UNAVAILABLE, "dump-busy", "somebody else is asking for the connections, try again");
+	return waited ? err_set(e, ERR_TIMEOUT, "dump-timeout", "the event loop did not answer in time") : 0;
 }
 
 /* Waits for the loop's thread until the deadline; an error number of pthread_clockjoin_np. */

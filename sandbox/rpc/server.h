@@ -4,12 +4,13 @@
  * the handlers (rpc/call.h), one call at a time each, with one arena per call. The server itself adds grpc.health.v1,
  * reflection v1 and v1alpha, /healthcheck, the redirect of / to /console/ and /me.
  *
- * Ownership: options, services and method tables are borrowed and have to outlive the server; strings in the options
+ * Ownership: options, services, pages and method tables are borrowed and have to outlive the server; strings in the options
  * are copied.
  */
 #ifndef SANDBOX_RPC_SERVER_H
 #define SANDBOX_RPC_SERVER_H
 
+#include "base/buf.h"
 #include "rpc/call.h"
 #include "rpc/limits.h"
 
@@ -26,12 +27,22 @@ struct rpc_service {
 struct rpc_call_report {
 	const char *request_id;
 	const char *peer_address;
-	const char *protocol; /* "grpc" or "http" */
+	const char *protocol; /* "grpc", "grpc-web" or "http" */
 	const char *path;     /* gRPC method, or "GET /api/v1/…" without the query */
 	int code;             /* gRPC status code; 0 is success */
 	int http_status;      /* as sent; 200 for every gRPC answer */
 	const char *message;  /* of the error, else "" */
 	int64_t duration_us;  /* from the request's head to the result */
+	size_t request_bytes, response_bytes; /* of the bodies as they travelled */
+};
+
+/* A page beside the API: GET and HEAD of exactly that path, written on a worker's thread. */
+struct rpc_page {
+	const char *path;
+	const char *content_type;
+	/* -1 with `e` set: the error's status, and what was written (if anything) or the error as JSON. */
+	int (*write)(void *context, struct buf *out, struct err *e);
+	void *context;
 };
 
 struct rpc_server_options {
@@ -40,6 +51,8 @@ struct rpc_server_options {
 	unsigned workers;    /* threads that run handlers; 0: 8 */
 	const struct rpc_service *services;
 	size_t service_count;
+	const struct rpc_page *pages;
+	size_t page_count;
 	const char *console_directory; /* served below /console/; NULL: none */
 	struct rpc_limits limits;      /* zero fields: the defaults */
 	/* Called on the loop thread after every call (not for console files); must not block. May be NULL. */
@@ -57,6 +70,9 @@ int rpc_server_start(const struct rpc_server_options *options, struct rpc_server
 
 /* The port it listens on. */
 uint16_t rpc_server_port(const struct rpc_server *server);
+
+/* Writes what is connected, a line each connection: for people who look for a reason. From any thread but the loop's, for which it waits. */
+int rpc_server_dump(struct rpc_server *server, struct buf *out, struct err *e);
 
 /* What grpc.health.v1 and /healthcheck answer: SERVING and 200 (at first), or NOT_SERVING and 503. From any thread. */
 void rpc_server_set_serving(struct rpc_server *server, bool serving);

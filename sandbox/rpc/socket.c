@@ -1,6 +1,7 @@
 #include "rpc/socket.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 
 #define LINGER_MS 2000
 #define KEEPALIVE_SECONDS 60
@@ -17,8 +18,16 @@ struct rpc_socket {
 	int64_t write_deadline_ms, linger_deadline_ms;
 	int64_t active_ms; /* when the client last sent something */
 	unsigned open_handles;
+	char peer[64];
 	struct rpc_socket *previous, *next;
 };
+
+METRIC_COUNTER(connections_total, "sandbox_rpc_connections_total", "Connections accepted.");
+METRIC_GAUGE(connections_open, "sandbox_rpc_connections", "Connections open at present.");
+METRIC_COUNTER(connections_refused, "sandbox_rpc_connections_refused_total", "Connections closed at once: all others were busy.");
+METRIC_COUNTER(connections_evicted, "sandbox_rpc_connections_evicted_total", "Idle connections closed to make room.");
+METRIC_COUNTER(bytes_received, "sandbox_rpc_received_bytes_total", "Bytes read from clients.");
+METRIC_COUNTER(bytes_sent, "sandbox_rpc_sent_bytes_total", "Bytes written to clients.");
 
 static void flush(struct rpc_socket *s);
 
@@ -43,6 +52,7 @@ static void close_socket(struct rpc_socket *s)
 		return;
 	s->closing = true;
 	s->sockets->open--;
+	metric_add(&connections_open, -1);
 	rpc_connection_release(&s->connection);
 	uv_close((uv_handle_t *)&s->tcp, on_handle_closed);
 	uv_close((uv_handle_t *)&s->timer, on_handle_closed);
@@ -94,8 +104,10 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 		s->ended = true;
 		rpc_connection_end_of_input(&s->connection);
 	}
-	if (count > 0)
+	if (count > 0) {
 		s->active_ms = clock_monotonic_ms();
+		metric_add(&bytes_received, count);
+	}
 	if (!s->lingering && count > 0)
 		rpc_connection_input(&s->connection, (const uint8_t *)buffer->base, (size_t)count);
 	flush(s);
@@ -148,6 +160,7 @@ static void start_write(struct rpc_socket *s)
 	uv_buf_t piece = uv_buf_init(s->out.data, (unsigned)s->out.length);
 	s->write.data = s;
 	s->writing = true;
+	metric_add(&bytes_sent, (int64_t)s->out.length);
 	s->write_deadline_ms = clock_monotonic_ms() + rpc_limits_stall_ms(&s->sockets->router->limits, &s->sockets->router->memory);
 	if (uv_write(&s->write, (uv_stream_t *)&s->tcp, &piece, 1, on_written) != 0) {
 		s->writing = false;
@@ -202,8 +215,10 @@ static void evict(struct rpc_sockets *sockets)
 		if (!s->closing && !s->writing && rpc_connection_is_idle(&s->connection) &&
 		    (!oldest || s->active_ms <= oldest->active_ms))
 			oldest = s;
-	if (oldest && clock_monotonic_ms() - oldest->active_ms >= sockets->router->limits.evict_ms)
+	if (oldest && clock_monotonic_ms() - oldest->active_ms >= sockets->router->limits.evict_ms) {
+		metric_add(&connections_evicted, 1);
 		close_socket(oldest);
+	}
 }
 
 void rpc_sockets_accept(struct rpc_sockets *sockets, uv_stream_t *listener)
@@ -222,22 +237,40 @@ void rpc_sockets_accept(struct rpc_sockets *sockets, uv_stream_t *listener)
 		s->next->previous = s;
 	sockets->first = s;
 	sockets->count++;
-	char peer[64] = "";
 	bool accepted = uv_accept(listener, (uv_stream_t *)&s->tcp) == 0;
 	if (accepted)
-		name_peer(&s->tcp, peer, sizeof(peer));
-	rpc_connection_init(&s->connection, sockets->router, peer, on_wake, s);
+		name_peer(&s->tcp, s->peer, sizeof(s->peer));
+	rpc_connection_init(&s->connection, sockets->router, s->peer, on_wake, s);
 	if (sockets->open >= sockets->router->limits.connection_maximum)
 		evict(sockets);
 	bool room = sockets->open < sockets->router->limits.connection_maximum;
 	sockets->open++;
+	metric_add(&connections_open, 1);
+	metric_add(&connections_total, 1);
 	if (!accepted || !room) {
+		metric_add(&connections_refused, 1);
 		close_socket(s);
 		return;
 	}
 	uv_tcp_nodelay(&s->tcp, 1);
 	uv_tcp_keepalive(&s->tcp, 1, KEEPALIVE_SECONDS);
 	flush(s);
+}
+
+void rpc_sockets_dump(const struct rpc_sockets *sockets, struct buf *out)
+{
+	const int64_t now_ms = clock_monotonic_ms();
+	for (const struct rpc_socket *s = sockets->first; s; s = s->next) {
+		if (s->closing)
+			continue;
+		const struct rpc_connection *c = &s->connection;
+		const char *protocol = c->protocol == &rpc_http2_protocol   ? "h2"
+		                       : c->protocol == &rpc_http1_protocol ? "http/1.1"
+		                                                            : "none yet";
+		const char *state = s->lingering ? "ending" : s->writing ? "writing" : rpc_connection_is_idle(c) ? "idle" : "busy";
+		(void)buf_add_format(out, "peer=%s protocol=\"%s\" state=%s silent_ms=%lld\n", s->peer, protocol, state,
+		                     (long long)(now_ms - s->active_ms));
+	}
 }
 
 void rpc_sockets_drain(struct rpc_sockets *sockets)

@@ -27,6 +27,8 @@ struct rpc_sockets {
  * all are busy it is closed at once.
  */
 void rpc_sockets_accept(struct rpc_sockets *sockets, uv_stream_t *listener);
+/* A line each: peer, protocol, what it does, since when it has sent nothing. What does not fit is left out. */
+void rpc_sockets_dump(const struct rpc_sockets *sockets, struct buf *out);
 void rpc_sockets_drain(struct rpc_sockets *sockets);
 void rpc_sockets_close(struct rpc_sockets *sockets);
 

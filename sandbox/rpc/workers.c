@@ -1,6 +1,12 @@
 #include "rpc/workers.h"
 
+#include "base/metrics.h"
+
 #include <pthread.h>
+
+METRIC_GAUGE(queue_length, "sandbox_rpc_queue_length", "Calls waiting for a worker.");
+METRIC_GAUGE(busy, "sandbox_rpc_workers_busy", "Workers that run a handler.");
+METRIC_COUNTER(rejected, "sandbox_rpc_queue_rejected_total", "Calls refused because the queue was full.");
 
 struct rpc_workers {
 	pthread_mutex_t lock;
@@ -29,6 +35,7 @@ static struct rpc_exchange *take(struct rpc_workers *workers)
 			workers->last = &workers->first;
 		x->next = NULL;
 		workers->queued--;
+		metric_add(&queue_length, -1);
 	}
 	pthread_mutex_unlock(&workers->lock);
 	return x;
@@ -38,7 +45,9 @@ static void *run(void *argument)
 {
 	struct rpc_workers *workers = argument;
 	for (struct rpc_exchange *x; (x = take(workers));) {
+		metric_add(&busy, 1);
 		rpc_exchange_execute(x);
+		metric_add(&busy, -1);
 		workers->done(workers->context, x);
 	}
 	return NULL;
@@ -73,9 +82,12 @@ int rpc_workers_submit(struct rpc_workers *workers, struct rpc_exchange *x)
 		*workers->last = x;
 		workers->last = &x->next;
 		workers->queued++;
+		metric_add(&queue_length, 1);
 		pthread_cond_signal(&workers->work);
 	}
 	pthread_mutex_unlock(&workers->lock);
+	if (!room)
+		metric_add(&rejected, 1);
 	return room ? 0 : -1;
 }
 
@@ -92,6 +104,7 @@ bool rpc_workers_withdraw(struct rpc_workers *workers, struct rpc_exchange *x)
 			workers->last = link;
 		x->next = NULL;
 		workers->queued--;
+		metric_add(&queue_length, -1);
 	}
 	pthread_mutex_unlock(&workers->lock);
 	return found;

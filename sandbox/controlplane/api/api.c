@@ -41,7 +41,10 @@ int64_t api_connect_deadline(const struct rpc_call *call)
 int api_connect(struct api *api, const struct rpc_call *call, struct database_connection **ret_connection,
                 struct err *e)
 {
-	return database_borrow(api->database, api_connect_deadline(call), ret_connection, e);
+	if (database_borrow(api->database, api_connect_deadline(call), ret_connection, e) < 0)
+		return -1;
+	database_bound(*ret_connection, call->deadline_ms, call->cancel);
+	return 0;
 }
 
 static bool is_domain(const struct api_config *config, const char *domain)

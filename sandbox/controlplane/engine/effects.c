@@ -5,6 +5,7 @@
  */
 #include "controlplane/engine/round.h"
 
+#include "base/metrics.h"
 #include "base/text.h"
 
 /* On top of the object itself, what an arena needs for its bookkeeping. */
@@ -232,6 +233,9 @@ static json_t *build_pod(struct job *job, bool *ret_needs_task_template)
 	return pod;
 }
 
+METRIC_COUNTER(pods_created, "sandbox_engine_pods_created_total", "Pods created for attempts of tasks, those found to exist already included.");
+METRIC_COUNTER(pods_refused, "sandbox_engine_pod_errors_total", "Pods that could not be created.");
+
 static void run_create(struct job *job)
 {
 	const struct outside *outside = job->outside;
@@ -244,7 +248,8 @@ static void run_create(struct job *job)
 	if (needs_template &&
 	    put_for_pod(job, request->task_template_uri, proto_pack(&job->arena, &request->task->base)) < 0)
 		return;
-	(void)outside->create_pod(outside->context, job->namespace, pod, &job->pod, &job->error);
+	const int outcome = outside->create_pod(outside->context, job->namespace, pod, &job->pod, &job->error);
+	metric_add(outcome < 0 ? &pods_refused : &pods_created, 1);
 }
 
 static const char *pod_error_code(const struct err *e)

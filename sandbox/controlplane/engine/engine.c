@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "controlplane/engine/queue.h"
 #include "controlplane/engine/round.h"
@@ -37,6 +38,8 @@
 struct engine {
 	struct engine_options options;
 	atomic_size_t plan_bytes;
+	atomic_bool synced; /* the pod watch has a complete list and is not interrupted */
+	struct metrics_collector collector;
 	struct outside *outside;
 	struct round_context rounds;
 	struct queue *queue;
@@ -46,6 +49,16 @@ struct engine {
 	pthread_t *workers;
 	unsigned worker_count;
 };
+
+METRIC_HISTOGRAM(round_seconds, "sandbox_engine_round_seconds", "Rounds: one execution brought as far as it can go.");
+METRIC_HISTOGRAM(wait_seconds, "sandbox_engine_queue_wait_seconds", "From the wake-up of an execution to its round.");
+METRIC_COUNTER(rounds_failed, "sandbox_engine_rounds_failed_total", "Rounds that could not be completed and are tried again.");
+METRIC_COUNTER(transitions, "sandbox_engine_transitions_total", "Changes of phase of executions, nodes and task attempts.");
+METRIC_COUNTER(executions_succeeded, "sandbox_engine_executions_succeeded_total", "Executions that succeeded.");
+METRIC_COUNTER(executions_ended, "sandbox_engine_executions_ended_total", "Executions that ended, in whatever way.");
+METRIC_COUNTER(pod_events, "sandbox_engine_pod_events_total", "Events of the pod watch.");
+METRIC_COUNTER(watch_interruptions, "sandbox_engine_watch_interruptions_total", "Interruptions of the pod watch.");
+METRIC_GAUGE(watch_heard, "sandbox_engine_watch_last_event_timestamp_seconds", "When the pod watch last heard of anything, Unix time.");
 
 static void wake(struct engine *engine, int64_t execution_id)
 {
@@ -58,7 +71,10 @@ static void wake(struct engine *engine, int64_t execution_id)
 static void on_pod(void *context, enum kubernetes_event event, const json_t *pod)
 {
 	struct engine *engine = context;
+	metric_add(&pod_events, 1);
+	metric_set(&watch_heard, clock_wall_ns() / 1000000000);
 	if (event == KUBERNETES_SYNCED) {
+		atomic_store(&engine->synced, true);
 		pod_cache_synced(engine->rounds.pods);
 		queue_wake_all(engine->queue);
 		return;
@@ -70,7 +86,9 @@ static void on_pod(void *context, enum kubernetes_event event, const json_t *pod
 
 static void on_watch_problem(void *context, const struct err *problem)
 {
-	(void)context;
+	struct engine *engine = context;
+	atomic_store(&engine->synced, false);
+	metric_add(&watch_interruptions, 1);
 	log_err(LOG_WARN, "the pod watch was interrupted", problem, NULL, NULL);
 }
 
@@ -165,6 +183,8 @@ static void log_round(const struct queue_work *work, int64_t began_us)
 	(void)snprintf(id, sizeof(id), "%" PRId64, work->execution_id);
 	(void)snprintf(waited, sizeof(waited), "%" PRId64, began_us - work->woken_at_us);
 	(void)snprintf(took, sizeof(took), "%" PRId64, clock_monotonic_us() - began_us);
+	metric_observe(&wait_seconds, began_us - work->woken_at_us);
+	metric_observe(&round_seconds, clock_monotonic_us() - began_us);
 	log_debug("round", "execution_row", id, "waited_us", waited, "took_us", took, NULL);
 }
 
@@ -191,6 +211,8 @@ static void run_one(struct engine *engine, struct queue_work *work)
 	log_round(work, began_us);
 	const int64_t retry_at_ms = clock_monotonic_ms() + pause_ms(work->failures);
 	work->attachment = keep_plan(engine, plan, plan_before, outcome == 0 && result.outcome == ROUND_FINISHED);
+	if (outcome < 0 || result.incomplete)
+		metric_add(&rounds_failed, 1);
 	if (outcome < 0) {
 		log_problem("a round of an execution failed", &e, work->execution_id, work->failures);
 		queue_done(engine->queue, work, QUEUE_FAILED, retry_at_ms);
@@ -219,9 +241,20 @@ static void *worker_main(void *context)
 	return NULL;
 }
 
+static bool is_final(const char *phase)
+{
+	return text_equal(phase, "SUCCEEDED") || text_equal(phase, "FAILED") || text_equal(phase, "ABORTED") ||
+	       text_equal(phase, "TIMED_OUT");
+}
+
 static void on_transition(void *context, const char *execution, const struct machine_transition *t)
 {
 	(void)context;
+	metric_add(&transitions, 1);
+	if (!t->node_id && text_equal(t->to, "SUCCEEDED"))
+		metric_add(&executions_succeeded, 1);
+	if (!t->node_id && is_final(t->to))
+		metric_add(&executions_ended, 1);
 	char attempt[12];
 	(void)snprintf(attempt, sizeof(attempt), "%" PRIu32, t->attempt);
 	if (!t->node_id)
@@ -229,6 +262,29 @@ static void on_transition(void *context, const char *execution, const struct mac
 	else
 		log_debug(t->of_task ? "task" : "node", "execution", execution, "node", t->node_id, "attempt", attempt,
 		          "from", t->from, "to", t->to, NULL);
+}
+
+/* ---- To be looked at ---- */
+
+static void collect(void *context, struct metrics_page *page)
+{
+	const struct engine *engine = context;
+	metrics_family(page, "sandbox_engine_executions", METRIC_KIND_GAUGE, "Executions that the engine holds: unfinished ones.");
+	metrics_sample(page, NULL, 0, (double)queue_count(engine->queue));
+	metrics_family(page, "sandbox_engine_plan_bytes", METRIC_KIND_GAUGE, "Memory of the plans kept between rounds.");
+	metrics_sample(page, NULL, 0, (double)atomic_load(&engine->plan_bytes));
+	metrics_family(page, "sandbox_engine_watch_synced", METRIC_KIND_GAUGE, "1 while the pod watch runs and its list is complete.");
+	metrics_sample(page, NULL, 0, atomic_load(&engine->synced));
+}
+
+bool engine_is_synced(const struct engine *engine)
+{
+	return atomic_load(&engine->synced);
+}
+
+int engine_dump(struct engine *engine, struct buf *out)
+{
+	return queue_dump(engine->queue, out);
 }
 
 /* ---- Start and stop ---- */
@@ -265,11 +321,14 @@ static struct engine *engine_new(const struct engine_options *options)
 	if (options->array_parallelism)
 		engine->rounds.machine.array_parallelism = options->array_parallelism;
 	engine->stop_fd = -1;
+	engine->collector = (struct metrics_collector){ .collect = collect, .context = engine };
+	metrics_add_collector(&engine->collector);
 	return engine;
 }
 
 static struct engine *engine_free(struct engine *engine)
 {
+	metrics_remove_collector(&engine->collector);
 	kubernetes_watch_free(engine->watch);
 	queue_free(engine->queue);
 	pod_cache_free(engine->rounds.pods);

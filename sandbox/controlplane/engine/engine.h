@@ -7,6 +7,7 @@
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_ENGINE_H
 #define SANDBOX_CONTROLPLANE_ENGINE_ENGINE_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "controlplane/engine/pod.h"
 #include "controlplane/store/database.h"
@@ -37,6 +38,10 @@ struct engine_options {
 /* Starts the threads: pod watch, notification listener, workers. Options' strings are borrowed and must outlive the
  * engine. */
 int engine_start(const struct engine_options *options, struct engine **ret_engine, struct err *e);
+/* Whether the pod watch runs and has seen every pod. */
+bool engine_is_synced(const struct engine *engine);
+/* The queue, a line each execution, for people who look for a reason. -1 when it does not fit. */
+int engine_dump(struct engine *engine, struct buf *out);
 /* Finishes the rounds under way and joins the threads. */
 struct engine *engine_stop(struct engine *engine);
 

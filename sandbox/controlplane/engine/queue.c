@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 
 #define BUCKETS 1024
@@ -65,6 +66,26 @@ struct queue *queue_free(struct queue *q)
 	pthread_mutex_destroy(&q->mutex);
 	free(q);
 	return NULL;
+}
+
+int queue_dump(struct queue *q, struct buf *out)
+{
+	static const char *const states[] = { "idle", "queued", "worked on", "worked on, woken" };
+	const int64_t now_ms = clock_monotonic_ms();
+	int status = 0;
+	pthread_mutex_lock(&q->mutex);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (const struct entry *entry = q->buckets[i]; entry && status == 0; entry = entry->next_in_bucket) {
+			status = buf_add_format(out, "execution_row=%" PRId64 " state=\"%s\" failures=%u", entry->execution_id,
+			                        states[entry->state], entry->failures);
+			if (status == 0 && entry->wake_at_ms != CLOCK_NEVER)
+				status = buf_add_format(out, " due_in_ms=%" PRId64, entry->wake_at_ms - now_ms);
+			if (status == 0)
+				status = buf_add_str(out, "\n");
+		}
+	}
+	pthread_mutex_unlock(&q->mutex);
+	return status;
 }
 
 static struct entry **find(struct queue *q, int64_t execution_id)

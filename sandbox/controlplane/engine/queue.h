@@ -9,6 +9,8 @@
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_QUEUE_H
 #define SANDBOX_CONTROLPLANE_ENGINE_QUEUE_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +44,8 @@ enum queue_outcome {
 };
 /* `work->attachment` is handed back. `wake_at_ms` is monotonic; CLOCK_NEVER for none. */
 void queue_done(struct queue *queue, const struct queue_work *work, enum queue_outcome outcome, int64_t wake_at_ms);
+/* A line each entry: execution's row, state, failures, when it is due. -1 when it does not fit. */
+int queue_dump(struct queue *queue, struct buf *out);
 /* Entries at present. */
 size_t queue_count(struct queue *queue);
 

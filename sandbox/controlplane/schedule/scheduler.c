@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/text.h"
 #include "controlplane/launch/ids.h"
 #include "controlplane/schedule/ticks.h"
@@ -89,6 +90,10 @@ static bool is_transient(const struct err *e)
 	       e->kind == ERR_CONFLICT || e->kind == ERR_EXHAUSTED;
 }
 
+METRIC_COUNTER(ticks_started, "sandbox_scheduler_started_total", "Executions started by schedules.");
+METRIC_COUNTER(ticks_failed, "sandbox_scheduler_failures_total", "Ticks that could not be started, tried again or passed over.");
+METRIC_HISTOGRAM(ticks_late, "sandbox_scheduler_lateness_seconds", "From the time of a tick to the start of its execution.");
+
 /* Starts the tick that is due. 1 when it is done with, 0 when it has to be tried again. */
 static int try_tick(const struct scheduler_options *options, struct arena *arena, const struct schedule_row *row,
                     const Flyteidl__Admin__Schedule *schedule)
@@ -98,11 +103,14 @@ static int try_tick(const struct scheduler_options *options, struct arena *arena
 	const char *name = ticks_execution_name(arena, plan, row->next_tick_at);
 	const char *plan_text = arena_printf(arena, "%s/%s/%s", plan->project, plan->domain, plan->name);
 	if (launch_tick(options, arena, row, schedule, name, &e) == 0) {
+		metric_add(&ticks_started, 1);
+		metric_observe(&ticks_late, (clock_wall_ns() - row->next_tick_at) / 1000);
 		log_info("scheduled", "launch_plan", plan_text, "version", plan->version, "execution", name, NULL);
 		return 1;
 	}
 	if (e.kind == ERR_EXISTS && text_equal(err_id(&e), EXECUTIONS_TAKEN))
 		return 1;
+	metric_add(&ticks_failed, 1);
 	if (!is_transient(&e)) {
 		log_err(LOG_WARN, "a tick of a schedule is passed over", &e, "launch_plan", plan_text);
 		return 1;

@@ -6,6 +6,7 @@
 #include "controlplane/store/database_internal.h"
 
 #include "base/clock.h"
+#include "base/metrics.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -73,6 +74,11 @@ static struct timespec to_timespec(int64_t monotonic_ms)
 	return (struct timespec){ .tv_sec = monotonic_ms / 1000, .tv_nsec = monotonic_ms % 1000 * 1000000 };
 }
 
+METRIC_GAUGE(in_use, "sandbox_database_connections_in_use", "Connections to Postgres that are borrowed.");
+METRIC_COUNTER(connects, "sandbox_database_connects_total", "Connections to Postgres made.");
+METRIC_HISTOGRAM(waits, "sandbox_database_wait_seconds", "Time that borrowers waited for a free connection of the pool.");
+METRIC_COUNTER(timeouts, "sandbox_database_wait_timeouts_total", "Borrowers that got no connection in time.");
+
 static struct database_connection *take_slot(struct database *database, int64_t deadline_ms)
 {
 	pthread_mutex_lock(&database->lock);
@@ -98,6 +104,7 @@ static void give_slot(struct database_connection *c)
 	pthread_mutex_lock(&database->lock);
 	c->next_free = database->free;
 	database->free = c;
+	metric_add(&in_use, -1);
 	pthread_cond_signal(&database->returned);
 	pthread_mutex_unlock(&database->lock);
 }
@@ -117,7 +124,10 @@ static bool is_alive(PGconn *pg)
 int database_borrow(struct database *database, int64_t deadline_ms, struct database_connection **ret_connection,
                     struct err *e)
 {
+	int64_t began_us = clock_monotonic_us();
 	struct database_connection *c = take_slot(database, deadline_ms);
+	metric_observe(&waits, clock_monotonic_us() - began_us);
+	metric_add(c ? &in_use : &timeouts, 1);
 	if (!c)
 		return err_set(e, ERR_TIMEOUT, "database-busy",
 		               "waited for a database connection, but all %u stayed in use", database->size);
@@ -127,16 +137,37 @@ int database_borrow(struct database *database, int64_t deadline_ms, struct datab
 			give_slot(c);
 			return -1;
 		}
+		metric_add(&connects, 1);
 	}
+	c->deadline_ms = CLOCK_NEVER;
+	c->cancel = NULL;
 	*ret_connection = c;
 	return 0;
+}
+
+void database_bound(struct database_connection *connection, int64_t deadline_ms, struct cancel *cancel)
+{
+	connection->deadline_ms = deadline_ms;
+	connection->cancel = cancel;
+}
+
+int database_ping(struct database *database, int64_t deadline_ms, struct err *e)
+{
+	auto_connection struct database_connection *c = NULL;
+	if (database_borrow(database, deadline_ms, &c, e) < 0)
+		return -1;
+	database_bound(c, deadline_ms, NULL);
+	return database_execute(c, "select 1", NULL, 0, e) < 0 ? -1 : 0;
 }
 
 void database_return(struct database_connection *connection)
 {
 	if (!connection)
 		return;
-	if (PQtransactionStatus(connection->pg) != PQTRANS_IDLE && database_run(connection->pg, "rollback", NULL) < 0)
+	/* A statement that did not come back is still running there; waiting for it to roll back would be for ever. */
+	if (PQtransactionStatus(connection->pg) == PQTRANS_ACTIVE)
+		disconnect(connection);
+	else if (PQtransactionStatus(connection->pg) != PQTRANS_IDLE && database_run(connection->pg, "rollback", NULL) < 0)
 		disconnect(connection);
 	give_slot(connection);
 }

@@ -10,6 +10,7 @@
 #define SANDBOX_CONTROLPLANE_STORE_DATABASE_H
 
 #include "base/arena.h"
+#include "base/cancel.h"
 #include "base/err.h"
 #include "proto/message.h"
 
@@ -24,7 +25,14 @@ struct database *database_new(const char *url, unsigned pool_size);
 struct database *database_free(struct database *database);
 /* Waits for a free connection and, while Postgres is starting or restarting, for it. ERR_TIMEOUT / ERR_UNAVAILABLE. */
 int database_borrow(struct database *database, int64_t deadline_ms, struct database_connection **ret_connection, struct err *e);
+/*
+ * Until it is returned, statements on this connection are ended when the deadline has passed (ERR_TIMEOUT) or `cancel` is requested
+ * (ERR_CANCELLED; NULL: never). Without it they take what they take.
+ */
+void database_bound(struct database_connection *connection, int64_t deadline_ms, struct cancel *cancel);
 void database_return(struct database_connection *connection);
+/* SELECT 1 on a connection of the pool: whether somebody answers. */
+int database_ping(struct database *database, int64_t deadline_ms, struct err *e);
 void cleanup_database_connection(struct database_connection **connection);
 #define auto_connection __attribute__((cleanup(cleanup_database_connection)))
 

@@ -22,6 +22,8 @@ struct database_connection {
 	PGconn *pg; /* NULL until the first borrow, and after the connection was lost */
 	struct database_statement *statements;
 	size_t statement_count;
+	int64_t deadline_ms;   /* of statements; CLOCK_NEVER: none */
+	struct cancel *cancel; /* or NULL */
 };
 
 const char *database_url(const struct database *database);

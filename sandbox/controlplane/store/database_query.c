@@ -5,7 +5,11 @@
  */
 #include "controlplane/store/database_internal.h"
 
+#include "base/clock.h"
+#include "base/metrics.h"
+
 #include <endian.h>
+#include <poll.h>
 #include <string.h>
 
 /* pg_type.oid of the types we bind. */
@@ -224,6 +228,92 @@ static int prepare(struct database_connection *c, struct database_statement *slo
 	return outcome;
 }
 
+METRIC_HISTOGRAM(statements, "sandbox_database_statement_seconds", "Statements sent to Postgres, until their result was there.");
+METRIC_COUNTER(statement_errors, "sandbox_database_errors_total", "Statements that failed.");
+
+/* How long the server has to say that it has ended a statement. */
+#define CANCEL_GRACE_MS 5000
+
+/* Asks the server to end what runs. It answers on the connection itself, with an error or with the result if that was quicker. */
+static void cancel_statement(struct database_connection *c)
+{
+	char ignored[256];
+	PGcancel *cancel = PQgetCancel(c->pg);
+	if (cancel)
+		(void)PQcancel(cancel, ignored, sizeof(ignored));
+	PQfreeCancel(cancel);
+}
+
+/*
+ * Waits for something to read (or, while sending, for room to write) within the bounds of the connection; out of them the statement is
+ * ended once. -1: the server does not react to that either.
+ */
+static int await_socket(struct database_connection *c, bool sending, bool *cancelled)
+{
+	const short wanted = sending ? POLLIN | POLLOUT : POLLIN;
+	struct pollfd fds[] = { { .fd = PQsocket(c->pg), .events = wanted },
+		                { .fd = *cancelled ? -1 : cancel_fd(c->cancel), .events = POLLIN } };
+	if (poll(fds, ARRAY_LENGTH(fds), clock_poll_timeout(c->deadline_ms)) > 0 && fds[0].revents)
+		return 0;
+	if (!*cancelled && (fds[1].revents || clock_monotonic_ms() >= c->deadline_ms)) {
+		*cancelled = true;
+		cancel_statement(c);
+		c->deadline_ms = clock_monotonic_ms() + CANCEL_GRACE_MS;
+		return 0;
+	}
+	return *cancelled && clock_monotonic_ms() >= c->deadline_ms ? -1 : 0;
+}
+
+/* What was sent has one result; it is the last that is not NULL. NULL: the connection is of no use any more. */
+static PGresult *await_result(struct database_connection *c, bool *cancelled)
+{
+	int left;
+	while ((left = PQflush(c->pg)) > 0)
+		if (await_socket(c, true, cancelled) < 0 || !PQconsumeInput(c->pg))
+			return NULL;
+	PGresult *last = NULL;
+	while (left == 0) {
+		while (PQisBusy(c->pg)) {
+			if (await_socket(c, false, cancelled) < 0 || !PQconsumeInput(c->pg)) {
+				PQclear(last);
+				return NULL;
+			}
+		}
+		PGresult *result = PQgetResult(c->pg);
+		if (!result)
+			break;
+		PQclear(last);
+		last = result;
+	}
+	return last;
+}
+
+/* Without bounds libpq's own wait is the shortest way. */
+static PGresult *run_statement(struct database_connection *c, const char *name, const char *sql, const struct parameters *p, int count,
+                               bool *cancelled)
+{
+	if (c->deadline_ms == CLOCK_NEVER && !c->cancel)
+		return name ? PQexecPrepared(c->pg, name, count, p->values, p->lengths, p->formats, 1)
+		            : PQexecParams(c->pg, sql, count, p->types, p->values, p->lengths, p->formats, 1);
+	const int sent = name ? PQsendQueryPrepared(c->pg, name, count, p->values, p->lengths, p->formats, 1)
+	                      : PQsendQueryParams(c->pg, sql, count, p->types, p->values, p->lengths, p->formats, 1);
+	return sent ? await_result(c, cancelled) : NULL;
+}
+
+/* The error of a statement that was ended by us says by what. */
+static void fail_statement(struct database_connection *c, const PGresult *result, bool cancelled, struct err *e)
+{
+	metric_add(&statement_errors, 1);
+	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+	if (cancelled && (!result || (state && strcmp(state, "57014") == 0))) {
+		bool asked = cancel_is_requested(c->cancel);
+		err_set(e, asked ? ERR_CANCELLED : ERR_TIMEOUT, "database-cancelled", "database: the statement was ended, because %s",
+		        asked ? "nobody waits for it any more" : "its time was up");
+	} else {
+		database_fail(c->pg, result, e);
+	}
+}
+
 /* The result of a statement that succeeded, or NULL with `e` set. */
 static PGresult *perform(struct database_connection *c, bool prepared, const char *sql,
                          const struct database_value *values, size_t count, struct err *e)
@@ -235,6 +325,8 @@ static PGresult *perform(struct database_connection *c, bool prepared, const cha
 	auto_free struct parameters *p = xmalloc(sizeof(*p));
 	if (bind_all(p, values, count, e) < 0)
 		return NULL;
+	bool cancelled = false;
+	int64_t began_us = clock_monotonic_us();
 	PGresult *result;
 	struct database_statement *slot = prepared ? find_statement(c, sql, p, count) : NULL;
 	if (slot) {
@@ -242,14 +334,15 @@ static PGresult *perform(struct database_connection *c, bool prepared, const cha
 		(void)snprintf(name, sizeof(name), "s%td", slot - c->statements);
 		if (!slot->hash && prepare(c, slot, name, sql, p, count, e) < 0)
 			return NULL;
-		result = PQexecPrepared(c->pg, name, (int)count, p->values, p->lengths, p->formats, 1);
+		result = run_statement(c, name, sql, p, (int)count, &cancelled);
 	} else {
-		result = PQexecParams(c->pg, sql, (int)count, p->types, p->values, p->lengths, p->formats, 1);
+		result = run_statement(c, NULL, sql, p, (int)count, &cancelled);
 	}
+	metric_observe(&statements, clock_monotonic_us() - began_us);
 	ExecStatusType status = PQresultStatus(result);
 	if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
 		return result;
-	database_fail(c->pg, result, e);
+	fail_statement(c, result, cancelled, e);
 	PQclear(result);
 	return NULL;
 }

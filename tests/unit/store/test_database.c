@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -223,6 +224,50 @@ static void test_pool(void **state)
 	pthread_join(thread, NULL);
 	database_return(c);
 	database_return(b);
+	database_free(database);
+}
+
+static void *request_later(void *cancel)
+{
+	poll(NULL, 0, 50);
+	cancel_request(cancel);
+	return NULL;
+}
+
+static void assert_ended(struct database_connection *c, enum err_kind kind)
+{
+	auto_err struct err e = ERR_INIT;
+	int64_t began_ms = clock_monotonic_ms();
+	assert_int_equal(database_execute(c, "select pg_sleep(600)", NULL, 0, &e), -1);
+	assert_int_equal(e.kind, kind);
+	assert_string_equal(err_id(&e), "database-cancelled");
+	assert_true(clock_monotonic_ms() - began_ms < WAIT_MS);
+}
+
+/* A statement ends when its call does; the connection goes on. */
+static void test_bounds(void **state)
+{
+	(void)state;
+	struct database *database = fresh("test_bounds", 1, true);
+	auto_err struct err e = ERR_INIT;
+	struct database_connection *c = borrow(database);
+	database_bound(c, clock_monotonic_ms() + 50, NULL);
+	assert_ended(c, ERR_TIMEOUT);
+	struct cancel cancel = CANCEL_INIT;
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, request_later, &cancel), 0);
+	database_bound(c, CLOCK_NEVER, &cancel);
+	assert_ended(c, ERR_CANCELLED);
+	pthread_join(thread, NULL);
+	/* Requested before: it does not even begin to wait. */
+	assert_ended(c, ERR_CANCELLED);
+	cancel_release(&cancel);
+	database_return(c);
+	/* The bounds went with it. */
+	c = borrow(database);
+	must((int)database_execute(c, "select pg_sleep(0.01)", NULL, 0, &e), &e);
+	database_return(c);
+	must(database_ping(database, soon(), &e), &e);
 	database_free(database);
 }
 
@@ -702,6 +747,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),           cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_transactions),     cmocka_unit_test(test_pool),
+		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_connect_failures), cmocka_unit_test(test_reconnect),
 		cmocka_unit_test(test_listen),           cmocka_unit_test(test_migrations),
 		cmocka_unit_test(test_broken_migration), cmocka_unit_test(test_task_rows),
