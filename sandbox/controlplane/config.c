@@ -43,6 +43,7 @@ static const struct setting settings[] = {
 	TEXT("FLYTE_TASK_CPU_REQUEST", cpu_request, "100m", "requested for a task that asks for no CPU"),
 	TEXT("FLYTE_TASK_MEMORY_REQUEST", memory_request, "200Mi", "requested for a task that asks for no memory"),
 	TEXT("FLYTE_TASK_MEMORY_LIMIT", memory_limit, "1Gi", "limit of a task that says nothing about memory; empty: none"),
+	TEXT("FLYTE_COPILOT_IMAGE", copilot_image, "sandbox.local/copilot:1", "image that loads and uploads the files of ContainerTasks"),
 	TEXT("FLYTE_POD_TEMPLATE", pod_template, "",
 	     "PodTemplate below every task that names none: in the task's namespace, or in `flyte`"),
 	TEXT("FLYTE_INTERRUPTIBLE_NODE_SELECTOR", interruptible_node_selector, "",

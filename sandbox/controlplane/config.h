@@ -25,6 +25,7 @@ struct config {
 	const char *cluster_network;
 	const char *platform_endpoint; /* what pods are told as FLYTE_PLATFORM_URL */
 	const char *cpu_request, *memory_request, *memory_limit;
+	const char *copilot_image;
 	const char *pod_template;                                         /* "": none */
 	const char *interruptible_node_selector, *interruptible_tolerations; /* JSON; "": none */
 	const char *gpu_device_label, *gpu_partition_label;

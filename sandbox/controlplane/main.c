@@ -178,6 +178,7 @@ static int start_engine(struct program *program, struct err *e)
 				  .memory_request = config->memory_request,
 				  .memory_limit = *config->memory_limit ? config->memory_limit : NULL,
 				  .pod_template_name = config->pod_template,
+				  .copilot_image = config->copilot_image,
 				  .scheduling = { .interruptible_node_selector = program->interruptible_node_selector,
 						  .interruptible_tolerations = program->interruptible_tolerations,
 						  .gpu_device_label = config->gpu_device_label,

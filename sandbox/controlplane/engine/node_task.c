@@ -6,7 +6,7 @@
 #include "controlplane/engine/machine.h"
 
 #include "base/text.h"
-#include "controlplane/engine/go_format.h"
+#include "proto/go_format.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
 

@@ -44,6 +44,7 @@ struct pod_defaults {
 	const char *memory_request;    /* "200Mi" */
 	const char *memory_limit;      /* used when the task gives neither limit nor request; NULL: none */
 	const char *pod_template_name; /* base of every pod whose task names no other, where it exists; NULL: none */
+	const char *copilot_image;     /* for tasks that want their data as files; NULL or "": none */
 	struct pod_scheduling scheduling;
 };
 

@@ -124,25 +124,19 @@ static int customise_container(struct arena *arena, const struct pod_request *re
 
 /* All containers of the spec; returns the primary one (borrowed). */
 static json_t *customise_containers(struct arena *arena, const struct pod_request *request, json_t *spec,
-                                    const char *primary, struct rendering *rendering, struct err *e)
+                                    const char *primary_name, struct rendering *rendering, struct err *e)
 {
 	static const char *const lists[] = { "initContainers", "containers" };
-	json_t *found = NULL;
+	json_t *primary = pod_find_container(json_object_get(spec, "containers"), primary_name);
 	for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
 		json_t *containers = json_object_get(spec, lists[i]);
 		for (size_t k = 0; k < json_array_size(containers); k++) {
 			json_t *container = json_array_get(containers, k);
-			bool is_primary = i == 1 && text_equal(json_string_at(container, "name", NULL), primary);
-			if (customise_container(arena, request, container, is_primary, rendering, e) < 0)
+			if (customise_container(arena, request, container, container == primary, rendering, e) < 0)
 				return NULL;
-			if (is_primary)
-				found = container;
 		}
 	}
-	if (!found)
-		err_set(e, ERR_INVALID, POD_BAD_TASK, "invalid TaskSpecification, primary container [%s] not defined",
-		        primary);
-	return found;
+	return primary;
 }
 
 static const char *service_account_of(const Flyteidl__Core__SecurityContext *context)
@@ -165,13 +159,26 @@ static void set_service_account(const struct pod_request *request, json_t *spec)
 		json_object_set_new(spec, "automountServiceAccountToken", json_boolean(chosen));
 }
 
-/* The task's spec laid over the PodTemplate that it names, or that is configured as the default. */
-static json_t *merged_spec(const struct pod_request *request, const char **ret_primary, struct err *e)
+/* The task's spec, with the copilot where it is needed, laid over the PodTemplate that the task names or that is
+ * configured as the default. */
+static json_t *whole_spec(struct arena *arena, const struct pod_request *request, const char **ret_primary,
+                          struct err *e)
 {
 	auto_json json_t *spec = pod_raw_spec(request, ret_primary, e);
-	if (!spec || !request->pod_template)
+	if (!spec)
+		return NULL;
+	json_t *primary = pod_find_container(json_object_get(spec, "containers"), *ret_primary);
+	if (!primary) {
+		err_set(e, ERR_INVALID, POD_BAD_TASK, "invalid TaskSpecification, primary container [%s] not defined",
+		        *ret_primary);
+		return NULL;
+	}
+	if (pod_add_copilot(arena, request, spec, primary, e) < 0)
+		return NULL;
+	if (!request->pod_template)
 		return steal_ptr(spec);
-	return pod_merge_template(json_lookup(request->pod_template, "template/spec"), spec, *ret_primary, NULL);
+	return pod_merge_template(json_lookup(request->pod_template, "template/spec"), spec, *ret_primary,
+	                          POD_DOWNLOADER);
 }
 
 const char *pod_template_name(const struct pod_request *request, bool *ret_required)
@@ -189,7 +196,7 @@ json_t *pod_build(struct arena *arena, const struct pod_request *request, bool *
 {
 	const char *primary = NULL;
 	struct rendering rendering = { 0 };
-	auto_json json_t *spec = merged_spec(request, &primary, e);
+	auto_json json_t *spec = whole_spec(arena, request, &primary, e);
 	if (!spec)
 		return NULL;
 	json_t *container = customise_containers(arena, request, spec, primary, &rendering, e);

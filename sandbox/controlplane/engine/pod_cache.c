@@ -129,11 +129,17 @@ static json_t *prune(const json_t *pod)
 	return pruned;
 }
 
-/* Nothing of it runs or will run: its phase says so or, a second earlier, all its containers have ended. */
-static bool has_ended(const json_t *pod)
+static bool has_final_phase(const json_t *pod)
 {
 	const char *phase = json_string_at(pod, "status/phase", "");
-	if (text_equal(phase, "Succeeded") || text_equal(phase, "Failed"))
+	return text_equal(phase, "Succeeded") || text_equal(phase, "Failed");
+}
+
+/* Nothing of it runs or will run: its phase says so or, a second earlier, all its containers have ended. (Sidecars that
+ * are init containers may still: the kubelet ends them by itself.) */
+static bool has_ended(const json_t *pod)
+{
+	if (has_final_phase(pod))
 		return true;
 	const json_t *statuses = json_lookup(pod, "status/containerStatuses");
 	const size_t count = json_array_size(json_lookup(pod, "spec/containers"));
@@ -292,7 +298,7 @@ void pod_cache_synced(struct pod_cache *cache)
 		for (struct cached_execution *execution = cache->buckets[i]; execution; execution = execution->next) {
 			for (size_t k = 0; k < execution->bucket_count; k++) {
 				for (struct cached_pod *pod = execution->pods[k]; pod; pod = pod->next_in_bucket)
-					pod->doubtful = !pod->deleted && !pod->settled && !has_ended(pod->pod);
+					pod->doubtful = !pod->deleted && !pod->settled && !has_final_phase(pod->pod);
 			}
 		}
 	}

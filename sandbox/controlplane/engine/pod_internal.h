@@ -11,11 +11,22 @@
 
 /* A list that is there, else a new one put there. Borrowed. */
 json_t *pod_list_of(json_t *object, const char *key);
+/* The container of that name, borrowed; NULL when there is none. */
+json_t *pod_find_container(const json_t *containers, const char *name);
 
 /* The task's own pod spec, and the name of its primary container (borrowed from the request or its arena). */
 json_t *pod_raw_spec(const struct pod_request *request, const char **ret_primary, struct err *e);
 /* with_overrides(pod_template=…) of the node, or NULL. */
 const Flyteidl__Core__K8sPod *pod_template_override(const struct pod_request *request);
+
+/* The copilot's containers, and what pod_observe knows of them: the downloader ends with this code when it has written
+ * error.pb, so that the task's own container is not run. */
+#define POD_DOWNLOADER "flyte-copilot-downloader"
+#define POD_UPLOADER "flyte-copilot-uploader"
+#define POD_DOWNLOADER_REPORTED 3
+/* Adds them to the spec of a task that wants its data as files. `primary` is the spec's primary container. */
+int pod_add_copilot(struct arena *arena, const struct pod_request *request, json_t *spec, json_t *primary,
+                    struct err *e);
 
 /* Lays `above` over `base`: objects are merged, lists appended, the rest replaced; null and empty values change
  * nothing.

@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "controlplane/engine/pod_internal.h"
 
+#include <string.h>
+
 static bool says_nothing(const json_t *value)
 {
 	return json_is_null(value) || (json_is_string(value) && !*json_string_value(value)) ||
@@ -35,27 +37,53 @@ void pod_merge(json_t *base, const json_t *above)
 	}
 }
 
-static const json_t *find_container(const json_t *containers, const char *name)
+json_t *pod_find_container(const json_t *containers, const char *name)
 {
 	for (size_t i = 0; i < json_array_size(containers); i++) {
-		const json_t *container = json_array_get(containers, i);
+		json_t *container = json_array_get(containers, i);
 		if (text_equal(json_string_at(container, "name", NULL), name))
 			return container;
 	}
 	return NULL;
 }
 
+/* What Kubernetes sets for a container that names no pull policy. */
+static const char *default_pull_policy(const char *image)
+{
+	const char *slash = strrchr(image, '/');
+	const char *tag = strchr(slash ? slash : image, ':');
+	if (strchr(image, '@'))
+		return "IfNotPresent";
+	return !tag || text_equal(tag, ":latest") ? "Always" : "IfNotPresent";
+}
+
+/*
+ * The API server has completed the template: its container has a pull policy even if nobody wrote one, derived from an
+ * image that is only there because an image has to be. Where the task brings its own image, such a policy says nothing.
+ */
+static json_t *base_for(const json_t *base, const json_t *container)
+{
+	json_t *copy = base ? json_deep_copy(base) : json_object();
+	if (*json_string_at(container, "image", "") &&
+	    text_equal(json_string_at(copy, "imagePullPolicy", NULL),
+	               default_pull_policy(json_string_at(copy, "image", ""))))
+		json_object_del(copy, "imagePullPolicy");
+	return copy;
+}
+
 static json_t *merge_containers(const json_t *bases, const json_t *containers, const char *default_name,
                                 const char *primary_base_name, const char *primary)
 {
-	const json_t *of_all = find_container(bases, default_name);
-	const json_t *of_primary = find_container(bases, primary_base_name);
+	const json_t *of_all = pod_find_container(bases, default_name);
+	const json_t *of_primary = pod_find_container(bases, primary_base_name);
 	json_t *merged = json_array();
 	for (size_t i = 0; i < json_array_size(containers); i++) {
 		const json_t *container = json_array_get(containers, i);
-		json_t *result = of_all ? json_deep_copy(of_all) : json_object();
-		if (of_primary && text_equal(json_string_at(container, "name", NULL), primary))
-			pod_merge(result, of_primary);
+		json_t *result = base_for(of_all, container);
+		if (of_primary && text_equal(json_string_at(container, "name", NULL), primary)) {
+			auto_json json_t *base = base_for(of_primary, container);
+			pod_merge(result, base);
+		}
 		pod_merge(result, container);
 		json_array_append_new(merged, result);
 	}
@@ -68,6 +96,8 @@ json_t *pod_merge_template(const json_t *template_spec, const json_t *spec, cons
 	json_t *merged = json_is_object(template_spec) ? json_deep_copy(template_spec) : json_object();
 	json_object_del(merged, "containers");
 	json_object_del(merged, "initContainers");
+	/* "Always" by default, and a task is never started again by the kubelet unless it says so itself. */
+	json_object_del(merged, "restartPolicy");
 	pod_merge(merged, spec);
 	json_object_set_new(merged, "containers",
 	                    merge_containers(json_object_get(template_spec, "containers"),

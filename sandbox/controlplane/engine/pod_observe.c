@@ -43,13 +43,19 @@ static int64_t time_at(const json_t *value, const char *path)
 /* The status of the container called `name`, or NULL. */
 static const json_t *find_status(const json_t *status, const char *name)
 {
-	const json_t *containers = json_object_get(status, "containerStatuses");
-	for (size_t i = 0; i < json_array_size(containers); i++) {
-		const json_t *container = json_array_get(containers, i);
-		if (text_equal(json_string_at(container, "name", NULL), name))
-			return container;
-	}
-	return NULL;
+	return pod_find_container(json_object_get(status, "containerStatuses"), name);
+}
+
+/* How an init container has ended, or NULL. */
+static const json_t *end_of_init_container(const struct view *view, const char *name)
+{
+	return json_lookup(pod_find_container(json_object_get(view->status, "initContainerStatuses"), name),
+	                   "state/terminated");
+}
+
+static bool phase_is_final(const struct view *view)
+{
+	return text_equal(view->phase, "Failed") || text_equal(view->phase, "Succeeded");
 }
 
 static bool is_oom(const json_t *terminated)
@@ -170,13 +176,29 @@ static struct pod_observation explain_success(const struct view *view)
 	return observation(POD_SUCCEEDED, "");
 }
 
+/* The copilot uploads after the task's container has ended; before that there is no result. One that ended earlier has
+ * crashed, and is started again. */
+static bool upload_is_pending(const struct view *view, const json_t *primary_end)
+{
+	if (phase_is_final(view) || !pod_find_container(json_lookup(view->pod, "spec/initContainers"), POD_UPLOADER))
+		return false;
+	const json_t *end = end_of_init_container(view, POD_UPLOADER);
+	return !end || time_at(end, "finishedAt") < time_at(primary_end, "finishedAt");
+}
+
+/* The copilot could not load the inputs, and has written why. */
+static bool download_was_reported(const struct view *view)
+{
+	const json_t *end = end_of_init_container(view, POD_DOWNLOADER);
+	return end && json_integer_at(end, "exitCode", 0) == POD_DOWNLOADER_REPORTED;
+}
+
 static struct pod_observation explain_primary_end(const struct view *view, const json_t *terminated)
 {
 	if (json_integer_at(terminated, "exitCode", 0) == 0 && !is_oom(terminated))
-		return explain_success(view);
+		return upload_is_pending(view, terminated) ? observation(POD_RUNNING, "") : explain_success(view);
 	int64_t settled_at = time_at(terminated, "finishedAt") + KILL_REASON_GRACE;
-	bool phase_pending = !text_equal(view->phase, "Failed") && !text_equal(view->phase, "Succeeded");
-	if (is_kill(terminated) && !is_oom(terminated) && phase_pending && settled_at > view->now_ns) {
+	if (is_kill(terminated) && !is_oom(terminated) && !phase_is_final(view) && settled_at > view->now_ns) {
 		struct pod_observation waiting = observation(POD_RUNNING, "");
 		waiting.recheck_at_ns = settled_at;
 		return waiting;
@@ -329,6 +351,8 @@ static struct pod_observation explain(const struct view *view, const json_t *ter
 	bool deleted = json_lookup(view->pod, "metadata/deletionTimestamp") != NULL;
 	if (terminated)
 		return explain_primary_end(view, terminated);
+	if (download_was_reported(view))
+		return observation(POD_SUCCEEDED, "");
 	if (text_equal(view->phase, "Succeeded") || (!*view->primary && all_succeeded(view)))
 		return explain_success(view);
 	if (text_equal(view->phase, "Failed"))

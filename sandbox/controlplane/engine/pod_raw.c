@@ -14,25 +14,9 @@ static json_t *strings_to_json(char *const *strings, size_t count)
 	return array;
 }
 
-/* ContainerTasks of flytekit always ask for data loading; without inputs and outputs there is nothing to load. */
-static int check_data_loading(const Flyteidl__Core__TaskTemplate *task, const Flyteidl__Core__DataLoadingConfig *config,
-                              struct err *e)
-{
-	const Flyteidl__Core__TypedInterface *interface = task->interface;
-	bool has_inputs = interface && interface->inputs && interface->inputs->n_variables;
-	bool has_outputs = interface && interface->outputs && interface->outputs->n_variables;
-	if (!config || !config->enabled || (!has_inputs && !has_outputs))
-		return 0;
-	return err_set(e, ERR_UNSUPPORTED, POD_BAD_TASK,
-	               "the task's inputs and outputs are files of its container (data_config), which needs Flyte's "
-	               "copilot: not supported yet");
-}
-
 static json_t *container_spec(const struct pod_request *request, struct err *e)
 {
 	const Flyteidl__Core__Container *container = request->task->container;
-	if (check_data_loading(request->task, container->data_config, e) < 0)
-		return NULL;
 	auto_json json_t *json = json_pack("{s:s, s:s}", "name", request->name, "image", container->image);
 	if (!json) {
 		err_set(e, ERR_INVALID, POD_BAD_TASK, "the image's name is not valid UTF-8");
@@ -79,8 +63,6 @@ static json_t *pod_spec(const struct pod_request *request, const char **ret_prim
 		        "pod spec");
 		return NULL;
 	}
-	if (check_data_loading(request->task, pod->data_config, e) < 0)
-		return NULL;
 	const char *primary = config_value(request->task, POD_PRIMARY_ANNOTATION);
 	if (!*primary)
 		primary = pod->primary_container_name;

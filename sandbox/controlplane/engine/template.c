@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "controlplane/engine/go_format.h"
+#include "proto/go_format.h"
 
 #include <ctype.h>
 #include <string.h>

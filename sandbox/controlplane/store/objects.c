@@ -6,12 +6,16 @@
 #include "controlplane/store/objects.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "controlplane/store/client_pool.h"
+#include "controlplane/store/objects_listing.h"
 #include "controlplane/store/sigv4.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RETRY_WINDOW_MS INT64_C(15000)
 #define PAUSE_FIRST_MS INT64_C(20)
@@ -19,6 +23,9 @@
 /* A try may take this long, plus a second for each 4 MiB of body. */
 #define TRY_TIMEOUT_MS INT64_C(60000)
 #define BYTES_PER_MS 4096
+/* A download may take any time as long as bytes come. */
+#define DOWNLOAD_IDLE_MS INT64_C(60000)
+#define LISTING_MAXIMUM ((size_t)16 * 1024 * 1024)
 #define ERROR_BODY_MAXIMUM ((size_t)64 * 1024)
 #define KEY_MAXIMUM 1024
 #define EXPIRES_MAXIMUM INT64_C(604800)
@@ -122,19 +129,34 @@ static char *host_of(const char *endpoint, struct err *e)
 struct operation {
 	const char *method;
 	const char *path;
+	const char *query; /* percent-encoded and sorted, NULL: none */
 	const void *body;
 	size_t body_length;
 	const char *content_type; /* NULL: none */
 	struct buf *ret_body;     /* of a success; NULL: the body is not wanted */
+	int ret_fd;               /* where it goes instead when `to_file` */
+	bool to_file;
 	char payload_hash[SIGV4_HASH_SIZE];
 };
 
 static int keep_body(void *context, const char *bytes, size_t length, struct err *e)
 {
 	const struct operation *operation = context;
+	if (operation->to_file)
+		return file_write_all(operation->ret_fd, bytes, length, e);
 	if (operation->ret_body && buf_add(operation->ret_body, bytes, length) < 0)
 		return err_set(e, ERR_EXHAUSTED, "object-too-large", "the object is larger than %zu bytes",
 		               operation->ret_body->maximum);
+	return 0;
+}
+
+/* What an earlier try has left is not part of the object. */
+static int empty_result(struct operation *operation, struct err *e)
+{
+	if (operation->ret_body)
+		buf_clear(operation->ret_body);
+	if (operation->to_file && (ftruncate(operation->ret_fd, 0) < 0 || lseek(operation->ret_fd, 0, SEEK_SET) < 0))
+		return err_set_errno(e, errno, NULL, "cannot empty the file");
 	return 0;
 }
 
@@ -158,16 +180,17 @@ static int try_once(struct objects *objects, struct operation *operation, struct
 	        sigv4_authorization(&credentials, &(struct sigv4_request){
 	                                                  .method = operation->method,
 	                                                  .path = operation->path,
-	                                                  .query = "",
+	                                                  .query = operation->query ? operation->query : "",
 	                                                  .headers = headers,
 	                                                  .header_count = header_count,
 	                                                  .payload_hash = operation->payload_hash,
 	                                                  .date = date,
 	                                          });
 	headers[header_count++] = (struct http_header){ "Authorization", authorization };
-	auto_free char *url = xasprintf("%s%s", objects->endpoint, operation->path);
-	if (operation->ret_body)
-		buf_clear(operation->ret_body);
+	auto_free char *url = xasprintf("%s%s%s%s", objects->endpoint, operation->path, operation->query ? "?" : "",
+	                                operation->query ? operation->query : "");
+	if (empty_result(operation, e) < 0)
+		return -1;
 	return client_pool_perform(
 	        objects->clients,
 	        &(struct http_request){
@@ -180,7 +203,10 @@ static int try_once(struct objects *objects, struct operation *operation, struct
 	                .on_data = keep_body,
 	                .context = operation,
 	                .response_maximum = ERROR_BODY_MAXIMUM,
-	                .timeout_ms = TRY_TIMEOUT_MS + (int64_t)(operation->body_length / BYTES_PER_MS),
+	                .timeout_ms = operation->to_file
+	                                      ? HTTP_NO_TIMEOUT
+	                                      : TRY_TIMEOUT_MS + (int64_t)(operation->body_length / BYTES_PER_MS),
+	                .idle_timeout_ms = operation->to_file ? DOWNLOAD_IDLE_MS : 0,
 	        },
 	        response, e);
 }
@@ -275,6 +301,57 @@ int objects_get(struct objects *objects, struct arena *arena, const char *uri, s
 	if (body.length)
 		memcpy(bytes, body.data, body.length);
 	*ret_bytes = (struct proto_bytes){ .data = bytes, .length = body.length };
+	return 0;
+}
+
+int objects_download(struct objects *objects, const char *uri, int fd, struct err *e)
+{
+	auto_http_response struct http_response response = HTTP_RESPONSE_INIT;
+	auto_free char *path = uri_to_path(uri, e);
+	if (!path)
+		return -1;
+	struct operation operation = { .method = "GET", .path = path, .ret_fd = fd, .to_file = true };
+	if (run(objects, &operation, &response, e) < 0)
+		return err_wrap(e, "cannot read \"%s\"", uri);
+	return 0;
+}
+
+/* One page of S3's ListObjectsV2. *token is what the page before has left, and what the next one needs; NULL: none. */
+static int list_page(struct objects *objects, const char *bucket, const char *prefix, char **token,
+                     struct objects_listing *listing, struct err *e)
+{
+	auto_http_response struct http_response response = HTTP_RESPONSE_INIT;
+	auto_buf struct buf body = BUF_INIT(LISTING_MAXIMUM);
+	auto_free char *path = xasprintf("/%s", bucket);
+	auto_free char *encoded_prefix = http_percent_encode(prefix, "");
+	auto_free char *encoded_token = http_percent_encode(*token ? *token : "", "");
+	auto_free char *query =
+	        xasprintf("%s%s%sencoding-type=url&list-type=2&prefix=%s", *token ? "continuation-token=" : "",
+	                  encoded_token, *token ? "&" : "", encoded_prefix);
+	struct operation operation = { .method = "GET", .path = path, .query = query, .ret_body = &body };
+	free(*token);
+	*token = NULL;
+	if (run(objects, &operation, &response, e) < 0)
+		return -1;
+	return objects_listing_read(listing, bucket, buf_text(&body), token, e);
+}
+
+int objects_list(struct objects *objects, struct arena *arena, const char *prefix_uri, size_t maximum,
+                 size_t *ret_count, char ***ret_uris, struct err *e)
+{
+	auto_free char *path = uri_to_path(prefix_uri, e); /* checks */
+	auto_free char *token = NULL;
+	if (!path)
+		return -1;
+	const char *start = prefix_uri + strlen("s3://");
+	auto_free char *bucket = xstrndup(start, strcspn(start, "/"));
+	struct objects_listing listing = { .arena = arena, .maximum = maximum };
+	do {
+		if (list_page(objects, bucket, start + strlen(bucket) + 1, &token, &listing, e) < 0)
+			return err_wrap(e, "cannot list \"%s\"", prefix_uri);
+	} while (token);
+	*ret_count = listing.count;
+	*ret_uris = listing.uris;
 	return 0;
 }
 

@@ -30,6 +30,12 @@ int objects_put(struct objects *objects, const char *uri, const void *bytes, siz
 /* ERR_NOT_FOUND when absent, ERR_EXHAUSTED when larger than `maximum`. Bytes in the arena. */
 int objects_get(struct objects *objects, struct arena *arena, const char *uri, size_t maximum,
                 struct proto_bytes *ret_bytes, struct err *e);
+/* The same into a file, of any size: what `fd` holds is replaced. */
+int objects_download(struct objects *objects, const char *uri, int fd, struct err *e);
+/* The URIs of all objects whose key begins with that of `prefix_uri`, in the arena; at most `maximum`, else
+ * ERR_EXHAUSTED. */
+int objects_list(struct objects *objects, struct arena *arena, const char *prefix_uri, size_t maximum,
+                 size_t *ret_count, char ***ret_uris, struct err *e);
 struct objects_info {
 	int64_t size;
 	char *etag;        /* without quotes */

@@ -20,6 +20,7 @@ ALLOWED = {
     "controlplane/engine": {"base", "proto", "controlplane/compiler", "controlplane/store", "controlplane/launch"},
     "controlplane/api": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/launch", "controlplane/schedule",
                          "controlplane/engine"},
+    "copilot": {"base", "proto", "controlplane/store"},
     "controlplane": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/launch", "controlplane/schedule",
                      "controlplane/engine", "controlplane/api"},
 }

@@ -536,7 +536,7 @@ static void test_pod_template(void **state)
 	struct fixture *fixture = *state;
 	auto_json json_t *template = parse(TEMPLATE(
 	        "{\"labels\":{\"team\":\"red\",\"project\":\"mine\"},\"annotations\":{\"note\":\"hi\"}}",
-	        "{\"containers\":[{\"name\":\"default\",\"image\":\"of-all\",\"imagePullPolicy\":\"Always\","
+	        "{\"containers\":[{\"name\":\"default\",\"image\":\"of-all:1\",\"imagePullPolicy\":\"Always\","
 	        "\"env\":[{\"name\":\"A\",\"value\":\"default\"},{\"name\":\"FLYTE_AWS_ENDPOINT\",\"value\":\"mine\"}]}"
 	        ","
 	        "{\"name\":\"primary\",\"env\":[{\"name\":\"B\",\"value\":\"primary\"}],"
@@ -559,13 +559,37 @@ static void test_pod_template(void **state)
 	/* What the task asks for comes first, then the template, then the platform's defaults. */
 	assert_text(container, "resources/requests/memory", "300Mi");
 	assert_text(container, "resources/requests/cpu", "7m");
-	assert_text(pod, "spec/restartPolicy", "OnFailure");
+	assert_text(pod, "spec/restartPolicy", "Never");
 	assert_text(pod, "spec/serviceAccountName", "robot");
 	assert_json(json_lookup(pod, "spec/tolerations"), "[{\"key\":\"t\"}]");
 	assert_json(json_lookup(pod, "spec/volumes"), "[{\"name\":\"v\",\"emptyDir\":{}}]");
 	assert_text(pod, "metadata/labels/team", "red");
 	assert_text(pod, "metadata/labels/project", "flytesnacks");
 	assert_text(pod, "metadata/annotations/note", "hi");
+}
+
+/* A pull policy that Kubernetes made of the template's own image is none. */
+static void test_pull_policy_of_a_pod_template(void **state)
+{
+	struct fixture *fixture = *state;
+	static const struct {
+		const char *image, *policy, *expected;
+	} rows[] = {
+		{ "placeholder", "Always", "IfNotPresent" },
+		{ "r:5000/placeholder:latest", "Always", "IfNotPresent" },
+		{ "placeholder:1", "Always", "Always" },
+		{ "placeholder:1", "Never", "Never" },
+		{ "placeholder", "IfNotPresent", "IfNotPresent" },
+		{ "placeholder@sha256:0", "Always", "Always" },
+	};
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		auto_json json_t *template =
+		        json_pack("{s:{s:{s:[{s:s, s:s, s:s}]}}}", "template", "spec", "containers", "name", "default",
+		                  "image", rows[i].image, "imagePullPolicy", rows[i].policy);
+		fixture->request.pod_template = template;
+		auto_json json_t *pod = build(fixture);
+		assert_text(container_of(pod, "spec/containers", 0), "imagePullPolicy", rows[i].expected);
+	}
 }
 
 static void test_pod_template_of_a_pod_task(void **state)
@@ -762,20 +786,66 @@ static void test_commands_have_a_maximum(void **state)
 	expect_refusal(fixture, "longer than");
 }
 
-static void test_data_loading(void **state)
+static Flyteidl__Core__VariableMap *variables(struct arena *arena, const char *name)
+{
+	Flyteidl__Core__VariableMap *map = proto_new(arena, flyteidl__core__variable_map);
+	Flyteidl__Core__VariableMap__VariablesEntry *entry =
+	        new_nested(arena, flyteidl__core__variable_map__variables_entry);
+	entry->key = arena_strdup(arena, name);
+	entry->value = proto_new(arena, flyteidl__core__variable);
+	proto_append(arena, map->n_variables, map->variables, entry);
+	return map;
+}
+
+static void test_copilot(void **state)
 {
 	struct fixture *fixture = *state;
 	struct arena *arena = &fixture->arena;
 	Flyteidl__Core__DataLoadingConfig *config = proto_new(arena, flyteidl__core__data_loading_config);
 	config->enabled = true;
+	config->output_path = arena_strdup(arena, "/var/outputs");
+	config->format = FLYTEIDL__CORE__DATA_LOADING_CONFIG__LITERAL_MAP_FORMAT__YAML;
 	fixture->task->container->data_config = config;
+	/* Nothing to load, nothing to add. */
+	auto_json json_t *plain = build(fixture);
+	assert_null(json_lookup(plain, "spec/initContainers"));
+	fixture->task->interface = proto_new(arena, flyteidl__core__typed_interface);
+	fixture->task->interface->inputs = variables(arena, "x");
+	expect_refusal(fixture, "none is configured");
+	struct pod_defaults with_copilot = defaults;
+	with_copilot.copilot_image = "the-copilot";
+	fixture->request.defaults = &with_copilot;
+	auto_json json_t *reader = build(fixture);
+	assert_int_equal(json_array_size(json_lookup(reader, "spec/initContainers")), 1);
+	assert_null(json_lookup(reader, "spec/terminationGracePeriodSeconds"));
+	fixture->task->interface->outputs = variables(arena, "y");
 	auto_json json_t *pod = build(fixture);
-	assert_non_null(pod);
-	Flyteidl__Core__TypedInterface *interface = proto_new(arena, flyteidl__core__typed_interface);
-	interface->outputs = proto_new(arena, flyteidl__core__variable_map);
-	interface->outputs->n_variables = 1;
-	fixture->task->interface = interface;
-	expect_refusal(fixture, "copilot");
+	/* The uploader first: it must be there when the main container ends. */
+	const json_t *uploader = container_of(pod, "spec/initContainers", 0),
+	             *downloader = container_of(pod, "spec/initContainers", 1);
+	assert_text(uploader, "name", "flyte-copilot-uploader");
+	assert_text(uploader, "image", "the-copilot");
+	assert_text(uploader, "restartPolicy", "Always");
+	assert_json(json_object_get(uploader, "volumeMounts"),
+	            "[{\"name\":\"flyte-outputs\",\"mountPath\":\"/var/outputs\"}]");
+	/* Field 2 of the interface, with variable "y". */
+	assert_json(json_object_get(uploader, "args"),
+	            "[\"sidecar\",\"--to-raw-output\",\"s3://b/data/ab/exec-n0-1\",\"--to-output-prefix\",\"s3://b/n0/"
+	            "data/1\","
+	            "\"--from-local-dir\",\"/var/outputs\",\"--interface\",\"EgcKBQoBeRIA\"]");
+	assert_text(downloader, "name", "flyte-copilot-downloader");
+	assert_null(json_object_get(downloader, "restartPolicy"));
+	assert_json(json_object_get(downloader, "args"),
+	            "[\"download\",\"--from-remote\",\"s3://b/n0/data/inputs.pb\",\"--to-output-prefix\",\"s3://b/n0/"
+	            "data/1\","
+	            "\"--to-local-dir\",\"/var/flyte/inputs\",\"--format\",\"YAML\"]");
+	assert_string_equal(variable(downloader, "FLYTE_AWS_ENDPOINT"), "http://flyte-sandbox-minio.flyte:9000");
+	assert_json(json_object_get(container_of(pod, "spec/containers", 0), "volumeMounts"),
+	            "[{\"name\":\"flyte-inputs\",\"mountPath\":\"/var/flyte/inputs\"},"
+	            "{\"name\":\"flyte-outputs\",\"mountPath\":\"/var/outputs\"}]");
+	assert_json(json_lookup(pod, "spec/volumes"),
+	            "[{\"name\":\"flyte-inputs\",\"emptyDir\":{}},{\"name\":\"flyte-outputs\",\"emptyDir\":{}}]");
+	assert_int_equal(json_integer_at(pod, "spec/terminationGracePeriodSeconds", 0), 3600);
 }
 
 static void test_shared_memory(void **state)
@@ -811,6 +881,7 @@ int main(void)
 		TEST(test_refusals),
 		TEST(test_merge_rules),
 		TEST(test_pod_template),
+		TEST(test_pull_policy_of_a_pod_template),
 		TEST(test_pod_template_of_a_pod_task),
 		TEST(test_pod_template_name),
 		TEST(test_pod_template_override),
@@ -818,7 +889,7 @@ int main(void)
 		TEST(test_interruptible_nodes),
 		TEST(test_secrets_of_a_pod_task),
 		TEST(test_commands_have_a_maximum),
-		TEST(test_data_loading),
+		TEST(test_copilot),
 		TEST(test_shared_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

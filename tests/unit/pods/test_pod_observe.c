@@ -351,6 +351,55 @@ static int release_arena(void **state)
 	return 0;
 }
 
+/* ---- The copilot ---- */
+
+/* A pod with the copilot beside its main container. */
+static struct pod_observation observe_copilot(const char *phase, const char *downloader, const char *uploader,
+                                              const char *main_state)
+{
+	auto_err struct err e = ERR_INIT;
+	auto_free char *text = xasprintf(
+	        "{\"metadata\":{\"name\":\"p\",\"annotations\":{\"primary_container_name\":\"main\"}},"
+	        "\"spec\":{\"containers\":[{\"name\":\"main\"}],\"initContainers\":[{\"name\":\"flyte-copilot-"
+	        "uploader\"},"
+	        "{\"name\":\"flyte-copilot-downloader\"}]},\"status\":{\"phase\":\"%s\",\"initContainerStatuses\":["
+	        "{\"name\":\"flyte-copilot-uploader\",\"state\":{%s}},{\"name\":\"flyte-copilot-downloader\",\"state\":"
+	        "{%s}}],"
+	        "\"containerStatuses\":[{\"name\":\"main\",\"state\":{%s}}]}}",
+	        phase, uploader, downloader, main_state);
+	auto_json json_t *pod = json_parse(text, strlen(text), "pod", &e);
+	if (!pod)
+		fail_msg("%s", err_message(&e));
+	return pod_observe(&arena, pod, at(6));
+}
+
+#define RUNS "\"running\":{\"startedAt\":\"" STARTED "\"}"
+#define STOPPED(code, time) "\"terminated\":{\"exitCode\":" #code ",\"finishedAt\":\"" time "\"}"
+#define INITIALIZING "\"waiting\":{\"reason\":\"PodInitializing\"}"
+
+static void test_copilot(void **state)
+{
+	(void)state;
+	expect_state(observe_copilot("Running", STOPPED(0, STARTED), RUNS, RUNS), POD_RUNNING, "");
+	/* The container has ended: the result is there when the upload is. */
+	expect_state(observe_copilot("Running", STOPPED(0, STARTED), RUNS, STOPPED(0, FINISHED)), POD_RUNNING, "");
+	expect_state(observe_copilot("Running", STOPPED(0, STARTED), STOPPED(0, FINISHED), STOPPED(0, FINISHED)),
+	             POD_SUCCEEDED, "");
+	/* An uploader that crashed before is being restarted. */
+	expect_state(observe_copilot("Running", STOPPED(0, STARTED), STOPPED(1, STARTED), STOPPED(0, FINISHED)),
+	             POD_RUNNING, "");
+	expect_state(observe_copilot("Succeeded", STOPPED(0, STARTED), STOPPED(1, STARTED), STOPPED(0, FINISHED)),
+	             POD_SUCCEEDED, "");
+	/* A failure needs no upload. */
+	assert_int_equal(observe_copilot("Running", STOPPED(0, STARTED), RUNS, STOPPED(1, FINISHED)).state, POD_FAILED);
+	/* What the downloader could not load it has reported; anything else is a failed pod. */
+	expect_state(observe_copilot("Pending", STOPPED(3, STARTED), RUNS, INITIALIZING), POD_SUCCEEDED, "");
+	expect_state(observe_copilot("Failed", STOPPED(3, STARTED), STOPPED(0, FINISHED), INITIALIZING), POD_SUCCEEDED,
+	             "");
+	assert_int_equal(observe_copilot("Failed", STOPPED(1, STARTED), STOPPED(0, FINISHED), INITIALIZING).failure,
+	                 POD_FAILURE_SYSTEM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_being_deleted),
 		cmocka_unit_test(test_primary_not_found),
 		cmocka_unit_test(test_without_primary_all_must_end),
+		cmocka_unit_test(test_copilot),
 	};
 	return cmocka_run_group_tests(tests, NULL, release_arena);
 }

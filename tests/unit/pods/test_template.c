@@ -1,6 +1,6 @@
 /* Numbers, durations and times as Go 1.25 itself printed them (fmt's %v, time.RFC3339Nano). */
 #include "base/text.h"
-#include "controlplane/engine/go_format.h"
+#include "proto/go_format.h"
 #include "controlplane/engine/template.h"
 
 #include "base/clock.h"

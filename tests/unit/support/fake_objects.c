@@ -17,6 +17,7 @@
 
 #define OBJECT_MAXIMUM 256
 #define CONNECTION_MAXIMUM 64
+#define PAGE ((size_t)2)
 #define REQUEST_MAXIMUM ((size_t)64 << 20)
 
 struct object {
@@ -120,6 +121,41 @@ static void answer(int fd, int status, const char *body, size_t length, bool wit
 	}
 }
 
+/* ListObjectsV2 in pages of PAGE, so that a client has to ask again; paths are kept as they came, percent-encoded. */
+static void list(struct fake_objects *fake, int fd, const char *bucket, const char *query)
+{
+	auto_buf struct buf out = BUF_INIT(REQUEST_MAXIMUM);
+	const char *start = strstr(query, "prefix=");
+	const char *token = strstr(query, "continuation-token=");
+	const size_t skip = token ? strtoul(token + strlen("continuation-token="), NULL, 10) : 0;
+	auto_free char *encoded = xstrdup(start ? start + strlen("prefix=") : "");
+	/* Slashes are the only characters that a query encodes and a path does not. */
+	char *end = encoded;
+	for (const char *at = encoded; *at && *at != '&'; at++) {
+		const bool slash = strncasecmp(at, "%2F", 3) == 0;
+		*end++ = slash ? '/' : *at;
+		at += slash ? 2 : 0;
+	}
+	*end = 0;
+	auto_free char *prefix = xasprintf("%s/%s", bucket, encoded);
+	size_t found = 0;
+	buf_add_str(&out, "<?xml version=\"1.0\"?><ListBucketResult>");
+	pthread_mutex_lock(&fake->lock);
+	for (size_t i = 0; i < fake->object_count; i++) {
+		if (!text_starts_with(fake->objects[i].path, prefix))
+			continue;
+		if (found >= skip && found < skip + PAGE)
+			buf_add_format(&out, "<Contents><Key>%s</Key></Contents>",
+			               fake->objects[i].path + strlen(bucket) + 1);
+		found++;
+	}
+	pthread_mutex_unlock(&fake->lock);
+	if (found > skip + PAGE)
+		buf_add_format(&out, "<NextContinuationToken>%zu</NextContinuationToken>", skip + PAGE);
+	buf_add_str(&out, "</ListBucketResult>");
+	answer(fd, 200, out.data, out.length, true);
+}
+
 static void handle(struct fake_objects *fake, int fd, const char *method, char *path, const char *body, size_t length)
 {
 	char *query = strchr(path, '?');
@@ -134,6 +170,8 @@ static void handle(struct fake_objects *fake, int fd, const char *method, char *
 	} else if (text_equal(method, "PUT")) {
 		fake_objects_put(fake, path, body, length);
 		answer(fd, 200, "", 0, false);
+	} else if (text_equal(method, "GET") && query && strstr(query + 1, "list-type=2")) {
+		list(fake, fd, path, query + 1);
 	} else if (text_equal(method, "GET") || text_equal(method, "HEAD")) {
 		size_t found_length = 0;
 		auto_free char *found = fake_objects_get(fake, path, &found_length);

@@ -1,5 +1,5 @@
 /*
- * An object store for tests: what S3 does for PUT, GET, HEAD and DELETE of single objects, in memory, on a loopback
+ * An object store for tests: what S3 does for PUT, GET, HEAD and DELETE of single objects and for their list, in memory, on a loopback
  * port. It checks no signatures. All functions may be called from any thread.
  */
 #ifndef SANDBOX_TESTS_UNIT_SUPPORT_FAKE_OBJECTS_H

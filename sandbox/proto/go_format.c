@@ -1,4 +1,4 @@
-#include "controlplane/engine/go_format.h"
+#include "proto/go_format.h"
 
 #include "base/buf.h"
 

@@ -3,8 +3,8 @@
  * template package formats with fmt's %v, RFC 3339 and Go durations; ../shared reference §2.6). Pure; results in the
  * arena.
  */
-#ifndef SANDBOX_CONTROLPLANE_ENGINE_GO_FORMAT_H
-#define SANDBOX_CONTROLPLANE_ENGINE_GO_FORMAT_H
+#ifndef SANDBOX_PROTO_GO_FORMAT_H
+#define SANDBOX_PROTO_GO_FORMAT_H
 
 #include "base/arena.h"
 #include "base/err.h"

@@ -1,0 +1,336 @@
+#include "copilot/value.h"
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "proto/go_format.h"
+#include "proto/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JSON_MAXIMUM ((size_t)64 * 1024 * 1024)
+
+/* ---- Printing ---- */
+
+/* strconv.FormatFloat(value, 'f', -1, 64): the shortest digits that read back, never with an exponent. */
+static char *plain_float(struct arena *arena, double value)
+{
+	char text[64];
+	if (isnan(value) || isinf(value))
+		return go_format_float(arena, value);
+	for (int precision = 0; precision <= 16; precision++) {
+		snprintf(text, sizeof(text), "%.*e", precision, value);
+		const double again = strtod(text, NULL);
+		if (memcmp(&again, &value, sizeof(value)) == 0)
+			break;
+	}
+	char digits[32];
+	size_t count = 0;
+	for (const char *at = text; *at != 'e'; at++)
+		if (*at >= '0' && *at <= '9')
+			digits[count++] = *at;
+	while (count > 1 && digits[count - 1] == '0')
+		count--;
+	const long exponent = strtol(strchr(text, 'e') + 1, NULL, 10);
+	auto_buf struct buf out = BUF_INIT(512);
+	buf_add_str(&out, text[0] == '-' ? "-" : "");
+	/* Digit i stands at 10^(exponent - i); what lies between the digits and the point are zeros. */
+	const long last = (long)count - 1 > exponent ? (long)count - 1 : exponent;
+	for (long i = exponent < 0 ? exponent : 0; i <= last; i++) {
+		if (i == exponent + 1)
+			buf_add_byte(&out, '.');
+		buf_add_byte(&out, i >= 0 && i < (long)count ? digits[i] : '0');
+	}
+	return arena_strdup(arena, buf_text(&out));
+}
+
+static char *print_primitive(struct arena *arena, const Flyteidl__Core__Primitive *primitive)
+{
+	switch (primitive->value_case) {
+	case FLYTEIDL__CORE__PRIMITIVE__VALUE_INTEGER:
+		return arena_printf(arena, "%" PRId64, primitive->integer);
+	case FLYTEIDL__CORE__PRIMITIVE__VALUE_FLOAT_VALUE:
+		return plain_float(arena, primitive->float_value);
+	case FLYTEIDL__CORE__PRIMITIVE__VALUE_STRING_VALUE:
+		return arena_strdup(arena, primitive->string_value);
+	case FLYTEIDL__CORE__PRIMITIVE__VALUE_BOOLEAN:
+		return arena_strdup(arena, primitive->boolean ? "true" : "false");
+	case FLYTEIDL__CORE__PRIMITIVE__VALUE_DATETIME:
+		return go_format_time(arena, primitive->datetime->seconds, primitive->datetime->nanos);
+	case FLYTEIDL__CORE__PRIMITIVE__VALUE_DURATION:
+		return go_format_duration(arena, primitive->duration->seconds, primitive->duration->nanos);
+	default:
+		return arena_strdup(arena, "null");
+	}
+}
+
+static int unsupported(struct err *e, int kind)
+{
+	return err_set(e, ERR_UNSUPPORTED, "unsupported-value", "a scalar of kind %d cannot be a file", kind);
+}
+
+int value_print(struct arena *arena, const Flyteidl__Core__Scalar *scalar, struct proto_bytes *ret_bytes, struct err *e)
+{
+	auto_buf struct buf json = BUF_INIT(JSON_MAXIMUM);
+	const char *text = "null";
+	switch (scalar->value_case) {
+	case FLYTEIDL__CORE__SCALAR__VALUE_PRIMITIVE:
+		text = print_primitive(arena, scalar->primitive);
+		break;
+	case FLYTEIDL__CORE__SCALAR__VALUE_ERROR:
+		text = scalar->error->message;
+		break;
+	case FLYTEIDL__CORE__SCALAR__VALUE_NONE_TYPE:
+		break;
+	case FLYTEIDL__CORE__SCALAR__VALUE_BINARY:
+		*ret_bytes =
+		        (struct proto_bytes){ .data = scalar->binary->value.data, .length = scalar->binary->value.len };
+		return 0;
+	case FLYTEIDL__CORE__SCALAR__VALUE_GENERIC:
+		if (proto_json_print(&scalar->generic->base, 0, &json, e) < 0)
+			return -1;
+		text = arena_strdup(arena, buf_text(&json));
+		break;
+	default:
+		return unsupported(e, (int)scalar->value_case);
+	}
+	*ret_bytes = (struct proto_bytes){ .data = (const uint8_t *)text, .length = strlen(text) };
+	return 0;
+}
+
+static int print_json_primitive(const Flyteidl__Core__Primitive *primitive, struct buf *out)
+{
+	auto_arena struct arena arena = ARENA_INIT(JSON_MAXIMUM);
+	switch (primitive->value_case) {
+	case FLYTEIDL__CORE__PRIMITIVE__VALUE_STRING_VALUE:
+		return proto_json_add_string(out, primitive->string_value, strlen(primitive->string_value));
+	case FLYTEIDL__CORE__PRIMITIVE__VALUE_DATETIME:
+	case FLYTEIDL__CORE__PRIMITIVE__VALUE_DURATION:
+		return buf_add_format(out, "\"%s\"", print_primitive(&arena, primitive));
+	case FLYTEIDL__CORE__PRIMITIVE__VALUE_FLOAT_VALUE:
+		/* JSON has no number for these. */
+		if (isnan(primitive->float_value) || isinf(primitive->float_value))
+			return buf_add_str(out, "null");
+		return buf_add_str(out, print_primitive(&arena, primitive));
+	default:
+		return buf_add_str(out, print_primitive(&arena, primitive));
+	}
+}
+
+int value_print_json(const Flyteidl__Core__Scalar *scalar, struct buf *out, struct err *e)
+{
+	auto_free char *base64 = NULL;
+	int outcome;
+	switch (scalar->value_case) {
+	case FLYTEIDL__CORE__SCALAR__VALUE_PRIMITIVE:
+		outcome = print_json_primitive(scalar->primitive, out);
+		break;
+	case FLYTEIDL__CORE__SCALAR__VALUE_ERROR:
+		outcome = proto_json_add_string(out, scalar->error->message, strlen(scalar->error->message));
+		break;
+	case FLYTEIDL__CORE__SCALAR__VALUE_NONE_TYPE:
+		outcome = buf_add_str(out, "null");
+		break;
+	case FLYTEIDL__CORE__SCALAR__VALUE_BINARY:
+		base64 = base64_encode(scalar->binary->value.data, scalar->binary->value.len);
+		outcome = buf_add_format(out, "\"%s\"", base64);
+		break;
+	case FLYTEIDL__CORE__SCALAR__VALUE_GENERIC:
+		return proto_json_print(&scalar->generic->base, 0, out, e);
+	default:
+		return unsupported(e, (int)scalar->value_case);
+	}
+	return outcome < 0 ? err_set(e, ERR_EXHAUSTED, NULL, "the inputs are too long for one file") : 0;
+}
+
+/* ---- Parsing ---- */
+
+static bool parse_integer(const char *text, int64_t *ret_value)
+{
+	return text_to_int64(text + (*text == '+' && text[1] != '-'), INT64_MIN, INT64_MAX, ret_value);
+}
+
+static bool parse_float(const char *text, double *ret_value)
+{
+	char *end;
+	errno = 0;
+	*ret_value = strtod(text, &end);
+	const bool overflow = errno == ERANGE && fabs(*ret_value) > 1;
+	return *text && !*end && !overflow && !strchr(" \t\n\v\f\r", *text) && !strchr(text, '(');
+}
+
+/* strconv.ParseBool */
+static bool parse_boolean(const char *text, bool *ret_value)
+{
+	static const char *const words[] = { "0", "f", "F", "false", "FALSE", "False",
+		                             "1", "t", "T", "true",  "TRUE",  "True" };
+	for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+		if (!text_equal(text, words[i]))
+			continue;
+		*ret_value = i >= ARRAY_LENGTH(words) / 2;
+		return true;
+	}
+	return false;
+}
+
+static bool find_unit(const char **at, int64_t *ret_ns)
+{
+	/* The longer ones first. Microseconds come with either of Unicode's two signs. */
+	static const struct {
+		const char *name;
+		int64_t ns;
+	} units[] = { { "ns", 1 },
+		      { "us", 1000 },
+		      { "\xc2\xb5s", 1000 },
+		      { "\xce\xbcs", 1000 },
+		      { "ms", 1000000 },
+		      { "s", 1000000000 },
+		      { "m", INT64_C(60) * 1000000000 },
+		      { "h", INT64_C(3600) * 1000000000 } };
+	for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
+		if (!text_starts_with(*at, units[i].name))
+			continue;
+		*at += strlen(units[i].name);
+		*ret_ns = units[i].ns;
+		return true;
+	}
+	return false;
+}
+
+/* One "1.5h". Digits of the fraction that a nanosecond cannot show are ignored, as Go does. */
+static bool parse_duration_part(const char **at, __int128 *total)
+{
+	__int128 whole = 0, fraction = 0, scale = 1;
+	const char *start = *at;
+	size_t digits = 0;
+	for (; **at >= '0' && **at <= '9'; (*at)++, digits++)
+		whole = whole > INT64_MAX ? whole : whole * 10 + (**at - '0');
+	if (**at == '.')
+		for ((*at)++; **at >= '0' && **at <= '9'; (*at)++, digits++)
+			if (scale < INT64_C(1000000000000000)) {
+				fraction = fraction * 10 + (**at - '0');
+				scale *= 10;
+			}
+	int64_t unit;
+	if (!digits || *at == start || !find_unit(at, &unit))
+		return false;
+	*total += whole * unit + fraction * unit / scale;
+	return *total <= INT64_MAX;
+}
+
+/* time.ParseDuration */
+static bool parse_duration(const char *text, int64_t *ret_ns)
+{
+	const bool negative = *text == '-';
+	const char *at = text + (*text == '-' || *text == '+');
+	__int128 total = 0;
+	*ret_ns = 0;
+	if (text_equal(at, "0"))
+		return true;
+	if (!*at)
+		return false;
+	while (*at)
+		if (!parse_duration_part(&at, &total))
+			return false;
+	*ret_ns = negative ? -(int64_t)total : (int64_t)total;
+	return true;
+}
+
+static Flyteidl__Core__Primitive *parse_primitive(struct arena *arena, Flyteidl__Core__SimpleType type,
+                                                  const char *text)
+{
+	Flyteidl__Core__Primitive *primitive = proto_new(arena, flyteidl__core__primitive);
+	int64_t ns;
+	bool boolean;
+	switch (type) {
+	case FLYTEIDL__CORE__SIMPLE_TYPE__INTEGER:
+		primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_INTEGER;
+		return parse_integer(text, &primitive->integer) ? primitive : NULL;
+	case FLYTEIDL__CORE__SIMPLE_TYPE__FLOAT:
+		primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_FLOAT_VALUE;
+		return parse_float(text, &primitive->float_value) ? primitive : NULL;
+	case FLYTEIDL__CORE__SIMPLE_TYPE__BOOLEAN:
+		primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_BOOLEAN;
+		if (!parse_boolean(text, &boolean))
+			return NULL;
+		primitive->boolean = boolean;
+		return primitive;
+	case FLYTEIDL__CORE__SIMPLE_TYPE__DURATION:
+		if (!parse_duration(text, &ns))
+			return NULL;
+		primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_DURATION;
+		primitive->duration = proto_new(arena, google__protobuf__duration);
+		primitive->duration->seconds = ns / 1000000000;
+		primitive->duration->nanos = (int32_t)(ns % 1000000000);
+		return primitive;
+	case FLYTEIDL__CORE__SIMPLE_TYPE__DATETIME:
+		if (!clock_parse_rfc3339(text, &ns))
+			return NULL;
+		primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_DATETIME;
+		primitive->datetime = proto_new(arena, google__protobuf__timestamp);
+		primitive->datetime->seconds = ns / 1000000000 - (ns % 1000000000 < 0);
+		primitive->datetime->nanos = (int32_t)((ns % 1000000000 + 1000000000) % 1000000000);
+		return primitive;
+	default:
+		primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_STRING_VALUE;
+		primitive->string_value = arena_strdup(arena, text);
+		return primitive;
+	}
+}
+
+static char *trim(struct arena *arena, const char *text)
+{
+	static const char blank[] = " \n\t";
+	text += strspn(text, blank);
+	size_t length = strlen(text);
+	while (length && strchr(blank, text[length - 1]))
+		length--;
+	return arena_strndup(arena, text, length);
+}
+
+static int parse_scalar(struct arena *arena, Flyteidl__Core__SimpleType type, char *text,
+                        Flyteidl__Core__Scalar *scalar, struct err *e)
+{
+	const ProtobufCEnumValue *name =
+	        protobuf_c_enum_descriptor_get_value(&flyteidl__core__simple_type__descriptor, (int)type);
+	switch (type) {
+	case FLYTEIDL__CORE__SIMPLE_TYPE__STRUCT:
+		scalar->value_case = FLYTEIDL__CORE__SCALAR__VALUE_GENERIC;
+		scalar->generic = proto_json_parse(arena, google__protobuf__struct, text, strlen(text), 0, e);
+		return scalar->generic ? 0 : err_wrap(e, "failed to load generic type as json");
+	case FLYTEIDL__CORE__SIMPLE_TYPE__BINARY:
+		scalar->value_case = FLYTEIDL__CORE__SCALAR__VALUE_BINARY;
+		scalar->binary = proto_new(arena, flyteidl__core__binary);
+		scalar->binary->value = (ProtobufCBinaryData){ .data = (uint8_t *)text, .len = strlen(text) };
+		return 0;
+	case FLYTEIDL__CORE__SIMPLE_TYPE__ERROR:
+		scalar->value_case = FLYTEIDL__CORE__SCALAR__VALUE_ERROR;
+		scalar->error = proto_new(arena, flyteidl__core__error);
+		scalar->error->message = text;
+		return 0;
+	case FLYTEIDL__CORE__SIMPLE_TYPE__NONE:
+		scalar->value_case = FLYTEIDL__CORE__SCALAR__VALUE_NONE_TYPE;
+		scalar->none_type = proto_new(arena, flyteidl__core__void);
+		return 0;
+	default:
+		scalar->value_case = FLYTEIDL__CORE__SCALAR__VALUE_PRIMITIVE;
+		scalar->primitive = parse_primitive(arena, type, text);
+		return scalar->primitive
+		               ? 0
+		               : err_set(e, ERR_INVALID, "malformed-value", "\"%.100s\" is not a value of type %s",
+		                         text, name ? name->name : "unknown");
+	}
+}
+
+Flyteidl__Core__Literal *value_parse(struct arena *arena, Flyteidl__Core__SimpleType type, const char *text,
+                                     struct err *e)
+{
+	Flyteidl__Core__Literal *literal = proto_new(arena, flyteidl__core__literal);
+	literal->value_case = FLYTEIDL__CORE__LITERAL__VALUE_SCALAR;
+	literal->scalar = proto_new(arena, flyteidl__core__scalar);
+	return parse_scalar(arena, type, trim(arena, text), literal->scalar, e) < 0 ? NULL : literal;
+}
