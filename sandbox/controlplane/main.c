@@ -77,7 +77,7 @@ static void join_admin_methods(struct program *program)
 {
 	const struct api_methods areas[] = { api_task_methods(),	   api_workflow_methods(), api_launch_plan_methods(),
 					     api_named_entity_methods(), api_project_methods(),  api_version_methods(),
-					     api_description_methods(),
+					     api_description_methods(), api_event_methods(),
 					     api_execution_methods(),  api_matchable_attributes_methods() };
 	size_t count = 0;
 	for (size_t i = 0; i < ARRAY_LENGTH(areas); i++)

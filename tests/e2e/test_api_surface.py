@@ -25,9 +25,6 @@ NOT_SERVED = {
 
 # RPCs that are being written: served or not, until this list is empty.
 COMING = {
-    "flyteidl.service.AdminService.CreateWorkflowEvent": "events",
-    "flyteidl.service.AdminService.CreateNodeEvent": "events",
-    "flyteidl.service.AdminService.CreateTaskEvent": "events",
     "flyteidl.service.SignalService": "signals",
     "datacatalog.DataCatalog": "the cache",
 }

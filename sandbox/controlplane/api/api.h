@@ -64,6 +64,7 @@ struct api_methods api_workflow_methods(void);
 struct api_methods api_launch_plan_methods(void);
 struct api_methods api_named_entity_methods(void);
 struct api_methods api_description_methods(void);
+struct api_methods api_event_methods(void);
 struct api_methods api_project_methods(void);
 struct api_methods api_matchable_attributes_methods(void);
 struct api_methods api_version_methods(void);

@@ -2,7 +2,7 @@
  * DataProxyService: where clients may put and get objects by themselves, as presigned URLs at an endpoint that the caller can reach, and
  * what flyte:// URLs stand for.
  */
-#include "controlplane/api/api.h"
+#include "controlplane/api/executions.h"
 
 #include "base/base64.h"
 #include "base/clock.h"
@@ -205,12 +205,6 @@ static ProtobufCMessage *create_download_location(void *context, struct rpc_call
 	               : &response->base;
 }
 
-static const char *node_text(struct arena *arena, const struct node_execution_key *key)
-{
-	return arena_printf(arena, "node_id:\"%s\" execution_id:{project:\"%s\" domain:\"%s\" name:\"%s\"}",
-	                    key->node_id, key->project, key->domain, key->execution_name);
-}
-
 /* "" when the node has none yet. */
 static int find_deck(struct api *api, struct rpc_call *call, const struct node_execution_key *key, const char **ret_uri,
                      struct err *e)
@@ -223,7 +217,7 @@ static int find_deck(struct api *api, struct rpc_call *call, const struct node_e
 		return e->kind != ERR_NOT_FOUND ? -1
 		                                : err_set(e, ERR_INVALID, "unknown-node",
 		                                          "failed to find node execution [%s]. Error: %s",
-		                                          node_text(call->arena, key), err_message(e));
+		                                          node_execution_text(call->arena, key), err_message(e));
 	*ret_uri = row.deck_uri;
 	return 0;
 }
@@ -239,7 +233,7 @@ static Flyteidl__Service__PreSignedURLs *sign_deck(struct api *api, struct rpc_c
 	if (!*uri) {
 		err_set(e, ERR_NOT_FOUND, "no-deck",
 		        "no deckUrl found for request [artifact_type:ARTIFACT_TYPE_DECK %s]",
-		        node_text(call->arena, key));
+		        node_execution_text(call->arena, key));
 		return NULL;
 	}
 	if (objects_head(api->objects, call->arena, uri, &info, e) < 0) {
@@ -329,7 +323,7 @@ static int find_task_data(struct api *api, struct rpc_call *call, const struct f
 	if (!rows.count)
 		return err_set(e, ERR_INVALID, "unknown-attempt",
 		               "no task executions were listed [retry_attempt:%lld %s]", (long long)url->attempt,
-		               node_text(call->arena, key));
+		               node_execution_text(call->arena, key));
 	const struct task_execution_row *row = &rows.rows[0];
 	const struct task_execution_key task = { row->node,      row->task_project, row->task_domain,
 		                                 row->task_name, row->task_version, row->retry_attempt };
@@ -362,7 +356,7 @@ static int answer_literals(struct api *api, struct rpc_call *call, const struct 
 		}
 	}
 	return err_set(e, ERR_INVALID, "unknown-literal", "name [%s] not found in %s execution [%s]", url->literal,
-	               of_task ? "task" : "node", node_text(call->arena, key));
+	               of_task ? "task" : "node", node_execution_text(call->arena, key));
 }
 
 static ProtobufCMessage *get_data(void *context, struct rpc_call *call, const ProtobufCMessage *message, struct err *e)

@@ -88,8 +88,7 @@ static EXECUTION_HANDLER(execution_update)
 	return (ProtobufCMessage *)proto_new(call->arena, flyteidl__admin__execution_update_response);
 }
 
-/* The detail by which clients tell this from other preconditions. */
-static const ProtobufCMessage *already_terminal(struct arena *arena, const char *phase)
+const ProtobufCMessage *execution_already_terminal(struct arena *arena, const char *phase)
 {
 	Flyteidl__Admin__EventFailureReason *reason = proto_new(arena, flyteidl__admin__event_failure_reason);
 	reason->reason_case = FLYTEIDL__ADMIN__EVENT_FAILURE_REASON__REASON_ALREADY_IN_TERMINAL_STATE;
@@ -111,7 +110,7 @@ static EXECUTION_HANDLER(execution_terminate)
 		return NULL;
 	if (execution_phase_is_terminal(phase)) {
 		err_set(e, ERR_PRECONDITION, NULL, "Cannot abort an already terminated workflow execution");
-		call->error_detail = already_terminal(call->arena, phase);
+		call->error_detail = execution_already_terminal(call->arena, phase);
 		return NULL;
 	}
 	return (ProtobufCMessage *)proto_new(call->arena, flyteidl__admin__execution_terminate_response);

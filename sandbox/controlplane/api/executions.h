@@ -29,6 +29,11 @@ EXECUTION_HANDLER(task_execution_get);
 EXECUTION_HANDLER(task_execution_list);
 EXECUTION_HANDLER(task_execution_get_data);
 
+/* The detail by which clients tell "already ended" from other preconditions. */
+const ProtobufCMessage *execution_already_terminal(struct arena *arena, const char *phase);
+/* A node's identifier in messages, as Go's protobuf prints it. */
+const char *node_execution_text(struct arena *arena, const struct node_execution_key *key);
+
 /* Identifiers of requests as keys; ERR_INVALID "missing <field>" when they are not complete. Strings are borrowed. */
 int node_execution_key_of(const Flyteidl__Core__NodeExecutionIdentifier *id, struct node_execution_key *ret_key,
                           struct err *e);

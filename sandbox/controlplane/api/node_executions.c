@@ -23,6 +23,12 @@ int node_execution_key_of(const Flyteidl__Core__NodeExecutionIdentifier *id, str
 	return 0;
 }
 
+const char *node_execution_text(struct arena *arena, const struct node_execution_key *key)
+{
+	return arena_printf(arena, "node_id:\"%s\" execution_id:{project:\"%s\" domain:\"%s\" name:\"%s\"}",
+	                    key->node_id, key->project, key->domain, key->execution_name);
+}
+
 EXECUTION_HANDLER(node_execution_get)
 {
 	struct api *api = context;

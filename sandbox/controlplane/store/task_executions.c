@@ -10,7 +10,7 @@
 	"te.error, "                                                                                                   \
 	"te.reason, te.closure, ne.is_dynamic and ne.is_parent, coalesce(te.task_execution_created_at, "               \
 	"te.created_at), "                                                                                             \
-	"te.started_at, te.updated_at, (extract(epoch from te.duration) * 1000000)::bigint, te.array_size"
+	"te.started_at, te.updated_at, (extract(epoch from te.duration) * 1000000)::bigint, te.array_size, te.phase_version"
 #define TASK_EXECUTION_TABLES                                                                                          \
 	"executions e join node_executions ne on ne.execution_id = e.id "                                              \
 	"join task_executions te on te.node_execution_id = ne.id"
@@ -46,7 +46,8 @@ static void read_row(const struct database_rows *rows, size_t row, struct task_e
 	r->duration_ns = database_is_null(rows, row, column) ? -1 : database_int(rows, row, column) * 1000;
 	column++;
 	r->is_array = !database_is_null(rows, row, column);
-	r->array_size = (uint32_t)database_int(rows, row, column);
+	r->array_size = (uint32_t)database_int(rows, row, column++);
+	r->phase_version = database_int(rows, row, column);
 }
 
 static void read_rows(struct arena *arena, const struct database_rows *rows, struct task_execution_rows *ret_rows)

@@ -15,6 +15,7 @@ struct task_execution_row {
 	const char *task_project, *task_domain, *task_name, *task_version;
 	const char *task_type;
 	const char *phase; /* name of flyteidl.core.TaskExecution.Phase */
+	int64_t phase_version;
 	const char *inputs_uri, *outputs_uri;
 	struct proto_bytes error;   /* flyteidl.core.ExecutionError; NULL data when none */
 	const char *reason;         /* the latest */

@@ -29,6 +29,7 @@ static const struct rpc_method *find_method(const char *name)
 		                             api_named_entity_methods(),
 		                             api_project_methods(),
 		                             api_description_methods(),
+		                             api_event_methods(),
 		                             api_matchable_attributes_methods(),
 		                             api_version_methods(),
 		                             api_execution_methods(),
