@@ -104,7 +104,7 @@ def questions(database, count):
     yield "running", "ListExecutions", executions("eq(phase,RUNNING)")
     yield "unfinished, three phases", "ListExecutions", executions("value_in(phase,UNDEFINED;QUEUED;RUNNING)")
     yield "of the last day, failed or aborted", "ListExecutions", executions(f"gte(created_at,{day})+value_in(phase,FAILED;ABORTED)")
-    yield "by a tag that many have", "ListExecutions", executions("eq(execution_tag.key,team)+eq(execution_tag.value,team7)")
+    yield "by a tag that many have", "ListExecutions", executions("eq(execution_tag.key,team)+eq(execution_tag.value,team10)")
     yield "by a tag that nobody has", "ListExecutions", executions("eq(admin_tag.name,nosuch)")
     yield "children of an eager task", "ListExecutions", executions(
         f"value_in(execution_tag.key,eager-exec)+value_in(execution_tag.value,{parent})+value_in(phase,UNDEFINED;QUEUED;RUNNING)")

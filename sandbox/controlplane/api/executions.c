@@ -49,7 +49,9 @@ static EXECUTION_HANDLER(execution_list)
 		                        .limit = r->limit,
 		                        .token = r->token,
 		                        .filters = r->filters,
-		                        .sort_by = r->sort_by };
+		                        .sort_by = r->sort_by,
+		                        /* that of insertion, by an index that begins with the project */
+		                        .default_order = "e.created_at" };
 	struct list_query query auto_list_query = LIST_QUERY_INIT;
 	struct database_connection *c auto_connection = NULL;
 	if (list_init(&query, call->arena, &request, e) < 0)

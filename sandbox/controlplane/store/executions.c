@@ -9,34 +9,16 @@
 
 #include <jansson.h>
 
-#define LAUNCHED_WORKFLOW(column) "(select w." column " from workflows w where w.id = e.workflow_id)"
+/* Over EXECUTION_TABLES, which is what LIST_EXECUTION selects from, too. A join and not sub-selects, which Postgres would run for every row
+ * that an offset skips. */
+#define EXECUTION_TABLES "executions e left join workflows w on w.id = e.workflow_id"
 #define EXECUTION_COLUMNS                                                                                              \
-	"e.id, e.project, e.domain, e.name, " LAUNCHED_WORKFLOW("project") ", " LAUNCHED_WORKFLOW(                     \
-	        "domain") ", " LAUNCHED_WORKFLOW("name") ", " LAUNCHED_WORKFLOW("version") ", "                        \
-	                                                                                   "e.spec, e.phase, "         \
-	                                                                                   "e.state, "                 \
-	                                                                                   "coalesce(e.state_updated_" \
-	                                                                                   "at, "                      \
-	                                                                                   "e.execution_created_at, "  \
-	                                                                                   "e.created_at), "           \
-	                                                                                   "case when "                \
-	                                                                                   "e.state_updated_at is "    \
-	                                                                                   "null then e.principal "    \
-	                                                                                   "else e.state_principal "   \
-	                                                                                   "end, "                     \
-	                                                                                   "e.error, e.abort_cause, "  \
-	                                                                                   "e.abort_principal, "       \
-	                                                                                   "e.notifications, "         \
-	                                                                                   "e.outputs_uri, "           \
-	                                                                                   "e.user_inputs_uri, "       \
-	                                                                                   "coalesce(e.execution_"     \
-	                                                                                   "created_at, "              \
-	                                                                                   "e.created_at), "           \
-	                                                                                   "e.started_at, "            \
-	                                                                                   "e.updated_at, "            \
-	                                                                                   "(extract(epoch from "      \
-	                                                                                   "e.duration) * "            \
-	                                                                                   "1000000)::bigint"
+	"e.id, e.project, e.domain, e.name, w.project, w.domain, w.name, w.version, e.spec, e.phase, e.state, "        \
+	"coalesce(e.state_updated_at, e.execution_created_at, e.created_at), "                                         \
+	"case when e.state_updated_at is null then e.principal else e.state_principal end, "                           \
+	"e.error, e.abort_cause, e.abort_principal, e.notifications, e.outputs_uri, e.user_inputs_uri, "               \
+	"coalesce(e.execution_created_at, e.created_at), e.started_at, e.updated_at, "                                 \
+	"(extract(epoch from e.duration) * 1000000)::bigint"
 
 static void read_row(const struct database_rows *rows, size_t row, struct execution_row *r)
 {
@@ -80,7 +62,7 @@ int executions_get(struct database_connection *c, struct arena *arena, const cha
 	struct database_rows rows;
 	if (database_query(c, arena,
 	                   "select " EXECUTION_COLUMNS
-	                   " from executions e where e.project = $1 and e.domain = $2 and e.name = $3",
+	                   " from " EXECUTION_TABLES " where e.project = $1 and e.domain = $2 and e.name = $3",
 	                   values, ARRAY_LENGTH(values), &rows, e) < 0)
 		return -1;
 	if (rows.count == 0)
@@ -167,10 +149,12 @@ int executions_insert(struct database_connection *c, struct arena *arena, const 
 	        "spec, mode, principal, "
 	        "inputs, inputs_uri, user_inputs, user_inputs_uri, notifications, parent_node_execution_id, "
 	        "source_execution_id, "
-	        "execution_created_at) "
+	        "execution_created_at, workflow_name, launch_plan_name) "
 	        "values ($1, $2, $3, $4::bigint, $5::bigint, $6::bigint, $7::smallint, $8, $9::smallint, $10, $11, "
 	        "$12, $13, $14, $15, "
-	        "$16::bigint, $17::bigint, now()) on conflict (project, domain, name) do nothing returning id"
+	        "$16::bigint, $17::bigint, now(), "
+	        "coalesce((select name from workflows where id = $5::bigint), ''), "
+	        "coalesce((select name from launch_plans where id = $4::bigint), '')) on conflict (project, domain, name) do nothing returning id"
 	        "), tags as ("
 	        "insert into execution_tags (execution_id, key, value) select new.id, tag ->> 0, tag ->> 1 "
 	        "from new, jsonb_array_elements($18::text::jsonb) as tag on conflict do nothing"

@@ -64,7 +64,7 @@ static const struct column execution_columns[] = {
 	{ "parent_node_execution_id", "e.parent_node_execution_id", NUMBER },
 	{ "launch_entity", "case e.resource_type when 1 then 'task' else 'launch_plan' end", TEXT },
 	{ "started_at", "e.started_at", TIME },
-	{ "execution_created_at", "coalesce(e.execution_created_at, e.created_at)", TIME },
+	{ "execution_created_at", "e.created_at", TIME }, /* one transaction, one now() */
 	{ "execution_updated_at", "e.updated_at", TIME },
 	{ "ended_at", "e.ended_at", TIME },
 	{ "duration", "e.duration", DURATION },
@@ -166,7 +166,7 @@ static const struct column signal_columns[] = {
 
 static const struct join execution_joins[] = {
 	{ LIST_LAUNCH_PLAN, "left join launch_plans l on l.id = e.launch_plan_id" },
-	{ LIST_WORKFLOW, "left join workflows w on w.id = e.workflow_id" },
+	{ LIST_WORKFLOW, NULL },
 	{ LIST_TASK, "left join tasks t on t.id = e.task_id" },
 	{ LIST_EXECUTION_TAG, NULL },
 	{ LIST_EXECUTION, NULL },
@@ -188,7 +188,8 @@ static const struct join signal_joins[] = { { LIST_EXECUTION, NULL }, { LIST_SIG
 #define ALONE(entity) ((const struct join[]){ { entity, NULL } })
 
 static const struct entity entities[LIST_ENTITY_COUNT] = {
-	[LIST_EXECUTION] = { "e", "executions e", execution_columns, execution_joins },
+	[LIST_EXECUTION] = { "e", "executions e left join workflows w on w.id = e.workflow_id", execution_columns,
+	                     execution_joins },
 	[LIST_LAUNCH_PLAN] = { "l", "launch_plans l", launch_plan_columns, launch_plan_joins },
 	[LIST_NODE_EXECUTION] = { "ne", "node_executions ne join executions e on e.id = ne.execution_id",
 	                          node_execution_columns, node_execution_joins },
@@ -241,6 +242,27 @@ static const struct join *find_join(enum list_entity primary, enum list_entity o
 	while (join->entity != other && join->entity != primary)
 		join++;
 	return join->entity == other ? join : NULL;
+}
+
+/* Columns of joined entities that the primary one has copies of: the copy is indexed together with the order, and
+ * spares the join. */
+static const struct copy {
+	enum list_entity primary, entity;
+	const char *field;
+	struct column column;
+} copies[] = {
+	{ LIST_EXECUTION, LIST_WORKFLOW, "name", { "name", "e.workflow_name", TEXT } },
+	{ LIST_EXECUTION, LIST_LAUNCH_PLAN, "name", { "name", "e.launch_plan_name", TEXT } },
+};
+
+static const struct column *find_copy(enum list_entity primary, enum list_entity entity, const char *field)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(copies); i++) {
+		const struct copy *copy = &copies[i];
+		if (copy->primary == primary && copy->entity == entity && strcmp(copy->field, field) == 0)
+			return &copy->column;
+	}
+	return NULL;
 }
 
 static enum list_entity strip_prefix(enum list_entity primary, const char **field)
@@ -372,14 +394,16 @@ static int add_term(struct list_query *query, const struct filter_term *term, st
 	if (!find_join(query->entity, entity))
 		return err_set(e, ERR_INVALID, "invalid-filter", "'%s' entity is not allowed in filters",
 		               entities[entity].alias);
-	const struct column *column = find_column(entity, field);
+	const struct column *copy = find_copy(query->entity, entity, field);
+	const struct column *column = copy ? copy : find_column(entity, field);
 	if (!column)
 		return err_set(e, ERR_INVALID, "invalid-filter", "'%s.%s' is invalid filter", entities[entity].alias,
 		               field);
 	if (query->value_count + term->value_count > LIST_VALUE_MAXIMUM - LIST_CONDITION_MAXIMUM)
 		return err_set(e, ERR_INVALID, "invalid-filter", "more than %d values in the filters",
 		               LIST_VALUE_MAXIMUM - LIST_CONDITION_MAXIMUM);
-	query->joined |= 1u << entity;
+	if (!copy)
+		query->joined |= 1u << entity;
 	/* All conditions on tags are about one and the same tag. */
 	bool on_tag = entity == LIST_EXECUTION_TAG && query->entity != LIST_EXECUTION_TAG;
 	struct buf *out = on_tag ? &query->tags : &query->where;

@@ -27,7 +27,7 @@
 
 /* In SQL each has the alias in the comment, which is also upstream's name for it in error texts. */
 enum list_entity {
-	LIST_EXECUTION,      /* e */
+	LIST_EXECUTION,      /* e, always joined with w */
 	LIST_LAUNCH_PLAN,    /* l */
 	LIST_NODE_EXECUTION, /* ne, always joined with e */
 	LIST_TASK,           /* t */

@@ -1,4 +1,5 @@
-/* The filter grammar and what store/list makes of it, as tables: text in, SQL and values or the error's text out. No database. */
+/* The filter grammar and what store/list makes of it, as tables: text in, SQL and values or the error's text out. No
+ * database. */
 #include "base/text.h"
 #include "controlplane/store/filter.h"
 #include "controlplane/store/list.h"
@@ -27,6 +28,8 @@ static char *render(struct list_query *query)
 	return text;
 }
 
+#define EXECUTIONS "executions e left join workflows w on w.id = e.workflow_id"
+
 static void assert_list(enum list_entity entity, const char *filters, const char *expected)
 {
 	auto_arena struct arena arena = ARENA;
@@ -54,12 +57,12 @@ static void test_terms(void **state)
 	assert_list(LIST_NAMED_ENTITY, "not_like(name,.flytegen%)",
 	            "named_entities nen where nen.name not like $1 escape '' order by nen.id limit 10 | .flytegen%");
 	assert_list(LIST_EXECUTION, "value_in(phase,RUNNING;QUEUED;UNDEFINED)",
-	            "executions e where e.phase in ($1, $2, $3) order by e.id limit 10 | RUNNING | QUEUED | UNDEFINED");
+	            EXECUTIONS " where e.phase in ($1, $2, $3) order by e.id limit 10 | RUNNING | QUEUED | UNDEFINED");
 	assert_list(LIST_EXECUTION, "value_not_in(phase, RUNNING)",
-	            "executions e where e.phase not in ($1) order by e.id limit 10 | RUNNING");
-	assert_list(LIST_EXECUTION, "eq(state,0)", "executions e where e.state = $1 order by e.id limit 10 | 0");
+	            EXECUTIONS " where e.phase not in ($1) order by e.id limit 10 | RUNNING");
+	assert_list(LIST_EXECUTION, "eq(state,0)", EXECUTIONS " where e.state = $1 order by e.id limit 10 | 0");
 	assert_list(LIST_EXECUTION, "contains(mode, 1)",
-	            "executions e where e.mode::text like $1 escape '' order by e.id limit 10 | %1%");
+	            EXECUTIONS " where e.mode::text like $1 escape '' order by e.id limit 10 | %1%");
 	/* quoting is nobody's business: the value is a parameter */
 	assert_list(LIST_TASK, "eq(name,a') or 1=1 --)",
 	            "tasks t where t.name = $1 order by t.id limit 10 | a') or 1=1 --");
@@ -69,44 +72,46 @@ static void test_times_and_durations(void **state)
 {
 	(void)state;
 	assert_list(LIST_EXECUTION, "gt(created_at,1970-01-01T00:00:01Z)",
-	            "executions e where e.created_at > $1 order by e.id limit 10 | 1000000000");
+	            EXECUTIONS " where e.created_at > $1 order by e.id limit 10 | 1000000000");
 	/* the '+' of an offset does not end the term */
 	assert_list(LIST_EXECUTION, "gte(created_at, 1970-01-01T01:00:01+01:00)+lt(started_at,1970-01-01T00:00:02.5Z)",
-	            "executions e where e.created_at >= $1 and e.started_at < $2 order by e.id limit 10 | 1000000000 | "
-	            "2500000000");
+	            EXECUTIONS " where e.created_at >= $1 and e.started_at < $2 order by e.id limit 10 | 1000000000 | "
+	                       "2500000000");
 	assert_list(LIST_EXECUTION, "gt(created_at,1970-01-02)",
-	            "executions e where e.created_at > $1 order by e.id limit 10 | 86400000000000");
+	            EXECUTIONS " where e.created_at > $1 order by e.id limit 10 | 86400000000000");
 	assert_list(LIST_EXECUTION, "gt(created_at,yesterday)",
 	            "Timestamp yesterday must conform to RFC3339 Nano spec");
 	assert_list(LIST_EXECUTION, "lte(duration, 1.5)",
-	            "executions e where e.duration <= $1 * interval '1 microsecond' order by e.id limit 10 | 1500000");
-	assert_list(
-	        LIST_EXECUTION, "lte(duration, 1h2m3s4ms)",
-	        "executions e where e.duration <= $1 * interval '1 microsecond' order by e.id limit 10 | 3723004000");
+	            EXECUTIONS " where e.duration <= $1 * interval '1 microsecond' order by e.id limit 10 | 1500000");
+	assert_list(LIST_EXECUTION, "lte(duration, 1h2m3s4ms)",
+	            EXECUTIONS
+	            " where e.duration <= $1 * interval '1 microsecond' order by e.id limit 10 | 3723004000");
 	assert_list(LIST_EXECUTION, "lte(duration, long)", "Failed to parse duration [long]");
 }
 
 static void test_joins(void **state)
 {
 	(void)state;
-	assert_list(LIST_EXECUTION, "eq(workflow.name,w)+eq(launch_plan.version, v)",
-	            "executions e left join launch_plans l on l.id = e.launch_plan_id left join workflows w on w.id = "
-	            "e.workflow_id"
-	            " where w.name = $1 and l.version = $2 order by e.id limit 10 | w | v");
+	assert_list(
+	        LIST_EXECUTION, "eq(workflow.name,w)+eq(launch_plan.version, v)",
+	        EXECUTIONS
+	        " left join launch_plans l on l.id = e.launch_plan_id where e.workflow_name = $1 and l.version = $2 "
+	        "order by e.id limit 10 | w | v");
 	assert_list(LIST_EXECUTION, "eq(execution_name, n)+eq(execution.name, n)",
-	            "executions e where e.name = $1 and e.name = $2 order by e.id limit 10 | n | n");
+	            EXECUTIONS " where e.name = $1 and e.name = $2 order by e.id limit 10 | n | n");
 	/* one tag has to satisfy both */
 	assert_list(LIST_EXECUTION,
 	            "value_in(execution_tag.key,eager-exec)+value_in(execution_tag.value,x)+value_in(phase,UNDEFINED;"
 	            "QUEUED)",
-	            "executions e where e.phase in ($3, $4) and exists (select 1 from execution_tags et where "
+	            EXECUTIONS
+	            " where e.phase in ($3, $4) and exists (select 1 from execution_tags et where "
 	            "et.execution_id = e.id"
 	            " and et.key in ($1) and et.value in ($2)) order by e.id limit 10 | eager-exec | x | UNDEFINED | "
 	            "QUEUED");
 	assert_list(LIST_EXECUTION, "eq(admin_tag.name, x)",
-	            "executions e where exists (select 1 from execution_tags et where et.execution_id = e.id and "
-	            "et.key = $1)"
-	            " order by e.id limit 10 | x");
+	            EXECUTIONS " where exists (select 1 from execution_tags et where et.execution_id = e.id and "
+	                       "et.key = $1)"
+	                       " order by e.id limit 10 | x");
 	assert_list(LIST_TASK_EXECUTION, "eq(task.name,t)+eq(node_execution.node_id,n0)",
 	            "task_executions te join node_executions ne on ne.id = te.node_execution_id join executions e on "
 	            "e.id = te.execution_id"
@@ -217,8 +222,9 @@ static void test_own_conditions(void **state)
 	assert_int_equal(list_init(&query, &arena, &request, NULL), 0);
 	list_where(&query, "e.project = ?", DB_TEXT("p"));
 	list_where(&query, "e.parent_node_execution_id is null", DB_NULL);
-	assert_string_equal(render(&query), "executions e where e.phase = $1 and (e.project = $2) and "
-	                                    "(e.parent_node_execution_id is null) order by e.id limit 3 | RUNNING | p");
+	assert_string_equal(render(&query),
+	                    EXECUTIONS " where e.phase = $1 and (e.project = $2) and "
+	                               "(e.parent_node_execution_id is null) order by e.id limit 3 | RUNNING | p");
 	assert_true(list_filters_on(&request, "phase"));
 	assert_false(list_filters_on(&request, "state"));
 }
