@@ -29,6 +29,8 @@ struct config {
 	const char *pod_template;                                         /* "": none */
 	const char *interruptible_node_selector, *interruptible_tolerations; /* JSON; "": none */
 	const char *gpu_device_label, *gpu_partition_label;
+	const char *admission_host; /* "": no webhook */
+	int64_t admission_port;
 	int64_t api_workers, engine_workers;
 	int64_t array_maximum, array_parallelism;
 };

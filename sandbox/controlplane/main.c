@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "controlplane/admission/admission.h"
 #include "controlplane/api/api.h"
 #include "controlplane/config.h"
 #include "controlplane/engine/engine.h"
@@ -34,6 +35,7 @@ struct program {
 	struct engine *engine;
 	struct scheduler *scheduler;
 	struct rpc_server *server;
+	struct admission *admission; /* NULL: none is wanted */
 	struct rpc_method *admin_methods;
 	struct rpc_service services[2];
 	struct rpc_page pages[PAGES_MAXIMUM];
@@ -231,6 +233,26 @@ static void change_log_level(const struct program *program, int signal_number)
 	log_warn("log level changed", "level", signal_number == SIGUSR1 ? "debug" : program->config.log_level, NULL);
 }
 
+static void on_admission_problem(void *context, const struct err *problem)
+{
+	(void)context;
+	log_err(LOG_WARN, "the webhook for secrets is not there yet", problem, NULL, NULL);
+}
+
+static int start_admission(struct program *program, struct err *e)
+{
+	const struct config *config = &program->config;
+	if (!*config->admission_host)
+		return 0;
+	/* In the sandbox the API server is on this side of the network; elsewhere it comes from outside of the pod. */
+	const bool local = text_equal(config->admission_host, "127.0.0.1");
+	const struct admission_options options = { .address = local ? "127.0.0.1" : "0.0.0.0",
+						   .port = (uint16_t)config->admission_port,
+						   .host = config->admission_host,
+						   .on_problem = on_admission_problem };
+	return admission_start(&options, program->kubernetes, &program->admission, e);
+}
+
 static int run(struct program *program, const sigset_t *signals, struct err *e)
 {
 	if (open_stores(program, e) < 0)
@@ -242,6 +264,8 @@ static int run(struct program *program, const sigset_t *signals, struct err *e)
 		return err_wrap(e, "cannot start the scheduler");
 	if (start_server(program, e) < 0)
 		return err_wrap(e, "cannot start the server");
+	if (start_admission(program, e) < 0)
+		return err_wrap(e, "cannot start the webhook");
 	log_info("ready", "version", SANDBOX_VERSION, NULL);
 	notify_supervisor("READY=1");
 	int received = 0;
@@ -260,6 +284,7 @@ static bool stop(struct program *program)
 		log_err(LOG_WARN, "calls were cut off", &e, NULL, NULL);
 		return false;
 	}
+	program->admission = admission_stop(program->admission);
 	program->scheduler = scheduler_stop(program->scheduler);
 	program->engine = engine_stop(program->engine);
 	return true;

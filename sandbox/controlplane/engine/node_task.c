@@ -84,6 +84,14 @@ const char *machine_checkpoint_uri(struct machine *m, const struct machine_node 
 	return arena_printf(m->arena, "%s/_flytecheckpoints", machine_raw_output_prefix(m, node, attempt));
 }
 
+/* Upstream's names. */
+static const char *plugin_of(const char *task_type)
+{
+	if (text_equal(task_type, "echo"))
+		return "echo";
+	return text_equal(task_type, "sidecar") ? "pod" : "container";
+}
+
 /* The attempt's row. Made with the answer to WANT_POD, so that an attempt that was never tried leaves none. */
 static void make_task(struct machine *m, struct machine_node *node)
 {
@@ -107,8 +115,7 @@ static void make_task(struct machine *m, struct machine_node *node)
 	Flyteidl__Event__TaskExecutionMetadata *metadata =
 	        proto_new(m->arena, flyteidl__event__task_execution_metadata);
 	metadata->generated_name = arena_strdup(m->arena, task->pod_name);
-	metadata->plugin_identifier =
-	        arena_strdup(m->arena, text_equal(template->type, "sidecar") ? "pod" : "container");
+	metadata->plugin_identifier = arena_strdup(m->arena, plugin_of(template->type));
 	metadata->instance_class = machine_node_is_interruptible(m, node)
 	                                   ? FLYTEIDL__EVENT__TASK_EXECUTION_METADATA__INSTANCE_CLASS__INTERRUPTIBLE
 	                                   : FLYTEIDL__EVENT__TASK_EXECUTION_METADATA__INSTANCE_CLASS__DEFAULT;
@@ -125,6 +132,62 @@ static void set_deck(struct machine *m, struct machine_node *node)
 	node->row.changed = true;
 }
 
+/* ---- Echo ---- */
+
+static size_t count_variables(const Flyteidl__Core__VariableMap *map)
+{
+	return map ? map->n_variables : 0;
+}
+
+/* The one input under the one output's name; *ret_refusal says why not. */
+static const Flyteidl__Core__LiteralMap *echo_outputs(struct machine *m, const struct machine_node *node,
+                                                      const char **ret_refusal)
+{
+	const Flyteidl__Core__TypedInterface *interface = node->vertex->task->interface;
+	const size_t in = count_variables(interface ? interface->inputs : NULL);
+	const size_t out = count_variables(interface ? interface->outputs : NULL);
+	Flyteidl__Core__LiteralMap *outputs = proto_new(m->arena, flyteidl__core__literal_map);
+	*ret_refusal = NULL;
+	if (in != out)
+		*ret_refusal = arena_printf(
+		        m->arena, "the number of input (%zu) and output (%zu) variables does not match", in, out);
+	else if (in > 1)
+		*ret_refusal = "this plugin does not currently support more than one input variable";
+	for (size_t i = 0; !*ret_refusal && in && i < node->inputs->n_literals; i++) {
+		Flyteidl__Core__LiteralMap__LiteralsEntry *entry =
+		        (void *)proto_new_of(m->arena, &flyteidl__core__literal_map__literals_entry__descriptor);
+		entry->key = interface->outputs->variables[0]->key;
+		entry->value = node->inputs->literals[i]->value;
+		proto_append(m->arena, outputs->n_literals, outputs->literals, entry);
+	}
+	return outputs;
+}
+
+/* A task of type "echo" is for trying the platform out: no pod, its output is its input (upstream's testing plugin). */
+static void run_echo(struct machine *m, struct machine_node *node)
+{
+	const char *refusal;
+	node->outputs = echo_outputs(m, node, &refusal);
+	if (refusal) {
+		const struct machine_failure failure = { .budget = POD_FAILURE_PERMANENT,
+			                                 .kind = ERROR_KIND(USER),
+			                                 .code = "BadTaskSpecification",
+			                                 .message = refusal };
+		make_task(m, node);
+		machine_fail_attempt(m, node, &failure);
+		return;
+	}
+	node->row.outputs_uri = arena_printf(m->arena, "%s/%" PRIu32 "/outputs.pb", node->directory, node->row.attempt);
+	if (!machine_ask(m, node, WANT_WRITE))
+		return;
+	make_task(m, node);
+	node->row.task->outputs = node->outputs;
+	node->row.task->outputs_uri = node->row.outputs_uri;
+	node->outputs_known = true;
+	machine_set_task(m, node, TASK(SUCCEEDED), NULL);
+	machine_succeed_node(m, node);
+}
+
 static void begin_attempt(struct machine *m, struct machine_node *node)
 {
 	const int64_t not_before =
@@ -133,7 +196,13 @@ static void begin_attempt(struct machine *m, struct machine_node *node)
 		machine_wake_at(m, not_before);
 		return;
 	}
-	if (!machine_resolve_inputs(m, node) || !machine_ask(m, node, WANT_POD))
+	if (!machine_resolve_inputs(m, node))
+		return;
+	if (text_equal(node->vertex->task->type, "echo")) {
+		run_echo(m, node);
+		return;
+	}
+	if (!machine_ask(m, node, WANT_POD))
 		return;
 	make_task(m, node);
 	switch (node->creation) {

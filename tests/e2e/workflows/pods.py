@@ -4,13 +4,15 @@ import os
 import pathlib
 import typing
 
-from flytekit import ContainerTask, PodTemplate, kwtypes, task, workflow
+from flytekit import ContainerTask, PodTemplate, Resources, Secret, Workflow, current_context, kwtypes, task, workflow
 from flytekit.configuration import DefaultImages
+from flytekit.core.task import Echo
 from flytekit.types.directory import FlyteDirectory
 from flytekit.types.file import FlyteFile
 
 try:
-    from kubernetes.client import V1Container, V1EmptyDirVolumeSource, V1EnvVar, V1PodSpec, V1Volume, V1VolumeMount
+    from kubernetes.client import (V1Container, V1EmptyDirVolumeSource, V1EnvVar, V1EnvVarSource, V1PodSpec, V1SecretKeySelector, V1Volume,
+                                   V1VolumeMount)
 except ModuleNotFoundError:  # in the task's own container, which has no use for its pod spec any more
     V1PodSpec = None
 
@@ -183,3 +185,91 @@ green = V1PodSpec and PodTemplate(
 @workflow
 def with_a_template_for_one_node() -> (str, str):
     return tell_colour(), tell_colour().with_overrides(pod_template=green)
+
+
+# ---- Overrides and secrets ----
+
+
+@task
+def tell_resources() -> str:
+    return os.environ.get("FLYTE_INTERNAL_TASK_NAME", "")
+
+
+@workflow
+def with_other_resources() -> (str, str):
+    return tell_resources(), tell_resources().with_overrides(
+        requests=Resources(cpu="123m", mem="321Mi"), limits=Resources(mem="345Mi", ephemeral_storage="1Gi"), shared_memory="16Mi", name="renamed"
+    )
+
+
+secrets_of_all_kinds = [
+    Secret(group="e2e-secrets", key="as-file", mount_requirement=Secret.MountType.FILE),
+    Secret(group="e2e-secrets", key="As_Variable", mount_requirement=Secret.MountType.ENV_VAR),
+    Secret(group="e2e-secrets", key="ANYHOW", env_var="WHERE_IT_IS"),
+]
+
+
+@task(secret_requests=secrets_of_all_kinds)
+def read_secrets() -> typing.List[str]:
+    secrets = current_context().secrets
+    return [secrets.get("e2e-secrets", "as-file"), secrets.get("e2e-secrets", "As_Variable"), secrets.get("e2e-secrets", "ANYHOW"),
+            pathlib.Path(os.environ["WHERE_IT_IS"]).read_text(), os.environ["_FSEC_E2E-SECRETS_AS_VARIABLE"]]
+
+
+@task(secret_requests=[Secret(group="e2e-absent", key="key")])
+def read_absent_secret() -> str:
+    return current_context().secrets.get("e2e-absent", "key")
+
+
+@workflow
+def with_secrets() -> typing.List[str]:
+    return read_secrets()
+
+
+@workflow
+def with_an_absent_secret() -> str:
+    return read_absent_secret()
+
+
+# ---- Pods that go wrong ----
+
+takes_all_memory = shell("takes_all_memory", "tail /dev/zero", limits=Resources(mem="24Mi"))
+is_killed = shell("is_killed", "echo 'before the end' >&2; exit 137")
+wants_too_much = shell("wants_too_much", "true", requests=Resources(cpu="1000"))
+sleeps = shell("sleeps", "trap 'exit 0' TERM; sleep 60 & wait")
+succeeds = shell("succeeds", "true")
+has_no_image = ContainerTask(name="has_no_image", image="registry.invalid/nothing:1", command=["true"])
+has_a_bad_image = ContainerTask(name="has_a_bad_image", image="registry.invalid/UPPER CASE", command=["true"])
+needs_a_secret = V1PodSpec and ContainerTask(
+    name="needs_a_secret", image=IMAGE, command=["true"],
+    pod_template=PodTemplate(primary_container_name="main", pod_spec=V1PodSpec(containers=[
+        V1Container(name="main", env=[V1EnvVar(name="X", value_from=V1EnvVarSource(secret_key_ref=V1SecretKeySelector(name="e2e-absent", key="key")))])])),
+)
+
+
+def alone(name, node):
+    """A workflow with one node that has neither inputs nor outputs."""
+    flow = Workflow(name=f"{__name__}.{name}")
+    flow.add_entity(node)
+    return flow
+
+
+if V1PodSpec:
+    out_of_memory = alone("out_of_memory", takes_all_memory)
+    killed = alone("killed", is_killed)
+    unschedulable = alone("unschedulable", wants_too_much)
+    sleeping = alone("sleeping", sleeps)
+    succeeding = alone("succeeding", succeeds)
+    without_image = alone("without_image", has_no_image)
+    with_a_bad_image = alone("with_a_bad_image", has_a_bad_image)
+    without_its_secret = alone("without_its_secret", needs_a_secret)
+
+
+# ---- Without a pod ----
+
+echo = Echo(name="say_it_again", inputs={"x": str})
+
+
+@workflow
+def echoing(x: str) -> str:
+    return echo(x=x)

@@ -293,6 +293,35 @@ static void test_a_refused_pod_fails_its_attempt(void **state)
 	bench_free(b);
 }
 
+/* No pod, and the input is the output. */
+static void test_echo(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	workflow_add_task(&b->workflow, 0, NULL, 0);
+	workflow_task(&b->workflow, 0)->type = arena_strdup(&b->arena, "echo");
+	b->creation = CREATION_FAILED; /* of any pod */
+	start(b);
+	assert_int_equal(b->m.execution.phase, EXECUTION(SUCCEEDED));
+	assert_int_equal(workflow_integer_of(b->m.execution.outputs, "o0"), 1);
+	assert_int_equal(node(b, "n0")->row.task->phase, TASK(SUCCEEDED));
+	assert_string_equal(node(b, "n0")->row.task->closure->metadata->plugin_identifier, "echo");
+	bench_free(b);
+}
+
+static void test_echo_with_other_outputs(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	workflow_add_task(&b->workflow, 0, NULL, 0);
+	workflow_task(&b->workflow, 0)->type = arena_strdup(&b->arena, "echo");
+	workflow_task(&b->workflow, 0)->interface->inputs = proto_new(&b->arena, flyteidl__core__variable_map);
+	start(b);
+	assert_failed(b, "BadTaskSpecification", "the number of input (0) and output (1) variables does not match",
+	              ERROR_KIND(USER));
+	bench_free(b);
+}
+
 /* ---- Deadlines ---- */
 
 static Google__Protobuf__Duration *seconds(struct bench *b, int64_t value)
@@ -933,6 +962,8 @@ int main(void)
 		cmocka_unit_test(test_a_dynamic_task_is_refused),
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_a_refused_pod_fails_its_attempt),
+		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_echo_with_other_outputs),
 		cmocka_unit_test(test_an_attempts_deadline),
 		cmocka_unit_test(test_a_finished_pod_beats_the_deadline),
 		cmocka_unit_test(test_a_nodes_deadline),

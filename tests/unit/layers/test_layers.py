@@ -20,9 +20,10 @@ ALLOWED = {
     "controlplane/engine": {"base", "proto", "controlplane/compiler", "controlplane/store", "controlplane/launch"},
     "controlplane/api": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/launch", "controlplane/schedule",
                          "controlplane/engine"},
+    "controlplane/admission": {"base", "proto", "controlplane/store", "controlplane/engine"},
     "copilot": {"base", "proto", "controlplane/store"},
     "controlplane": {"base", "proto", "rpc", "controlplane/compiler", "controlplane/store", "controlplane/launch", "controlplane/schedule",
-                     "controlplane/engine", "controlplane/api"},
+                     "controlplane/engine", "controlplane/admission", "controlplane/api"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
