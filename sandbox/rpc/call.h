@@ -19,6 +19,8 @@ struct rpc_call {
 	const char *authority;    /* :authority / Host as the client sent it, "" when absent */
 	int64_t deadline_ms;      /* monotonic; CLOCK_NEVER when the client set none */
 	struct cancel *cancel;    /* requested when nobody waits for the answer any more: reset, disconnected, past the deadline */
+	bool request_compressed;  /* a gRPC message that came compressed */
+	int code;      /* set by a handler together with an error: the gRPC code to send instead of the one that its kind stands for */
 	bool compress; /* set by a handler: a gRPC response is sent compressed, if the client takes that */
 	/* Set by a handler together with an error: sent as google.rpc.Status.details (grpc-status-details-bin). In the arena. */
 	const ProtobufCMessage *error_detail;

@@ -210,7 +210,7 @@ static const char *protocol_of(const struct rpc_exchange *x)
 static void report(struct rpc_exchange *x, const struct rpc_response *response)
 {
 	const struct rpc_router *router = x->router;
-	enum grpc_code code = response->code;
+	enum grpc_code code = response->code < GRPC_CODE_COUNT ? response->code : GRPC_INTERNAL;
 	if (x->reported || !x->stats)
 		return;
 	x->reported = true;

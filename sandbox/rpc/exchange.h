@@ -98,6 +98,7 @@ struct rpc_exchange {
 	size_t request_bytes;          /* of the body as it came */
 	bool reported;
 	struct gateway_match *match; /* GATEWAY */
+	int code;                    /* of an error, if the handler chose it itself */
 	bool compress;               /* gRPC: the client compresses, or the handler asked for it */
 	struct buf body;             /* raw request body; its maximum is the cap. Filled by rpc_exchange_add_body */
 	struct rpc_charge charge;    /* for the body */

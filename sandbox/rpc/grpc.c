@@ -37,6 +37,7 @@ const char *grpc_code_name(unsigned code)
 	static const char *const names[GRPC_CODE_COUNT] = {
 		[GRPC_OK] = "OK",
 		[GRPC_CANCELLED] = "CANCELLED",
+		[GRPC_UNKNOWN] = "UNKNOWN",
 		[GRPC_INVALID_ARGUMENT] = "INVALID_ARGUMENT",
 		[GRPC_DEADLINE_EXCEEDED] = "DEADLINE_EXCEEDED",
 		[GRPC_NOT_FOUND] = "NOT_FOUND",
@@ -80,6 +81,7 @@ int grpc_http_status(enum grpc_code code)
 		return 503;
 	case GRPC_UNAUTHENTICATED:
 		return 401;
+	case GRPC_UNKNOWN:
 	case GRPC_INTERNAL:
 	case GRPC_CODE_COUNT:
 		break;

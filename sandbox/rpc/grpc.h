@@ -16,6 +16,7 @@
 enum grpc_code {
 	GRPC_OK = 0,
 	GRPC_CANCELLED = 1,
+	GRPC_UNKNOWN = 2, /* never sent by us; a handler may ask for it */
 	GRPC_INVALID_ARGUMENT = 3,
 	GRPC_DEADLINE_EXCEEDED = 4,
 	GRPC_NOT_FOUND = 5,
@@ -33,7 +34,7 @@ enum grpc_code {
 
 /* "OK", "NOT_FOUND" …; NULL for a number that is none of the above. */
 const char *grpc_code_name(unsigned code);
-/* By the table in rpc/call.h; never 2, UNKNOWN. */
+/* By the table in rpc/call.h; never UNKNOWN. */
 enum grpc_code grpc_code_of(enum err_kind kind);
 /* As grpc-gateway maps codes: 3 and 9 and 11 -> 400, 4 -> 504, 5 -> 404, 6 and 10 -> 409 … */
 int grpc_http_status(enum grpc_code code);

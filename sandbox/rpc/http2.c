@@ -79,6 +79,7 @@ struct h2_session {
 	size_t buffered;
 	size_t held;
 	unsigned reflection_streams;
+	int32_t first_stream; /* the first id that the client used; 0: none yet */
 	struct rpc_budget budget;
 	bool settings_seen;
 	bool sent_away;
@@ -476,6 +477,11 @@ static int on_begin_frame(nghttp2_session *nghttp2, const nghttp2_frame_hd *head
 	bool ends = head->flags & NGHTTP2_FLAG_END_STREAM;
 	switch (head->type) {
 	case NGHTTP2_HEADERS:
+		/* RFC 9113, 5.1.1: ids rise. nghttp2 takes a smaller one for a stream that it has forgotten; before the first it cannot be. */
+		if (!session->first_stream)
+			session->first_stream = head->stream_id;
+		if (head->stream_id < session->first_stream)
+			(void)nghttp2_session_terminate_session(session->nghttp2, NGHTTP2_PROTOCOL_ERROR);
 		break;
 	case NGHTTP2_DATA:
 		if (head->length < SMALL_DATA && !ends)
@@ -612,7 +618,6 @@ static nghttp2_session *new_nghttp2_session(struct h2_session *session)
 	nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
 	nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
 	nghttp2_option_set_no_auto_window_update(option, 1);
-	nghttp2_option_set_no_closed_streams(option, 1);
 	if (nghttp2_session_server_new2(&nghttp2, callbacks, session, option) != 0)
 		abort();
 	nghttp2_session_callbacks_del(callbacks);

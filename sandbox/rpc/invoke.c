@@ -21,12 +21,14 @@ ProtobufCMessage *rpc_invoke_handler(struct rpc_exchange *x, struct arena *arena
 		.authority = x->head.authority ? x->head.authority : "",
 		.deadline_ms = x->deadline_ms,
 		.cancel = &x->cancel,
+		.request_compressed = x->compress,
 	};
 	*ret_detail = NULL;
 	ProtobufCMessage *response = x->method->handler(x->method_context, &call, request, e);
 	x->compress = x->compress || call.compress;
 	if (!response) {
 		*ret_detail = call.error_detail;
+		x->code = call.code;
 		if (e->kind == ERR_NONE)
 			err_set(e, ERR_INTERNAL, NULL, "%s failed without saying why", x->method->path);
 		return NULL;
@@ -128,5 +130,5 @@ void rpc_invoke_grpc(struct rpc_exchange *x)
 	if (request)
 		response = rpc_invoke_handler(x, &arena, request, &detail, &e);
 	if (!response || write_response(x, response, &e) < 0)
-		rpc_response_set_err(&x->response, true, &e, detail);
+		rpc_response_set_error(&x->response, true, x->code ? (enum grpc_code)x->code : grpc_code_of(e.kind), err_message(&e), detail);
 }

@@ -62,8 +62,9 @@ static void collect(void *context, struct metrics_page *page)
 	for (size_t i = 0; i <= router->route_count; i++) {
 		const char *method = i < router->route_count ? router->routes[i].path : "unknown";
 		for (unsigned code = 0; code < GRPC_CODE_COUNT; code++) {
-			uint64_t count = atomic_load(&router->stats[i].codes[code]);
-			const struct metric_label labels[] = { { "method", method }, { "code", grpc_code_name(code) } };
+			const char *name = grpc_code_name(code);
+			uint64_t count = name ? atomic_load(&router->stats[i].codes[code]) : 0;
+			const struct metric_label labels[] = { { "method", method }, { "code", name } };
 			if (count)
 				metrics_sample(page, labels, 2, (double)count);
 		}
