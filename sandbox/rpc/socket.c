@@ -23,7 +23,7 @@ struct rpc_socket {
 };
 
 METRIC_COUNTER(connections_total, "sandbox_rpc_connections_total", "Connections accepted.");
-METRIC_GAUGE(connections_open, "sandbox_rpc_connections", "Connections open at present.");
+METRIC_GAUGE(connections_open, "sandbox_rpc_open_connections", "Connections open at present.");
 METRIC_COUNTER(connections_refused, "sandbox_rpc_connections_refused_total", "Connections closed at once: all others were busy.");
 METRIC_COUNTER(connections_evicted, "sandbox_rpc_connections_evicted_total", "Idle connections closed to make room.");
 METRIC_COUNTER(bytes_received, "sandbox_rpc_received_bytes_total", "Bytes read from clients.");

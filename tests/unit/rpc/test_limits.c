@@ -344,9 +344,10 @@ static void who_never_reads_is_cut_off(void **state)
 	assert_true(raw_send_frame(&f->raw, RAW_WINDOW_UPDATE, 0, 0, "\x7f\0\0\0", 4));
 	/* Answers pile up in the socket's buffers, which take some megabytes; then nothing moves. */
 	uint32_t stream = 1;
+	int64_t deadline = clock_monotonic_ms() + 60000;
 	while (raw_send_call(&f->raw, stream, ADMIN "GetTask", body.data, body.length)) {
 		stream += 2;
-		assert_true(stream < 40000);
+		assert_true(clock_monotonic_ms() < deadline);
 	}
 	assert_served(f, 1, 0);
 }
