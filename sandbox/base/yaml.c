@@ -25,6 +25,8 @@ struct reader {
 	size_t nodes;
 	struct anchor *anchors;
 	size_t anchor_count;
+	struct yaml_places *places; /* or NULL */
+	size_t place;               /* that of what is being read, as `parent` */
 };
 
 static json_t *malformed(struct reader *reader, yaml_mark_t mark, const char *problem)
@@ -147,6 +149,37 @@ static json_t *read_scalar(struct reader *reader, const yaml_event_t *event)
 
 static json_t *read_value(struct reader *reader, const yaml_event_t *event, unsigned depth);
 
+/* What is read next is a part of what is being read. Returns what to give to leave_place. */
+static size_t enter_place(struct reader *reader, const char *key, yaml_mark_t mark)
+{
+	struct yaml_places *places = reader->places;
+	size_t outer = reader->place;
+	if (!places)
+		return 0;
+	/* Doubled at powers of two. */
+	if ((places->count & (places->count - 1)) == 0)
+		places->list = xreallocarray(places->list, places->count ? places->count * 2 : 1, sizeof(*places->list));
+	places->list[places->count++] =
+	        (struct yaml_place){ .key = xstrdup(key), .parent = outer, .line = mark.line + 1 };
+	reader->place = places->count;
+	return outer;
+}
+
+static void leave_place(struct reader *reader, size_t outer)
+{
+	reader->place = outer;
+}
+
+static json_t *read_element(struct reader *reader, const yaml_event_t *event, size_t index, unsigned depth)
+{
+	char key[24];
+	(void)snprintf(key, sizeof(key), "%zu", index);
+	size_t outer = enter_place(reader, key, event->start_mark);
+	json_t *element = read_value(reader, event, depth);
+	leave_place(reader, outer);
+	return element;
+}
+
 static json_t *read_sequence(struct reader *reader, unsigned depth)
 {
 	auto_json json_t *array = json_array();
@@ -155,7 +188,7 @@ static json_t *read_sequence(struct reader *reader, unsigned depth)
 		if (next(reader, &event) < 0)
 			return NULL;
 		bool end = event.type == YAML_SEQUENCE_END_EVENT;
-		json_t *element = end ? NULL : read_value(reader, &event, depth + 1);
+		json_t *element = end ? NULL : read_element(reader, &event, json_array_size(array), depth + 1);
 		yaml_event_delete(&event);
 		if (end)
 			return steal_ptr(array);
@@ -185,7 +218,9 @@ static int read_member(struct reader *reader, json_t *object, const yaml_event_t
 	yaml_event_t event;
 	if (check_key(reader, object, key) < 0 || next(reader, &event) < 0)
 		return -1;
+	size_t outer = enter_place(reader, (const char *)key->data.scalar.value, key->start_mark);
 	json_t *value = read_value(reader, &event, depth + 1);
+	leave_place(reader, outer);
 	yaml_event_delete(&event);
 	if (!value)
 		return -1;
@@ -313,7 +348,35 @@ static json_t *read_document(struct reader *reader)
 
 json_t *yaml_parse(const char *bytes, size_t length, const char *subject, struct err *e)
 {
-	struct reader reader = { .subject = subject, .e = e };
+	return yaml_parse_places(bytes, length, subject, NULL, e);
+}
+
+void yaml_places_release(struct yaml_places *places)
+{
+	for (size_t i = 0; i < places->count; i++)
+		free(places->list[i].key);
+	free(places->list);
+	*places = (struct yaml_places)YAML_PLACES_INIT;
+}
+
+size_t yaml_line_of(const struct yaml_places *places, const char *const *keys, size_t count)
+{
+	size_t at = 0, line = 1, depth = 0;
+	/* Parts come after what they are a part of. */
+	for (size_t i = 0; i < places->count && depth < count; i++) {
+		if (places->list[i].parent == at && strcmp(places->list[i].key, keys[depth]) == 0) {
+			line = places->list[i].line;
+			at = i + 1;
+			depth++;
+		}
+	}
+	return line;
+}
+
+json_t *yaml_parse_places(const char *bytes, size_t length, const char *subject, struct yaml_places *places,
+                          struct err *e)
+{
+	struct reader reader = { .subject = subject, .e = e, .places = places };
 	if (length > YAML_INPUT_MAXIMUM) {
 		err_set(e, ERR_EXHAUSTED, "yaml-too-large", "%s is larger than %zu bytes", subject, YAML_INPUT_MAXIMUM);
 		return NULL;

@@ -9,10 +9,10 @@
 #include "base/text.h"
 #include "controlplane/admission/admission.h"
 #include "controlplane/api/api.h"
-#include "controlplane/config.h"
 #include "controlplane/engine/engine.h"
 #include "controlplane/schedule/scheduler.h"
 #include "controlplane/pages.h"
+#include "controlplane/settings/settings.h"
 #include "rpc/server.h"
 
 #include <malloc.h>
@@ -26,7 +26,8 @@
 #define STOP_DEADLINE_MS INT64_C(5000)
 
 struct program {
-	struct config config;
+	struct settings_holder *settings;
+	const struct settings *process; /* those of the start: where we run never changes */
 	struct api_config api_config;
 	struct api api;
 	struct engine_options engine_options;
@@ -42,7 +43,6 @@ struct program {
 	struct pages_context pages_context;
 	char *metadata_prefix;
 	char *raw_output_prefix;
-	json_t *interruptible_node_selector, *interruptible_tolerations; /* NULL: none */
 };
 
 /* The sd_notify protocol; without $NOTIFY_SOCKET there is nobody to tell. */
@@ -99,7 +99,7 @@ static void join_admin_methods(struct program *program)
 
 static int open_stores(struct program *program, struct err *e)
 {
-	const struct config *config = &program->config;
+	const struct settings *config = program->process;
 	int64_t deadline_ms = clock_monotonic_ms() + START_DEADLINE_MS;
 	program->api.database = database_new(config->database_url, (unsigned)config->database_connections);
 	if (database_migrate(program->api.database, deadline_ms, e) < 0)
@@ -118,7 +118,7 @@ static int open_stores(struct program *program, struct err *e)
 
 static void fill_api_config(struct program *program)
 {
-	const struct config *config = &program->config;
+	const struct settings *config = program->process;
 	program->api_config = api_config_default;
 	program->api_config.bucket = config->bucket;
 	program->api_config.objects_public_endpoint = config->objects_public_endpoint;
@@ -126,37 +126,12 @@ static void fill_api_config(struct program *program)
 	program->api_config.cluster_network = config->cluster_network;
 	program->api_config.version = "v" SANDBOX_VERSION;
 	program->api.config = &program->api_config;
-}
-
-/* NULL for an empty setting. */
-static int read_json_setting(const char *name, const char *text, json_type type, json_t **ret_value, struct err *e)
-{
-	*ret_value = NULL;
-	if (!*text)
-		return 0;
-	*ret_value = json_parse(text, strlen(text), name, e);
-	if (!*ret_value)
-		return -1;
-	if (json_typeof(*ret_value) != type)
-		return err_set(e, ERR_INVALID, "bad-setting", "%s must be a JSON %s", name, type == JSON_OBJECT ? "object" : "list");
-	return 0;
-}
-
-static int read_scheduling(struct program *program, struct err *e)
-{
-	const struct config *config = &program->config;
-	if (read_json_setting("FLYTE_INTERRUPTIBLE_NODE_SELECTOR", config->interruptible_node_selector, JSON_OBJECT,
-			      &program->interruptible_node_selector, e) < 0)
-		return -1;
-	return read_json_setting("FLYTE_INTERRUPTIBLE_TOLERATIONS", config->interruptible_tolerations, JSON_ARRAY,
-				 &program->interruptible_tolerations, e);
+	program->api.settings = program->settings;
 }
 
 static int start_engine(struct program *program, struct err *e)
 {
-	if (read_scheduling(program, e) < 0)
-		return -1;
-	const struct config *config = &program->config;
+	const struct settings *config = program->process;
 	const struct pod_environment environment[] = {
 		{ "FLYTE_AWS_ENDPOINT", config->objects_cluster_endpoint },
 		{ "FLYTE_AWS_ACCESS_KEY_ID", config->objects_access_key },
@@ -174,17 +149,9 @@ static int start_engine(struct program *program, struct err *e)
 		.kubernetes = program->kubernetes,
 		.metadata_prefix = program->metadata_prefix,
 		.raw_output_prefix = program->raw_output_prefix,
-		.pod_defaults = { .environment = program->pod_environment,
-				  .environment_count = ARRAY_LENGTH(program->pod_environment),
-				  .cpu_request = config->cpu_request,
-				  .memory_request = config->memory_request,
-				  .memory_limit = *config->memory_limit ? config->memory_limit : NULL,
-				  .pod_template_name = config->pod_template,
-				  .copilot_image = config->copilot_image,
-				  .scheduling = { .interruptible_node_selector = program->interruptible_node_selector,
-						  .interruptible_tolerations = program->interruptible_tolerations,
-						  .gpu_device_label = config->gpu_device_label,
-						  .gpu_partition_label = config->gpu_partition_label } },
+		.settings = program->settings,
+		.environment = program->pod_environment,
+		.environment_count = ARRAY_LENGTH(program->pod_environment),
 		.workers = (unsigned)config->engine_workers,
 		.array_maximum = (size_t)config->array_maximum,
 		.array_parallelism = (size_t)config->array_parallelism,
@@ -197,8 +164,7 @@ static int start_scheduler(struct program *program, struct err *e)
 	const struct scheduler_options options = { .launch = { .database = program->api.database,
 		                                               .objects = program->api.objects,
 		                                               .bucket = program->api_config.bucket,
-		                                               .max_parallelism =
-		                                                       program->api_config.max_parallelism } };
+		                                               .settings = program->settings } };
 	return scheduler_start(&options, &program->scheduler, e);
 }
 
@@ -207,15 +173,15 @@ static int start_server(struct program *program, struct err *e)
 	join_admin_methods(program);
 	program->pages_context.database = program->api.database;
 	program->pages_context.engine = program->engine;
-	const size_t page_count = pages_fill(&program->pages_context, program->config.debug_pages, program->pages);
-	const struct rpc_server_options options = { .address = program->config.listen_address,
-						    .port = (uint16_t)program->config.port,
-						    .workers = (unsigned)program->config.api_workers,
+	const size_t page_count = pages_fill(&program->pages_context, program->process->debug_pages, program->pages);
+	const struct rpc_server_options options = { .address = program->process->listen_address,
+						    .port = (uint16_t)program->process->port,
+						    .workers = (unsigned)program->process->api_workers,
 						    .services = program->services,
 						    .service_count = ARRAY_LENGTH(program->services),
 						    .pages = program->pages,
 						    .page_count = page_count,
-						    .console_directory = program->config.console_directory,
+						    .console_directory = program->process->console_directory,
 						    .on_call = log_call };
 	if (rpc_server_start(&options, &program->server, e) < 0)
 		return -1;
@@ -223,14 +189,65 @@ static int start_server(struct program *program, struct err *e)
 	return 0;
 }
 
-/* SIGUSR1: everything; SIGUSR2: what the configuration says. */
+static void set_log_level(const struct settings *settings)
+{
+	enum log_level level;
+	if (log_level_from_text(settings->log_level, &level) == 0)
+		log_set_level(level);
+}
+
+/* From the thread that follows the file. The supervisor shows the status beside the service. */
+static void on_settings(void *context, const struct err *problem)
+{
+	struct program *program = context;
+	if (problem) {
+		auto_free char *status = xasprintf("STATUS=settings not changed: %s", err_message(problem));
+		log_err(LOG_ERROR, "the settings are not changed", problem, NULL, NULL);
+		notify_supervisor(status);
+		return;
+	}
+	auto_settings const struct settings *settings = settings_current(program->settings);
+	set_log_level(settings);
+	log_info("the settings have changed", "file", settings->file, NULL);
+	notify_supervisor("STATUS=");
+}
+
+/*
+ * A file that is wrong does not keep the control plane from starting: it runs with the defaults and says what is wrong,
+ * until the file is right.
+ */
+static int read_settings(struct program *program, struct err *e)
+{
+	const struct settings *settings;
+	auto_err struct err problem = ERR_INIT;
+	const char *file = settings_file_of_environment();
+	if (settings_read(file, &settings, &problem) < 0 && settings_read_without(file, &settings, e) < 0)
+		return -1;
+	program->settings = settings_holder_new(settings);
+	program->process = settings_current(program->settings);
+	set_log_level(settings);
+	if (problem.kind != ERR_NONE)
+		on_settings(program, &problem);
+	return 0;
+}
+
+/* Without this the settings are those of the start. */
+static void follow_settings(struct program *program)
+{
+	auto_err struct err e = ERR_INIT;
+	if (settings_follow(program->settings, on_settings, program, &e) < 0)
+		log_err(LOG_WARN, "changes of the settings will not be noticed", &e, NULL, NULL);
+}
+
+/* SIGUSR1: everything; SIGUSR2: what the settings say. */
 static void change_log_level(const struct program *program, int signal_number)
 {
-	enum log_level level = LOG_DEBUG;
-	if (signal_number == SIGUSR2)
-		(void)log_level_from_text(program->config.log_level, &level);
-	log_set_level(level);
-	log_warn("log level changed", "level", signal_number == SIGUSR1 ? "debug" : program->config.log_level, NULL);
+	auto_settings const struct settings *settings = settings_current(program->settings);
+	if (signal_number == SIGUSR1)
+		log_set_level(LOG_DEBUG);
+	else
+		set_log_level(settings);
+	log_warn("log level changed", "level", signal_number == SIGUSR1 ? "debug" : settings->log_level, NULL);
 }
 
 static void on_admission_problem(void *context, const struct err *problem)
@@ -241,7 +258,7 @@ static void on_admission_problem(void *context, const struct err *problem)
 
 static int start_admission(struct program *program, struct err *e)
 {
-	const struct config *config = &program->config;
+	const struct settings *config = program->process;
 	if (!*config->admission_host)
 		return 0;
 	/* In the sandbox the API server is on this side of the network; elsewhere it comes from outside of the pod. */
@@ -255,6 +272,7 @@ static int start_admission(struct program *program, struct err *e)
 
 static int run(struct program *program, const sigset_t *signals, struct err *e)
 {
+	follow_settings(program);
 	if (open_stores(program, e) < 0)
 		return -1;
 	fill_api_config(program);
@@ -285,18 +303,41 @@ static bool stop(struct program *program)
 		return false;
 	}
 	program->admission = admission_stop(program->admission);
+	if (program->settings)
+		settings_unfollow(program->settings);
 	program->scheduler = scheduler_stop(program->scheduler);
 	program->engine = engine_stop(program->engine);
 	return true;
 }
 
+/* For whoever wants to know before a file is put in place. */
+static int check_config(const char *file)
+{
+	auto_err struct err e = ERR_INIT;
+	auto_settings const struct settings *settings = NULL;
+	if (settings_read(file, &settings, &e) == 0)
+		return 0;
+	fprintf(stderr, "%s\n", err_message(&e));
+	return 1;
+}
+
+static int answer_arguments(int argc, char **argv)
+{
+	if (argc == 3 && text_equal(argv[1], "--check-config"))
+		return check_config(argv[2]);
+	if (argc == 2 && text_equal(argv[1], "--settings-markdown")) {
+		settings_print_markdown(stdout);
+		return 0;
+	}
+	bool help = argc == 2 && text_equal(argv[1], "--help");
+	settings_print_help(help ? stdout : stderr);
+	return help ? 0 : 2;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc > 1) {
-		bool help = text_equal(argv[1], "--help");
-		config_print_help(help ? stdout : stderr);
-		return help ? 0 : 2;
-	}
+	if (argc > 1)
+		return answer_arguments(argc, argv);
 	/* Before any thread exists, so that all inherit the mask and only sigwait sees these. */
 	sigset_t signals;
 	sigemptyset(&signals);
@@ -311,7 +352,7 @@ int main(int argc, char **argv)
 
 	static struct program program;
 	auto_err struct err e = ERR_INIT;
-	int result = config_from_environment(&program.config, &e);
+	int result = read_settings(&program, &e);
 	if (result == 0)
 		result = run(&program, &signals, &e);
 	if (result < 0)
@@ -325,7 +366,7 @@ int main(int argc, char **argv)
 	free(program.admin_methods);
 	free(program.metadata_prefix);
 	free(program.raw_output_prefix);
-	json_decref(program.interruptible_node_selector);
-	json_decref(program.interruptible_tolerations);
+	settings_release(program.process);
+	settings_holder_free(program.settings);
 	return result < 0 ? 1 : 0;
 }

@@ -13,21 +13,11 @@
 
 #define CONNECT_MAXIMUM_MS 30000
 
-static const struct api_domain default_domains[] = {
-	{ "development", "development" },
-	{ "staging", "staging" },
-	{ "production", "production" },
-};
-
 const struct api_config api_config_default = {
 	.bucket = "my-s3-bucket",
 	.objects_public_endpoint = "http://localhost:30002",
 	.objects_cluster_endpoint = "http://flyte-sandbox-minio.flyte:9000",
 	.cluster_network = "10.42.0.0/16",
-	.domains = default_domains,
-	.domain_count = ARRAY_LENGTH(default_domains),
-	.workflow_node_maximum = 100,
-	.max_parallelism = 25,
 	.version = "v" SANDBOX_VERSION,
 	.build = "",
 };
@@ -47,18 +37,10 @@ int api_connect(struct api *api, const struct rpc_call *call, struct database_co
 	return 0;
 }
 
-static bool is_domain(const struct api_config *config, const char *domain)
-{
-	for (size_t i = 0; i < config->domain_count; i++) {
-		if (strcmp(config->domains[i].id, domain) == 0)
-			return true;
-	}
-	return false;
-}
-
 int api_check_project_and_domain(struct api *api, struct rpc_call *call, struct database_connection *c,
                                  const char *project, const char *domain, struct err *e)
 {
+	auto_settings const struct settings *settings = settings_current(api->settings);
 	struct project_row row;
 	int found = projects_get(c, call->arena, project, &row, e);
 	if (found < 0)
@@ -74,7 +56,7 @@ int api_check_project_and_domain(struct api *api, struct rpc_call *call, struct 
 		call->error_detail = &detail->base;
 		return err_set(e, ERR_INVALID, "inactive-project", "project [%s] is not active", project);
 	}
-	if (!is_domain(api->config, domain))
+	if (!settings_has_domain(settings, domain))
 		return err_set(e, ERR_INVALID, "unknown-domain", "domain [%s] is unrecognized by system", domain);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #ifndef SANDBOX_CONTROLPLANE_API_API_H
 #define SANDBOX_CONTROLPLANE_API_API_H
 
+#include "controlplane/settings/settings.h"
 #include "controlplane/store/database.h"
 #include "controlplane/store/objects.h"
 #include "rpc/call.h"
@@ -14,12 +15,7 @@
 #include "flyteidl/core/compiler.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 
-struct api_domain {
-	const char *id;
-	const char *name;
-};
-
-/* Strings are borrowed and outlive every call. */
+/* Where we are: the same for the life of the process. Strings are borrowed and outlive every call. */
 struct api_config {
 	const char *bucket; /* "my-s3-bucket" */
 
@@ -30,15 +26,6 @@ struct api_config {
 	const char
 	        *cluster_network; /* CIDR list separated by ',': "10.42.0.0/16"; "" or NULL: nobody is in the cluster */
 
-	const struct api_domain *domains; /* development, staging, production */
-	size_t domain_count;
-
-	uint32_t workflow_node_maximum; /* nodes of a workflow without start and end; 0: no limit */
-
-	/* Kubernetes quantities that no task may exceed, NULL: none. Checked when a task is created. */
-	const char *cpu_maximum, *memory_maximum, *gpu_maximum, *ephemeral_storage_maximum;
-
-	int32_t max_parallelism; /* where neither request, launch plan nor attributes say: 25 */
 	const char *version;     /* "v0.1.0", what GetVersion says */
 	const char *build;       /* revision, may be "" */
 };
@@ -48,6 +35,7 @@ struct api {
 	struct database *database;
 	struct objects *objects;
 	const struct api_config *config;
+	struct settings_holder *settings; /* a handler takes those that are current, once; NULL: the defaults */
 };
 
 /* The defaults of the sandbox; a program copies them and overrides what its command line says. */

@@ -47,7 +47,7 @@ static ProtobufCMessage *launch(struct api *api, struct rpc_call *call, struct l
 		.database = api->database,
 		.objects = api->objects,
 		.bucket = api->config->bucket,
-		.max_parallelism = api->config->max_parallelism,
+		.settings = api->settings,
 	};
 	struct launch_target task = { 0 };
 	struct launch_result result;

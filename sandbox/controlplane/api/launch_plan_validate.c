@@ -1,5 +1,6 @@
 #include "controlplane/api/launch_plan_validate.h"
 
+#include "base/kubernetes_names.h"
 #include "base/text.h"
 #include "controlplane/compiler/types.h"
 #include "controlplane/launch/ids.h"
@@ -17,13 +18,13 @@ int launch_plan_validate_labels(const Flyteidl__Admin__Labels *labels, struct er
 		return err_set(e, ERR_INVALID, "too-many-labels", "labels map cannot exceed %d entries", LABEL_MAXIMUM);
 	for (size_t i = 0; i < labels->n_values; i++) {
 		const Flyteidl__Admin__Labels__ValuesEntry *label = labels->values[i];
-		if (!ids_is_label_key(label->key))
+		if (!kubernetes_is_label_key(label->key))
 			return err_set(e, ERR_INVALID, "invalid-label",
 			               "invalid label key [%s]: [name part must consist of alphanumeric characters, "
 			               "'-', '_' or '.', and "
 			               "must start and end with an alphanumeric character]",
 			               label->key);
-		if (!ids_is_label_value(label->value))
+		if (!kubernetes_is_label_value(label->value))
 			return err_set(
 			        e, ERR_INVALID, "invalid-label",
 			        "invalid label value [%s]: [a valid label must be an empty string or consist of "

@@ -164,11 +164,10 @@ static int not_found(struct rpc_call *call, const struct matchable_scope *scope,
 static Flyteidl__Admin__MatchingAttributes *effective_execution_config(struct api *api, struct rpc_call *call,
                                                                        const Flyteidl__Admin__MatchingAttributes *set)
 {
-	Flyteidl__Admin__WorkflowExecutionConfig *platform =
-	        proto_new(call->arena, flyteidl__admin__workflow_execution_config);
+	auto_settings const struct settings *settings = settings_current(api->settings);
+	const Flyteidl__Admin__WorkflowExecutionConfig *platform = execution_config_of_platform(call->arena, settings);
 	Flyteidl__Admin__MatchingAttributes *attributes =
 	        proto_new(call->arena, flyteidl__admin__matching_attributes);
-	platform->max_parallelism = api->config->max_parallelism;
 	attributes->target_case = FLYTEIDL__ADMIN__MATCHING_ATTRIBUTES__TARGET_WORKFLOW_EXECUTION_CONFIG;
 	attributes->workflow_execution_config =
 	        execution_config_effective(call->arena, set ? set->workflow_execution_config : NULL, platform);

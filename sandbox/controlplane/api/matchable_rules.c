@@ -1,10 +1,10 @@
 /* What attributes are, apart from where they are kept. */
 #include "controlplane/api/matchable_attributes.h"
 
+#include "base/quantity.h"
 #include "base/text.h"
 #include "controlplane/launch/ids.h"
 #include "controlplane/api/launch_plan_validate.h"
-#include "controlplane/engine/resources.h"
 #include "proto/message.h"
 
 #include <string.h>

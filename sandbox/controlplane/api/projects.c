@@ -1,6 +1,7 @@
 /* AdminService's methods on projects, and the domains, which are the same for all. */
 #include "controlplane/api/api.h"
 
+#include "base/kubernetes_names.h"
 #include "base/text.h"
 #include "controlplane/api/launch_plan_validate.h"
 #include "controlplane/api/registration.h"
@@ -18,7 +19,7 @@ static int validate(const Flyteidl__Admin__Project *project, struct err *e)
 {
 	if (ids_require(project->id, "project_id", e) < 0 || launch_plan_validate_labels(project->labels, e) < 0)
 		return -1;
-	if (!ids_is_dns1123_label(project->id))
+	if (!kubernetes_is_dns_label(project->id))
 		return err_set(e, ERR_INVALID, "invalid-project-id",
 		               "invalid project id [%s]: [a lowercase RFC 1123 label must consist of lower case "
 		               "alphanumeric characters or "
@@ -51,18 +52,19 @@ static struct project_row row_of(struct arena *arena, const Flyteidl__Admin__Pro
 	};
 }
 
-static Flyteidl__Admin__Domain **domains_of(struct arena *arena, const struct api_config *config)
+static Flyteidl__Admin__Domain **domains_of(struct arena *arena, const struct settings *settings)
 {
-	Flyteidl__Admin__Domain **domains = arena_array(arena, Flyteidl__Admin__Domain *, config->domain_count);
-	for (size_t i = 0; i < config->domain_count; i++) {
+	Flyteidl__Admin__Domain **domains = arena_array(arena, Flyteidl__Admin__Domain *, settings->domain_count);
+	for (size_t i = 0; i < settings->domain_count; i++) {
 		domains[i] = proto_new(arena, flyteidl__admin__domain);
-		domains[i]->id = arena_strdup(arena, config->domains[i].id);
-		domains[i]->name = arena_strdup(arena, config->domains[i].name);
+		domains[i]->id = arena_strdup(arena, settings->domains[i].id);
+		domains[i]->name = arena_strdup(arena, settings->domains[i].name);
 	}
 	return domains;
 }
 
-static Flyteidl__Admin__Project *project_message(struct api *api, struct arena *arena, const struct project_row *row,
+static Flyteidl__Admin__Project *project_message(const struct settings *settings, struct arena *arena,
+                                                 const struct project_row *row,
                                                  struct err *e)
 {
 	Flyteidl__Admin__Project *project = proto_new(arena, flyteidl__admin__project);
@@ -70,8 +72,8 @@ static Flyteidl__Admin__Project *project_message(struct api *api, struct arena *
 	project->name = arena_strdup(arena, row->name);
 	project->description = arena_strdup(arena, row->description);
 	project->state = (Flyteidl__Admin__Project__ProjectState)row->state;
-	project->domains = domains_of(arena, api->config);
-	project->n_domains = api->config->domain_count;
+	project->domains = domains_of(arena, settings);
+	project->n_domains = settings->domain_count;
 	if (row->labels.data) {
 		project->labels = proto_unpack(arena, flyteidl__admin__labels, row->labels.data, row->labels.length, e);
 		if (!project->labels)
@@ -128,6 +130,7 @@ static ProtobufCMessage *update_project(void *context, struct rpc_call *call, co
 static ProtobufCMessage *get_project(void *context, struct rpc_call *call, const ProtobufCMessage *message,
                                      struct err *e)
 {
+	struct api *api = context;
 	const char *id = ((const Flyteidl__Admin__ProjectGetRequest *)message)->id;
 	auto_connection struct database_connection *c = NULL;
 	struct project_row row;
@@ -136,12 +139,14 @@ static ProtobufCMessage *get_project(void *context, struct rpc_call *call, const
 	int found = projects_get(c, call->arena, id, &row, e);
 	if (found == 0)
 		unknown_project(id, e);
-	return found > 0 ? (ProtobufCMessage *)project_message(context, call->arena, &row, e) : NULL;
+	auto_settings const struct settings *settings = settings_current(api->settings);
+	return found > 0 ? (ProtobufCMessage *)project_message(settings, call->arena, &row, e) : NULL;
 }
 
 static ProtobufCMessage *list_projects(void *context, struct rpc_call *call, const ProtobufCMessage *message,
                                        struct err *e)
 {
+	struct api *api = context;
 	const Flyteidl__Admin__ProjectListRequest *request = (const Flyteidl__Admin__ProjectListRequest *)message;
 	auto_connection struct database_connection *c = NULL;
 	auto_list_query struct list_query query = LIST_QUERY_INIT;
@@ -164,8 +169,9 @@ static ProtobufCMessage *list_projects(void *context, struct rpc_call *call, con
 	response->token = arena_strdup(call->arena, query.next_token);
 	response->projects = arena_array(call->arena, Flyteidl__Admin__Project *, rows.count);
 	response->n_projects = rows.count;
+	auto_settings const struct settings *settings = settings_current(api->settings);
 	for (size_t i = 0; i < rows.count; i++) {
-		if (!(response->projects[i] = project_message(context, call->arena, &rows.rows[i], e)))
+		if (!(response->projects[i] = project_message(settings, call->arena, &rows.rows[i], e)))
 			return NULL;
 	}
 	return &response->base;
@@ -177,9 +183,10 @@ static ProtobufCMessage *get_domains(void *context, struct rpc_call *call, const
 	(void)message;
 	(void)e;
 	struct api *api = context;
+	auto_settings const struct settings *settings = settings_current(api->settings);
 	Flyteidl__Admin__GetDomainsResponse *response = proto_new(call->arena, flyteidl__admin__get_domains_response);
-	response->domains = domains_of(call->arena, api->config);
-	response->n_domains = api->config->domain_count;
+	response->domains = domains_of(call->arena, settings);
+	response->n_domains = settings->domain_count;
 	return &response->base;
 }
 

@@ -4,17 +4,13 @@
  */
 #include "controlplane/api/task_resources.h"
 
+#include "base/quantity.h"
 #include "base/text.h"
-#include "controlplane/engine/resources.h"
 #include "controlplane/launch/ids.h"
 
 #include "google/protobuf/struct.pb-c.h"
 
 #include <string.h>
-
-enum resource { CPU, MEMORY, GPU, EPHEMERAL_STORAGE, RESOURCE_COUNT };
-
-static const char *const names[RESOURCE_COUNT] = { "CPU", "MEMORY", "GPU", "EPHEMERAL_STORAGE" };
 
 struct amount {
 	const char *text; /* as given; NULL: not given */
@@ -44,13 +40,13 @@ static int resource_of(Flyteidl__Core__Resources__ResourceName name)
 {
 	switch (name) {
 	case FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__CPU:
-		return CPU;
+		return RESOURCE_CPU;
 	case FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__MEMORY:
-		return MEMORY;
+		return RESOURCE_MEMORY;
 	case FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__GPU:
-		return GPU;
+		return RESOURCE_GPU;
 	case FLYTEIDL__CORE__RESOURCES__RESOURCE_NAME__EPHEMERAL_STORAGE:
-		return EPHEMERAL_STORAGE;
+		return RESOURCE_EPHEMERAL_STORAGE;
 	default:
 		return -1;
 	}
@@ -66,11 +62,11 @@ static int read_entries(struct arena *arena, const Flyteidl__Core__TaskTemplate 
 			continue;
 		if (amounts[resource].text)
 			return err_set(e, ERR_INVALID, "doubled-resource",
-			               "can't specify %s limit for task [%s] multiple times", names[resource],
+			               "can't specify %s limit for task [%s] multiple times", resource_names[resource],
 			               ids_text(arena, task->id));
-		if (parse(names[resource], entries[i]->value, &amounts[resource], e) < 0)
+		if (parse(resource_names[resource], entries[i]->value, &amounts[resource], e) < 0)
 			return -1;
-		if (resource == GPU && amounts[resource].value.nano % 1000000000 != 0)
+		if (resource == RESOURCE_GPU && amounts[resource].value.nano % 1000000000 != 0)
 			return err_set(e, ERR_INVALID, "invalid-gpu",
 			               "gpu for [%s] must be a whole number, got: %s instead",
 			               ids_text(arena, task->id), entries[i]->value);
@@ -93,7 +89,7 @@ static int check_one(struct arena *arena, const Flyteidl__Core__TaskTemplate *ta
 {
 	if (!request->text)
 		return 0;
-	if (resource == GPU) {
+	if (resource == RESOURCE_GPU) {
 		if (limit->text && quantity_compare(&request->value, &limit->value) != 0)
 			return err_set(e, ERR_INVALID, "invalid-gpu",
 			               "For extended resource 'gpu' the default value must equal the limit value for "
@@ -103,23 +99,22 @@ static int check_one(struct arena *arena, const Flyteidl__Core__TaskTemplate *ta
 		return err_set(
 		        e, ERR_INVALID, "resource-limit",
 		        "Requested %s default [%s] is greater than the limit [%s]. Please fix your configuration",
-		        names[resource], request->text, limit->text);
+		        resource_names[resource], request->text, limit->text);
 	} else if (limit->text && maximum->text && quantity_compare(&limit->value, &maximum->value) > 0) {
-		return too_large(names[resource], "limit", limit->text, maximum->text, e);
+		return too_large(resource_names[resource], "limit", limit->text, maximum->text, e);
 	}
 	if (maximum->text && quantity_compare(&request->value, &maximum->value) > 0)
-		return too_large(names[resource], "default", request->text, maximum->text, e);
+		return too_large(resource_names[resource], "default", request->text, maximum->text, e);
 	return 0;
 }
 
-static int check(struct arena *arena, const Flyteidl__Core__TaskTemplate *task, const struct api_config *config,
+static int check(struct arena *arena, const Flyteidl__Core__TaskTemplate *task, const struct resource_policy *policy,
                  const struct demand *demand, struct err *e)
 {
-	const char *maxima[RESOURCE_COUNT] = { config->cpu_maximum, config->memory_maximum, config->gpu_maximum,
-		                               config->ephemeral_storage_maximum };
+	const char *const *maxima = policy->limits.amounts;
 	for (unsigned i = 0; i < RESOURCE_COUNT; i++) {
 		struct amount maximum = { .text = NULL };
-		if (!text_is_empty(maxima[i]) && parse(names[i], maxima[i], &maximum, e) < 0)
+		if (!text_is_empty(maxima[i]) && parse(resource_names[i], maxima[i], &maximum, e) < 0)
 			return -1;
 		if (check_one(arena, task, (enum resource)i, &demand->requests[i], &demand->limits[i], &maximum, e) < 0)
 			return -1;
@@ -146,21 +141,20 @@ static const Google__Protobuf__Struct *struct_object(const Google__Protobuf__Str
 static int read_pod_amounts(struct arena *arena, const Google__Protobuf__Struct *amounts, struct amount *ret_amounts,
                             struct err *e)
 {
-	static const char *const keys[RESOURCE_COUNT] = { "cpu", "memory", "nvidia.com/gpu", "ephemeral-storage" };
 	for (unsigned i = 0; i < RESOURCE_COUNT; i++) {
-		const Google__Protobuf__Value *value = struct_field(amounts, keys[i]);
+		const Google__Protobuf__Value *value = struct_field(amounts, resource_kubernetes_names[i]);
 		const char *text = NULL;
 		if (value && value->kind_case == GOOGLE__PROTOBUF__VALUE__KIND_STRING_VALUE)
 			text = value->string_value;
 		else if (value && value->kind_case == GOOGLE__PROTOBUF__VALUE__KIND_NUMBER_VALUE)
 			text = arena_printf(arena, "%.17g", value->number_value);
-		if (text && parse(names[i], text, &ret_amounts[i], e) < 0)
+		if (text && parse(resource_names[i], text, &ret_amounts[i], e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-static int validate_pod(struct arena *arena, const Flyteidl__Core__TaskTemplate *task, const struct api_config *config,
+static int validate_pod(struct arena *arena, const Flyteidl__Core__TaskTemplate *task, const struct resource_policy *policy,
                         struct err *e)
 {
 	const Google__Protobuf__Struct *pod = task->k8s_pod->pod_spec;
@@ -179,14 +173,14 @@ static int validate_pod(struct arena *arena, const Flyteidl__Core__TaskTemplate 
 		struct demand demand = { .requests = { { .text = NULL } } };
 		if (read_pod_amounts(arena, struct_object(resources, "requests"), demand.requests, e) < 0 ||
 		    read_pod_amounts(arena, struct_object(resources, "limits"), demand.limits, e) < 0 ||
-		    check(arena, task, config, &demand, e) < 0)
+		    check(arena, task, policy, &demand, e) < 0)
 			return -1;
 	}
 	return 0;
 }
 
 static int validate_container(struct arena *arena, const Flyteidl__Core__TaskTemplate *task,
-                              const struct api_config *config, struct err *e)
+                              const struct resource_policy *policy, struct err *e)
 {
 	const Flyteidl__Core__Container *container = task->container;
 	if (ids_require(container->image, "image", e) < 0)
@@ -198,17 +192,17 @@ static int validate_container(struct arena *arena, const Flyteidl__Core__TaskTem
 	if (read_entries(arena, task, resources->requests, resources->n_requests, demand.requests, e) < 0 ||
 	    read_entries(arena, task, resources->limits, resources->n_limits, demand.limits, e) < 0)
 		return -1;
-	return check(arena, task, config, &demand, e);
+	return check(arena, task, policy, &demand, e);
 }
 
 int task_resources_validate(struct arena *arena, const Flyteidl__Core__TaskTemplate *task,
-                            const struct api_config *config, struct err *e)
+                            const struct resource_policy *policy, struct err *e)
 {
 	switch (task->target_case) {
 	case FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_CONTAINER:
-		return validate_container(arena, task, config, e);
+		return validate_container(arena, task, policy, e);
 	case FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_K8S_POD:
-		return validate_pod(arena, task, config, e);
+		return validate_pod(arena, task, policy, e);
 	default:
 		return 0;
 	}

@@ -8,6 +8,6 @@
 
 /* Requests against limits, and both against the platform's maxima; of the container or of every container of a pod. ERR_INVALID. */
 int task_resources_validate(struct arena *arena, const Flyteidl__Core__TaskTemplate *task,
-                            const struct api_config *config, struct err *e);
+                            const struct resource_policy *policy, struct err *e);
 
 #endif

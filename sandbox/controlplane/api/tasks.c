@@ -5,13 +5,14 @@
 #include "controlplane/api/registration.h"
 #include "controlplane/api/task_resources.h"
 #include "controlplane/compiler/compiler.h"
+#include "controlplane/launch/attributes.h"
 #include "controlplane/launch/ids.h"
 #include "controlplane/store/tasks.h"
 
 #include "flyteidl/admin/task.pb-c.h"
 
 static int validate_template(struct arena *arena, const Flyteidl__Core__TaskTemplate *task,
-                             const struct api_config *config, struct err *e)
+                             const struct resource_policy *policy, struct err *e)
 {
 	if (ids_require(task->type, "type", e) < 0)
 		return -1;
@@ -21,7 +22,7 @@ static int validate_template(struct arena *arena, const Flyteidl__Core__TaskTemp
 		return -1;
 	if (!task->interface)
 		return ids_require(NULL, "typed interface", e);
-	return task_resources_validate(arena, task, config, e);
+	return task_resources_validate(arena, task, policy, e);
 }
 
 static Flyteidl__Admin__TaskClosure *read_closure(struct arena *arena, const struct task_row *row, struct err *e)
@@ -93,7 +94,13 @@ static ProtobufCMessage *create_task(void *context, struct rpc_call *call, const
 	}
 	Flyteidl__Core__TaskTemplate *task = arena_copy(call->arena, request->spec->template_, sizeof(*task));
 	task->id = request->id;
-	if (validate_template(call->arena, task, api->config, e) < 0)
+	auto_settings const struct settings *settings = settings_current(api->settings);
+	const struct matchable_scope scope = { .project = request->id->project, .domain = request->id->domain };
+	struct launch_attributes attributes;
+	if (launch_attributes_load(c, call->arena, &scope, &attributes, e) < 0)
+		return NULL;
+	const struct resource_policy policy = launch_resource_policy(settings, attributes.task_resources);
+	if (validate_template(call->arena, task, &policy, e) < 0)
 		return NULL;
 	Flyteidl__Core__CompiledTask *compiled = compiler_compile_task(call->arena, task, e);
 	if (!compiled || store_task(call, c, request->id, request->spec, compiled, e) < 0)

@@ -148,14 +148,16 @@ static int store(struct api *api, struct rpc_call *call, struct database_connect
 	return database_commit(c, e) < 0 ? -1 : 1;
 }
 
-static int check_node_count(const struct api_config *config, struct arena *arena, const Flyteidl__Core__Identifier *id,
+static int check_node_count(struct api *api, struct arena *arena, const Flyteidl__Core__Identifier *id,
                             const Flyteidl__Core__WorkflowTemplate *primary, struct err *e)
 {
 	/* As registered, so without start and end node. */
-	if (config->workflow_node_maximum && primary->n_nodes > config->workflow_node_maximum)
+	auto_settings const struct settings *settings = settings_current(api->settings);
+	const int64_t maximum = settings->workflow_node_maximum;
+	if (maximum && primary->n_nodes > (uint64_t)maximum)
 		return err_set(e, ERR_INVALID, "too-many-nodes",
-		               "number of nodes in workflow [%s] exceeds limit (%zu > %u)", ids_text(arena, id),
-		               primary->n_nodes, config->workflow_node_maximum);
+		               "number of nodes in workflow [%s] exceeds limit (%zu > %lld)", ids_text(arena, id),
+		               primary->n_nodes, (long long)maximum);
 	return 0;
 }
 
@@ -166,7 +168,7 @@ int registration_create_workflow(struct api *api, struct rpc_call *call, struct 
 	Flyteidl__Core__WorkflowTemplate *primary = arena_copy(call->arena, spec->template_, sizeof(*primary));
 	primary->id = arena_copy(call->arena, id, sizeof(*id));
 	Flyteidl__Core__CompiledWorkflowClosure *closure = compile(call, c, primary, spec, e);
-	if (!closure || check_node_count(api->config, call->arena, id, primary, e) < 0)
+	if (!closure || check_node_count(api, call->arena, id, primary, e) < 0)
 		return -1;
 	struct workflow_row workflow = {
 		.key = registration_key(id),

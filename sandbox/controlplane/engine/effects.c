@@ -288,6 +288,7 @@ static struct pod_request pod_request_of(const struct round_context *context, st
 		.checkpoint_prefix = machine_checkpoint_uri(m, node, attempt),
 		.previous_checkpoint_prefix = attempt > 0 ? machine_checkpoint_uri(m, node, attempt - 1) : "",
 		.task_template_uri = arena_printf(m->arena, "%s/task.pb", node->directory),
+		.resource_policy = d->resource_policy,
 		.defaults = &context->pod_defaults,
 	};
 }

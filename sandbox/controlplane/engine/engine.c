@@ -200,14 +200,43 @@ static struct plan *keep_plan(struct engine *engine, struct plan *plan, size_t b
 	return plan_free(plan);
 }
 
+/* What rounds share, with the settings of now. */
+static struct round_context context_of(const struct engine *engine, const struct settings *settings)
+{
+	struct round_context context = engine->rounds;
+	context.object_maximum = (size_t)settings->object_maximum_mb << 20;
+	context.machine.array_output_maximum = context.object_maximum;
+	context.pod_defaults = (struct pod_defaults){
+		.environment = engine->options.environment,
+		.environment_count = engine->options.environment_count,
+		.variables = settings->pod_environment,
+		.labels = settings->pod_labels,
+		.annotations = settings->pod_annotations,
+		.node_selector = settings->pod_node_selector,
+		.tolerations = settings->pod_tolerations,
+		.resources = settings->task_resources,
+		.offload_minimum_mb = settings->literal_offloading ? settings->literal_offloading_minimum_mb : 0,
+		.offload_maximum_mb = settings->literal_offloading_maximum_mb,
+		.pod_template_name = settings->pod_template,
+		.copilot_image = settings->copilot_image,
+		.scheduling = { .interruptible_node_selector = settings->interruptible_node_selector,
+		                .interruptible_tolerations = settings->interruptible_tolerations,
+		                .gpu_device_label = settings->gpu_device_label,
+		                .gpu_partition_label = settings->gpu_partition_label },
+	};
+	return context;
+}
+
 static void run_one(struct engine *engine, struct queue_work *work)
 {
+	auto_settings const struct settings *settings = settings_current(engine->options.settings);
+	const struct round_context context = context_of(engine, settings);
 	const int64_t began_us = clock_monotonic_us();
 	auto_err struct err e = ERR_INIT;
 	struct round_result result = ROUND_RESULT_INIT;
 	struct plan *plan = work->attachment;
 	const size_t plan_before = plan_memory(plan);
-	const int outcome = round_run(&engine->rounds, work->execution_id, &plan, &result, &e);
+	const int outcome = round_run(&context, work->execution_id, &plan, &result, &e);
 	log_round(work, began_us);
 	const int64_t retry_at_ms = clock_monotonic_ms() + pause_ms(work->failures);
 	work->attachment = keep_plan(engine, plan, plan_before, outcome == 0 && result.outcome == ROUND_FINISHED);
@@ -308,14 +337,11 @@ static struct engine *engine_new(const struct engine_options *options)
 		.pods = pod_cache_new(),
 		.parallel = parallel_new(PARALLEL_THREADS),
 		.machine = MACHINE_OPTIONS_DEFAULT,
-		.pod_defaults = options->pod_defaults,
-		.object_maximum = options->object_maximum ? options->object_maximum : ENGINE_OBJECT_MAXIMUM,
 		.on_transition = on_transition,
 	};
 	engine->rounds.machine.metadata_prefix = options->metadata_prefix;
 	engine->rounds.machine.raw_output_prefix = options->raw_output_prefix;
 	engine->rounds.machine.log_link_template = options->log_link_template;
-	engine->rounds.machine.array_output_maximum = engine->rounds.object_maximum;
 	if (options->array_maximum)
 		engine->rounds.machine.array_maximum = options->array_maximum;
 	if (options->array_parallelism)

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "controlplane/engine/pod.h"
+#include "controlplane/settings/settings.h"
 #include "controlplane/store/database.h"
 #include "controlplane/store/kubernetes.h"
 #include "controlplane/store/objects.h"
@@ -22,19 +23,16 @@ struct engine_options {
 	struct kubernetes *kubernetes;
 	const char *metadata_prefix;   /* "s3://my-s3-bucket/metadata/propeller" */
 	const char *raw_output_prefix; /* "s3://my-s3-bucket/data" */
-	struct pod_defaults pod_defaults;
+	struct settings_holder *settings; /* a round uses those that are current when it begins; NULL: the defaults */
+	const struct pod_environment *environment; /* of every pod: where the platform is */
+	size_t environment_count;
 	unsigned workers;
 	/* All below may be left zero. */
 	const char *log_link_template; /* link to a task's log: {{.namespace}} and {{.podName}} are replaced; NULL or
 	                                  "": none */
 	size_t array_maximum;          /* elements of one map task */
 	size_t array_parallelism;      /* elements of one map task that run at a time at most */
-	size_t object_maximum;         /* bytes of one outputs.pb or error.pb; 0: ENGINE_OBJECT_MAXIMUM */
 };
-/* Upstream's sandbox allows 1000 MB (storage.limits.maxDownloadMBs). A round needs a few times the size of what it
- * reads, and a task must not be able to end the control plane. */
-#define ENGINE_OBJECT_MAXIMUM ((size_t)256 << 20)
-
 /* Starts the threads: pod watch, notification listener, workers. Options' strings are borrowed and must outlive the
  * engine. */
 int engine_start(const struct engine_options *options, struct engine **ret_engine, struct err *e);

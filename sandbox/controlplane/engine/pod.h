@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "controlplane/settings/resource_policy.h"
 
 #include "flyteidl/admin/execution.pb-c.h"
 #include "flyteidl/core/execution.pb-c.h"
@@ -40,9 +41,12 @@ struct pod_scheduling {
 struct pod_defaults {
 	const struct pod_environment *environment; /* FLYTE_AWS_ENDPOINT … */
 	size_t environment_count;
-	const char *cpu_request;       /* "100m": used when the task asks for none */
-	const char *memory_request;    /* "200Mi" */
-	const char *memory_limit;      /* used when the task gives neither limit nor request; NULL: none */
+	json_t *variables;       /* more of them: name to value; NULL: none */
+	const json_t *labels, *annotations; /* below those of everybody else; NULL: none */
+	const json_t *node_selector;   /* object: for every pod; NULL: none */
+	const json_t *tolerations;     /* list: for every pod; NULL: none */
+	struct resource_policy resources; /* for executions that have none of their own */
+	int64_t offload_minimum_mb, offload_maximum_mb; /* literals of this size are objects of their own; 0: none are */
 	const char *pod_template_name; /* base of every pod whose task names no other, where it exists; NULL: none */
 	const char *copilot_image;     /* for tasks that want their data as files; NULL or "": none */
 	struct pod_scheduling scheduling;
@@ -68,6 +72,7 @@ struct pod_request {
 	const char *checkpoint_prefix;
 	const char *previous_checkpoint_prefix; /* "" when none */
 	const char *task_template_uri;          /* where {{.taskTemplatePath}} points */
+	const char *resource_policy;            /* the execution's, as text; NULL or "": the defaults' */
 	const struct pod_defaults *defaults;
 	const json_t *pod_template; /* the PodTemplate that pod_template_name asks for, or NULL */
 };

@@ -79,7 +79,7 @@ static struct template_values template_values_of(struct arena *arena, const stru
 }
 
 /* Only the primary container gets the platform's defaults and the node's overrides. */
-static int set_resources(const struct pod_request *request, json_t *container, struct err *e)
+static int set_resources(struct arena *arena, const struct pod_request *request, json_t *container, struct err *e)
 {
 	json_t *resources = json_object_get(container, "resources");
 	if (!json_is_object(resources)) {
@@ -93,13 +93,14 @@ static int set_resources(const struct pod_request *request, json_t *container, s
 	if (request->overrides && request->overrides->resources &&
 	    resources_override(resources, request->overrides->resources, e) < 0)
 		return -1;
-	const struct pod_defaults *defaults = request->defaults;
-	resources_fill(resources, &(struct resources_defaults){
-	                                  .cpu_request = defaults ? defaults->cpu_request : NULL,
-	                                  .memory_request = defaults ? defaults->memory_request : NULL,
-	                                  .memory_limit = defaults ? defaults->memory_limit : NULL,
-	                          });
-	return 0;
+	struct resource_policy policy = { .defaults = { .amounts = { NULL } } };
+	if (!text_is_empty(request->resource_policy)) {
+		if (resource_policy_from_text(arena, request->resource_policy, &policy, e) < 0)
+			return -1;
+	} else if (request->defaults) {
+		policy = request->defaults->resources;
+	}
+	return resources_fill(resources, &policy, e);
 }
 
 static int customise_container(struct arena *arena, const struct pod_request *request, json_t *container, bool primary,
@@ -119,7 +120,7 @@ static int customise_container(struct arena *arena, const struct pod_request *re
 		json_object_set_new(container, "image", json_string(request->overrides->container_image));
 	if (text_is_empty(json_string_at(container, "image", "")))
 		return err_set(e, ERR_INVALID, POD_BAD_TASK, "the task's container has no image");
-	return set_resources(request, container, e);
+	return set_resources(arena, request, container, e);
 }
 
 /* All containers of the spec; returns the primary one (borrowed). */

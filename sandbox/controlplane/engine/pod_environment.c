@@ -1,6 +1,8 @@
 #include "base/text.h"
 #include "controlplane/engine/pod_internal.h"
 
+#include <inttypes.h>
+
 void pod_set_environment(json_t *env, const char *name, const char *value)
 {
 	for (size_t i = 0; i < json_array_size(env); i++) {
@@ -34,6 +36,13 @@ void pod_add_environment(struct arena *arena, const struct pod_request *request,
 		if (!has_variable(env, defaults->environment[i].name))
 			pod_set_environment(env, defaults->environment[i].name, defaults->environment[i].value);
 	}
+	const char *name;
+	json_t *value;
+	json_object_foreach(defaults ? defaults->variables : NULL, name, value)
+	{
+		if (!has_variable(env, name))
+			pod_set_environment(env, name, json_string_value(value));
+	}
 	const Flyteidl__Admin__Envs *envs = request->execution_spec ? request->execution_spec->envs : NULL;
 	for (size_t i = 0; envs && i < envs->n_values; i++)
 		pod_set_environment(env, envs->values[i]->key, envs->values[i]->value);
@@ -51,6 +60,12 @@ void pod_add_environment(struct arena *arena, const struct pod_request *request,
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(own); i++)
 		pod_set_environment(env, own[i].name, own[i].value ? own[i].value : "");
+	if (defaults && defaults->offload_minimum_mb) {
+		pod_set_environment(env, "_F_L_MIN_SIZE_MB",
+		                    arena_printf(arena, "%" PRId64, defaults->offload_minimum_mb));
+		pod_set_environment(env, "_F_L_MAX_SIZE_MB",
+		                    arena_printf(arena, "%" PRId64, defaults->offload_maximum_mb));
+	}
 	if (!request->in_array)
 		return;
 	/* The first names the second: so it was with AWS Batch, and so flytekit reads it. */

@@ -64,6 +64,10 @@ static void add_requested(const struct pod_request *request, json_t *labels, jso
 		task->target_case == FLYTEIDL__CORE__TASK_TEMPLATE__TARGET_K8S_POD ? task->k8s_pod->metadata : NULL,
 		override ? override->metadata : NULL,
 	};
+	if (request->defaults) {
+		pod_merge(labels, request->defaults->labels);
+		pod_merge(annotations, request->defaults->annotations);
+	}
 	pod_merge(labels, json_object_get(of_template, "labels"));
 	pod_merge(annotations, json_object_get(of_template, "annotations"));
 	for (size_t i = 0; i < ARRAY_LENGTH(own); i++) {

@@ -105,25 +105,25 @@ static void add_shared_memory(const struct pod_request *request, json_t *spec, j
 	                      json_pack("{s:s, s:s}", "name", name, "mountPath", path));
 }
 
-static void add_interruptible(const struct pod_request *request, json_t *spec)
+static void add_nodes(json_t *spec, const json_t *selector, const json_t *tolerations)
 {
-	const struct pod_scheduling *rules = &request->defaults->scheduling;
-	if (!request->interruptible)
-		return;
-	for (size_t i = 0; i < json_array_size(rules->interruptible_tolerations); i++)
-		json_array_append_new(pod_list_of(spec, "tolerations"),
-		                      json_deep_copy(json_array_get(rules->interruptible_tolerations, i)));
-	if (!json_object_size(rules->interruptible_node_selector))
+	for (size_t i = 0; i < json_array_size(tolerations); i++)
+		json_array_append_new(pod_list_of(spec, "tolerations"), json_deep_copy(json_array_get(tolerations, i)));
+	if (!json_object_size(selector))
 		return;
 	if (!json_is_object(json_object_get(spec, "nodeSelector")))
 		json_object_set_new(spec, "nodeSelector", json_object());
-	pod_merge(json_object_get(spec, "nodeSelector"), rules->interruptible_node_selector);
+	pod_merge(json_object_get(spec, "nodeSelector"), selector);
 }
 
 void pod_add_scheduling(const struct pod_request *request, json_t *spec, json_t *primary)
 {
 	if (request->defaults) {
-		add_interruptible(request, spec);
+		const struct pod_defaults *defaults = request->defaults;
+		add_nodes(spec, defaults->node_selector, defaults->tolerations);
+		if (request->interruptible)
+			add_nodes(spec, defaults->scheduling.interruptible_node_selector,
+			          defaults->scheduling.interruptible_tolerations);
 		add_accelerator(request, spec);
 	}
 	add_shared_memory(request, spec, primary);

@@ -80,7 +80,7 @@ static void merge(struct layer *into, const struct layer *from)
 }
 
 /* From the fields that came before security_context: auth_role of either, then the launch plan's auth, then its role.
- */
+ * NULL when none says anything. */
 static Flyteidl__Core__SecurityContext *from_auth_role(struct arena *arena, const Flyteidl__Admin__ExecutionSpec *spec,
                                                        const Flyteidl__Admin__LaunchPlanSpec *launch_plan)
 {
@@ -102,9 +102,9 @@ static Flyteidl__Core__SecurityContext *from_auth_role(struct arena *arena, cons
 			continue;
 		context->run_as->iam_role = arena_strdup(arena, candidates[i].iam_role);
 		context->run_as->k8s_service_account = arena_strdup(arena, candidates[i].service_account);
-		break;
+		return context;
 	}
-	return context;
+	return NULL;
 }
 
 static bool has_label(const Flyteidl__Admin__Labels *labels, const char *key)
@@ -129,23 +129,46 @@ static Flyteidl__Admin__Labels *with_project_labels(struct arena *arena, Flyteid
 	return all;
 }
 
-void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSpec *spec,
-                               const Flyteidl__Admin__LaunchPlanSpec *launch_plan,
-                               const Flyteidl__Admin__Labels *project_labels, int32_t default_max_parallelism)
+/* Whatever else may be said about, a security context has to be there for those who read it. */
+static Flyteidl__Core__SecurityContext *nobody(struct arena *arena)
 {
+	Flyteidl__Core__SecurityContext *context = proto_new(arena, flyteidl__core__security_context);
+	context->run_as = proto_new(arena, flyteidl__core__identity);
+	return context;
+}
+
+static void merge_config(struct layer *into, const Flyteidl__Admin__WorkflowExecutionConfig *config)
+{
+	if (!config)
+		return;
+	struct layer layer = { COMMON_OF(config) };
+	merge(into, &layer);
+}
+
+void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSpec *spec,
+                               const struct execution_config_sources *sources)
+{
+	const Flyteidl__Admin__LaunchPlanSpec *launch_plan = sources->launch_plan;
+	const struct launch_attributes *attributes = sources->attributes;
 	struct layer config = LAYER_OF_SPEC(spec);
 	if (launch_plan) {
 		struct layer layer = LAYER_OF_SPEC(launch_plan);
 		merge(&config, &layer);
 	}
-	struct layer defaults = { .max_parallelism = default_max_parallelism,
-		                  .security_context = from_auth_role(arena, spec, launch_plan) };
-	merge(&config, &defaults);
+	merge_config(&config, attributes->execution_config);
+	merge_config(&config, attributes->project_execution_config);
+	struct layer others = { .security_context = from_auth_role(arena, spec, launch_plan),
+		                .cluster_assignment = attributes->cluster_assignment,
+		                .quality_of_service = attributes->quality_of_service };
+	merge(&config, &others);
+	merge_config(&config, execution_config_of_platform(arena, sources->settings));
+	others = (struct layer){ .security_context = nobody(arena) };
+	merge(&config, &others);
 
 	spec->max_parallelism = config.max_parallelism;
 	spec->security_context = config.security_context;
 	spec->raw_output_data_config = config.raw_output_data_config;
-	spec->labels = with_project_labels(arena, config.labels, project_labels);
+	spec->labels = with_project_labels(arena, config.labels, sources->project_labels);
 	spec->annotations = config.annotations;
 	spec->interruptible = config.interruptible;
 	spec->overwrite_cache = config.overwrite_cache;
@@ -156,17 +179,88 @@ void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSp
 	spec->quality_of_service = config.quality_of_service;
 }
 
+static Flyteidl__Admin__Labels *labels_of_map(struct arena *arena, json_t *map)
+{
+	Flyteidl__Admin__Labels *labels = proto_new(arena, flyteidl__admin__labels);
+	const char *key;
+	json_t *value;
+	json_object_foreach(map, key, value)
+	{
+		Flyteidl__Admin__Labels__ValuesEntry *entry =
+		        (void *)proto_new_of(arena, &flyteidl__admin__labels__values_entry__descriptor);
+		entry->key = arena_strdup(arena, key);
+		entry->value = arena_strdup(arena, json_string_value(value));
+		proto_append(arena, labels->n_values, labels->values, entry);
+	}
+	return labels->n_values ? labels : NULL;
+}
+
+static Flyteidl__Admin__Annotations *annotations_of_map(struct arena *arena, json_t *map)
+{
+	Flyteidl__Admin__Annotations *annotations = proto_new(arena, flyteidl__admin__annotations);
+	const char *key;
+	json_t *value;
+	json_object_foreach(map, key, value)
+	{
+		Flyteidl__Admin__Annotations__ValuesEntry *entry =
+		        (void *)proto_new_of(arena, &flyteidl__admin__annotations__values_entry__descriptor);
+		entry->key = arena_strdup(arena, key);
+		entry->value = arena_strdup(arena, json_string_value(value));
+		proto_append(arena, annotations->n_values, annotations->values, entry);
+	}
+	return annotations->n_values ? annotations : NULL;
+}
+
+static Flyteidl__Admin__Envs *envs_of_map(struct arena *arena, json_t *map)
+{
+	Flyteidl__Admin__Envs *envs = proto_new(arena, flyteidl__admin__envs);
+	const char *key;
+	json_t *value;
+	json_object_foreach(map, key, value)
+	{
+		Flyteidl__Core__KeyValuePair *pair = proto_new(arena, flyteidl__core__key_value_pair);
+		pair->key = arena_strdup(arena, key);
+		pair->value = arena_strdup(arena, json_string_value(value));
+		proto_append(arena, envs->n_values, envs->values, pair);
+	}
+	return envs->n_values ? envs : NULL;
+}
+
+Flyteidl__Admin__WorkflowExecutionConfig *execution_config_of_platform(struct arena *arena,
+                                                                       const struct settings *settings)
+{
+	Flyteidl__Admin__WorkflowExecutionConfig *platform =
+	        proto_new(arena, flyteidl__admin__workflow_execution_config);
+	platform->max_parallelism = (int32_t)settings->max_parallelism;
+	platform->overwrite_cache = settings->overwrite_cache;
+	platform->labels = labels_of_map(arena, settings->labels);
+	platform->annotations = annotations_of_map(arena, settings->annotations);
+	platform->envs = envs_of_map(arena, settings->environment);
+	if (settings->interruptible) {
+		platform->interruptible = proto_new(arena, google__protobuf__bool_value);
+		platform->interruptible->value = true;
+	}
+	if (*settings->service_account || *settings->iam_role) {
+		platform->security_context = nobody(arena);
+		platform->security_context->run_as->k8s_service_account =
+		        arena_strdup(arena, settings->service_account);
+		platform->security_context->run_as->iam_role = arena_strdup(arena, settings->iam_role);
+	}
+	if (*settings->output_location_prefix) {
+		platform->raw_output_data_config = proto_new(arena, flyteidl__admin__raw_output_data_config);
+		platform->raw_output_data_config->output_location_prefix =
+		        arena_strdup(arena, settings->output_location_prefix);
+	}
+	return platform;
+}
+
 Flyteidl__Admin__WorkflowExecutionConfig *execution_config_effective(
         struct arena *arena, const Flyteidl__Admin__WorkflowExecutionConfig *first,
         const Flyteidl__Admin__WorkflowExecutionConfig *second)
 {
 	struct layer config = { .max_parallelism = 0 };
-	if (first) {
-		struct layer layer = { COMMON_OF(first) };
-		merge(&config, &layer);
-	}
-	struct layer layer = { COMMON_OF(second) };
-	merge(&config, &layer);
+	merge_config(&config, first);
+	merge_config(&config, second);
 	Flyteidl__Admin__WorkflowExecutionConfig *both = proto_new(arena, flyteidl__admin__workflow_execution_config);
 	both->max_parallelism = config.max_parallelism;
 	both->security_context = config.security_context;

@@ -8,22 +8,33 @@
 #define SANDBOX_CONTROLPLANE_LAUNCH_EXECUTION_CONFIG_H
 
 #include "base/arena.h"
+#include "controlplane/launch/attributes.h"
 
 #include "flyteidl/admin/execution.pb-c.h"
 #include "flyteidl/admin/launch_plan.pb-c.h"
 #include "flyteidl/admin/matchable_resource.pb-c.h"
 #include "flyteidl/admin/project.pb-c.h"
 
+/* The places that come after the request, in their order. */
+struct execution_config_sources {
+	const Flyteidl__Admin__LaunchPlanSpec *launch_plan; /* NULL: a task is launched */
+	const struct launch_attributes *attributes;
+	const struct settings *settings;
+	const Flyteidl__Admin__Labels *project_labels; /* added where no label of the same key is there; NULL: none */
+};
+
 /*
  * Completes `spec` in place: max_parallelism, security_context (never NULL afterwards, nor its run_as; from the older
  * auth_role, auth and role fields where there is none), raw_output_data_config, labels, annotations, interruptible,
- * overwrite_cache, envs, execution_env_assignments, cluster_assignment, quality_of_service. `launch_plan` may be NULL.
- * `project_labels`, which may be NULL, are added where no label of the same key is there. Messages that are changed are
- * replaced, so those of the caller stay as they are.
+ * overwrite_cache, envs, execution_env_assignments, cluster_assignment, quality_of_service. Messages that are
+ * changed are replaced, so those of the caller stay as they are; nothing points into the settings afterwards.
  */
 void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSpec *spec,
-                               const Flyteidl__Admin__LaunchPlanSpec *launch_plan,
-                               const Flyteidl__Admin__Labels *project_labels, int32_t default_max_parallelism);
+                               const struct execution_config_sources *sources);
+
+/* What the platform is configured with, as a place that says something. */
+Flyteidl__Admin__WorkflowExecutionConfig *execution_config_of_platform(struct arena *arena,
+                                                                       const struct settings *settings);
 
 /* `first` where it says something, else `second`; `first` may be NULL. In the arena. */
 Flyteidl__Admin__WorkflowExecutionConfig *execution_config_effective(

@@ -2,6 +2,7 @@
  * one first. */
 #include "controlplane/launch/execution_validate.h"
 
+#include "base/kubernetes_names.h"
 #include "base/text.h"
 #include "controlplane/launch/ids.h"
 
@@ -124,9 +125,9 @@ static int validate_labels(const Flyteidl__Admin__Labels *labels, struct err *e)
 	if (labels->n_values > LABEL_MAXIMUM)
 		return err_set(e, ERR_INVALID, NULL, "labels map cannot exceed %d entries", LABEL_MAXIMUM);
 	for (size_t i = 0; i < labels->n_values; i++) {
-		if (!ids_is_label_key(labels->values[i]->key))
+		if (!kubernetes_is_label_key(labels->values[i]->key))
 			return err_set(e, ERR_INVALID, NULL, "invalid label key [%s]", labels->values[i]->key);
-		if (!ids_is_label_value(labels->values[i]->value))
+		if (!kubernetes_is_label_value(labels->values[i]->value))
 			return err_set(e, ERR_INVALID, NULL, "invalid label value [%s]", labels->values[i]->value);
 	}
 	return 0;

@@ -115,57 +115,6 @@ int ids_validate_execution(const Flyteidl__Core__WorkflowExecutionIdentifier *id
 	return ids_require(id->name, "name", e);
 }
 
-bool ids_is_dns1123_label(const char *text)
-{
-	size_t length = strlen(text);
-	if (length == 0 || length > 63 || text[0] == '-' || text[length - 1] == '-')
-		return false;
-	return text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
-}
-
-/* Labels of dots and DNS labels, as a label key's prefix. */
-static bool is_dns_subdomain(const char *text, size_t length)
-{
-	if (length == 0 || length > 253)
-		return false;
-	char before = '.';
-	for (size_t i = 0; i < length; i++) {
-		char c = text[i];
-		bool fine = islower((unsigned char)c) || isdigit((unsigned char)c) || (c == '-' && before != '.') ||
-		            (c == '.' && before != '.' && before != '-');
-		if (!fine)
-			return false;
-		before = c;
-	}
-	return before != '.' && before != '-';
-}
-
-/* Up to 63 of [A-Za-z0-9_.-], alphanumeric at both ends. */
-static bool is_label_name(const char *text)
-{
-	size_t length = strlen(text);
-	if (length == 0 || length > 63 || !is_alphanumeric(text[0]) || !is_alphanumeric(text[length - 1]))
-		return false;
-	for (const char *p = text; *p; p++) {
-		if (!is_alphanumeric(*p) && !strchr("_.-", *p))
-			return false;
-	}
-	return true;
-}
-
-bool ids_is_label_key(const char *text)
-{
-	const char *slash = strchr(text, '/');
-	if (slash && !is_dns_subdomain(text, (size_t)(slash - text)))
-		return false;
-	return is_label_name(slash ? slash + 1 : text);
-}
-
-bool ids_is_label_value(const char *text)
-{
-	return !*text || is_label_name(text);
-}
-
 /* ` name:"value"` unless empty, quoted as Go's prototext does. Cut at the buffer's maximum: this is for messages. */
 static void add_field(struct buf *out, const char *name, const char *value)
 {

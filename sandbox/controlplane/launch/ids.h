@@ -30,12 +30,6 @@ int ids_validate_resource_type(Flyteidl__Core__ResourceType type, struct err *e)
 /* project, domain and name there. */
 int ids_validate_named_entity(const Flyteidl__Admin__NamedEntityIdentifier *id, struct err *e);
 int ids_validate_execution(const Flyteidl__Core__WorkflowExecutionIdentifier *id, struct err *e);
-/* A DNS-1123 label of at most 63 characters. */
-bool ids_is_dns1123_label(const char *text);
-/* A Kubernetes label's key ("prefix/name") and value. */
-bool ids_is_label_key(const char *text);
-bool ids_is_label_value(const char *text);
-
 /* The compact text form of Go's protobuf, `resource_type:TASK project:"p" domain:"d" name:"n" version:"v"`. In the
  * arena. */
 char *ids_text(struct arena *arena, const Flyteidl__Core__Identifier *id);

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "controlplane/compiler/inputs.h"
+#include "controlplane/launch/attributes.h"
 #include "controlplane/launch/execution_config.h"
 #include "controlplane/launch/execution_validate.h"
 #include "controlplane/launch/ids.h"
@@ -25,6 +26,7 @@
 struct launch {
 	const struct launch_context *context;
 	const struct launch_request *request;
+	const struct settings *settings;
 	struct arena *arena;
 	int64_t deadline_ms;
 	struct launch_target target;
@@ -141,6 +143,59 @@ static void collect_tags(struct launch *l)
 	l->row.tag_count = label_count + spec->n_tags;
 }
 
+/* A task that is launched alone has no workflow that anybody has set something for. */
+static int load_attributes(struct launch *l, struct database_connection *c, struct launch_attributes *ret_attributes,
+                           struct err *e)
+{
+	const Flyteidl__Admin__LaunchPlanSpec *plan = l->target.launch_plan;
+	const struct matchable_scope scope = {
+		.project = l->request->project,
+		.domain = l->request->domain,
+		.workflow = plan && plan->workflow_id ? plan->workflow_id->name : "",
+		.launch_plan = plan ? l->spec->launch_plan->name : "",
+	};
+	return launch_attributes_load(c, l->arena, &scope, ret_attributes, e);
+}
+
+/* Who asks for a cluster pool gets it, unless the project's domain is assigned to another one; who does not, gets that
+ * one. */
+static int check_cluster(struct launch *l, struct launch_attributes *attributes, struct err *e)
+{
+	const Flyteidl__Admin__ClusterAssignment *asked = l->spec->cluster_assignment;
+	const char *pool = settings_map_get(l->settings->cluster_pools, l->request->domain);
+	if (!attributes->cluster_assignment && pool) {
+		attributes->cluster_assignment = proto_new(l->arena, flyteidl__admin__cluster_assignment);
+		attributes->cluster_assignment->cluster_pool_name = arena_strdup(l->arena, pool);
+	}
+	const Flyteidl__Admin__ClusterAssignment *assigned = attributes->cluster_assignment;
+	if (!asked || !assigned || text_is_empty(asked->cluster_pool_name) ||
+	    text_is_empty(assigned->cluster_pool_name) ||
+	    text_equal(asked->cluster_pool_name, assigned->cluster_pool_name))
+		return 0;
+	return err_set(e, ERR_INVALID, "other-cluster-pool",
+	               "execution with project \"%s\" and domain \"%s\" cannot run on cluster pool \"%s\", because its "
+	               "configured to run on pool \"%s\"",
+	               l->request->project, l->request->domain, asked->cluster_pool_name, assigned->cluster_pool_name);
+}
+
+static int check_sizes(const struct launch *l, struct err *e)
+{
+	const size_t labels = l->spec->labels ? l->spec->labels->n_values : 0;
+	const size_t annotations = l->spec->annotations ? l->spec->annotations->n_values : 0;
+	const struct {
+		const char *name;
+		size_t count;
+		int64_t maximum;
+	} maps[] = { { "labels", labels, l->settings->label_maximum },
+		     { "annotations", annotations, l->settings->annotation_maximum } };
+	for (size_t i = 0; i < ARRAY_LENGTH(maps); i++) {
+		if (maps[i].maximum && maps[i].count > (size_t)maps[i].maximum)
+			return err_set(e, ERR_INVALID, "too-many-entries", "%s has too many entries [%zu > %lld]",
+			               maps[i].name, maps[i].count, (long long)maps[i].maximum);
+	}
+	return 0;
+}
+
 /* The spec as it will be shown and run. */
 static int complete_spec(struct launch *l, struct database_connection *c, struct err *e)
 {
@@ -153,10 +208,22 @@ static int complete_spec(struct launch *l, struct database_connection *c, struct
 	spec->metadata->system_metadata = proto_new(l->arena, flyteidl__admin__system_metadata);
 	spec->metadata->system_metadata->namespace_ =
 	        arena_printf(l->arena, "%s-%s", l->request->project, l->request->domain);
-	if (inherit_from_parent(l, c, e) < 0 || load_project_labels(l, c, &project_labels, e) < 0)
+	struct launch_attributes attributes;
+	if (inherit_from_parent(l, c, e) < 0 || load_project_labels(l, c, &project_labels, e) < 0 ||
+	    load_attributes(l, c, &attributes, e) < 0 || check_cluster(l, &attributes, e) < 0)
 		return -1;
-	execution_config_complete(l->arena, spec, l->target.launch_plan, project_labels, l->context->max_parallelism);
-	return 0;
+	const struct execution_config_sources sources = {
+		.launch_plan = l->target.launch_plan,
+		.attributes = &attributes,
+		.settings = l->settings,
+		.project_labels = project_labels,
+	};
+	execution_config_complete(l->arena, spec, &sources);
+	const struct resource_policy policy = launch_resource_policy(l->settings, attributes.task_resources);
+	l->row.resource_policy = resource_policy_to_text(l->arena, &policy);
+	if (attributes.plugins)
+		l->row.plugin_overrides = proto_pack(l->arena, &attributes.plugins->base);
+	return check_sizes(l, e);
 }
 
 static void complete_row(struct launch *l)
@@ -270,8 +337,10 @@ static int insert(struct launch *l, int64_t *ret_id, struct err *e)
 int launch_execution(const struct launch_context *context, struct arena *arena, int64_t deadline_ms,
                      const struct launch_request *request, struct launch_result *ret_result, struct err *e)
 {
+	auto_settings const struct settings *settings = settings_current(context->settings);
 	struct launch l = {
 		.context = context,
+		.settings = settings,
 		.request = request,
 		.arena = arena,
 		.deadline_ms = deadline_ms,

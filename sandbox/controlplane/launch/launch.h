@@ -12,6 +12,7 @@
 #ifndef SANDBOX_CONTROLPLANE_LAUNCH_LAUNCH_H
 #define SANDBOX_CONTROLPLANE_LAUNCH_LAUNCH_H
 
+#include "controlplane/settings/settings.h"
 #include "controlplane/store/database.h"
 #include "controlplane/store/objects.h"
 
@@ -24,7 +25,7 @@ struct launch_context {
 	struct database *database;
 	struct objects *objects;
 	const char *bucket;
-	int32_t max_parallelism; /* where neither request, launch plan nor attributes say */
+	struct settings_holder *settings; /* a launch uses those that are current when it begins; NULL: the defaults */
 };
 
 /* Literal maps below this size are kept in the execution's row, too. */

@@ -149,10 +149,10 @@ int executions_insert(struct database_connection *c, struct arena *arena, const 
 	        "spec, mode, principal, "
 	        "inputs, inputs_uri, user_inputs, user_inputs_uri, notifications, parent_node_execution_id, "
 	        "source_execution_id, "
-	        "execution_created_at, workflow_name, launch_plan_name) "
+	        "resource_policy, plugin_overrides, execution_created_at, workflow_name, launch_plan_name) "
 	        "values ($1, $2, $3, $4::bigint, $5::bigint, $6::bigint, $7::smallint, $8, $9::smallint, $10, $11, "
 	        "$12, $13, $14, $15, "
-	        "$16::bigint, $17::bigint, now(), "
+	        "$16::bigint, $17::bigint, $20, $21, now(), "
 	        "coalesce((select name from workflows where id = $5::bigint), ''), "
 	        "coalesce((select name from launch_plans where id = $4::bigint), '')) on conflict (project, domain, name) do nothing returning id"
 	        "), tags as ("
@@ -179,6 +179,8 @@ int executions_insert(struct database_connection *c, struct arena *arena, const 
 		id_or_null(execution->source_execution_id),
 		DB_TEXT(tags_to_json(arena, execution->tags, execution->tag_count)),
 		DB_TEXT(EXECUTIONS_CHANNEL),
+		DB_TEXT(execution->resource_policy ? execution->resource_policy : ""),
+		DB_BYTES(execution->plugin_overrides),
 	};
 	struct database_rows rows;
 	if (database_query(c, arena, sql, values, ARRAY_LENGTH(values), &rows, e) < 0)

@@ -76,6 +76,8 @@ struct execution_new {
 	const char *principal;
 	struct stored_literals inputs, user_inputs;
 	struct proto_bytes notifications;                      /* NULL data: none */
+	const char *resource_policy;                           /* settings/resource_policy.h, as text */
+	struct proto_bytes plugin_overrides;                   /* flyteidl.admin.PluginOverrides; NULL data: none */
 	int64_t parent_node_execution_id, source_execution_id; /* 0: none */
 	const struct execution_tag *tags;                      /* doubles are dropped */
 	size_t tag_count;

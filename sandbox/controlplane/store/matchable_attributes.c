@@ -1,6 +1,6 @@
 #include "controlplane/store/matchable_attributes.h"
 
-#define COLUMNS "project, domain, workflow, launch_plan, attributes"
+#define COLUMNS "resource_type, project, domain, workflow, launch_plan, attributes"
 #define PLACE "resource_type = $1 and project = $2 and domain = $3 and workflow = $4 and launch_plan = $5"
 #define SCOPE_VALUES 5
 
@@ -21,11 +21,12 @@ static void bind(int64_t type, const struct matchable_scope *scope, struct datab
 static struct matchable_row read_row(const struct database_rows *rows, size_t i)
 {
 	return (struct matchable_row){
-		.scope = { .project = database_text(rows, i, 0),
-		           .domain = database_text(rows, i, 1),
-		           .workflow = database_text(rows, i, 2),
-		           .launch_plan = database_text(rows, i, 3) },
-		.attributes = database_bytes(rows, i, 4),
+		.type = database_int(rows, i, 0),
+		.scope = { .project = database_text(rows, i, 1),
+		           .domain = database_text(rows, i, 2),
+		           .workflow = database_text(rows, i, 3),
+		           .launch_plan = database_text(rows, i, 4) },
+		.attributes = database_bytes(rows, i, 5),
 	};
 }
 
@@ -59,21 +60,42 @@ int matchable_find(struct database_connection *c, struct arena *arena, int64_t t
 	               type, scope, ret_row, e);
 }
 
-int matchable_list(struct database_connection *c, struct arena *arena, int64_t type, struct matchable_rows *ret_rows,
-                   struct err *e)
+static int get_all(struct database_connection *c, struct arena *arena, const char *sql,
+                   const struct database_value *values, size_t count, struct matchable_rows *ret_rows, struct err *e)
 {
-	const struct database_value values[] = { DB_INT(type) };
 	struct database_rows rows;
-	if (database_query(c, arena,
-	                   "select " COLUMNS " from matchable_attributes where resource_type = $1"
-	                   " order by priority desc, id",
-	                   values, ARRAY_LENGTH(values), &rows, e) < 0)
+	if (database_query(c, arena, sql, values, count, &rows, e) < 0)
 		return -1;
 	struct matchable_row *list = arena_array(arena, struct matchable_row, rows.count);
 	for (size_t i = 0; i < rows.count; i++)
 		list[i] = read_row(&rows, i);
 	*ret_rows = (struct matchable_rows){ .count = rows.count, .rows = list };
 	return 0;
+}
+
+int matchable_applicable(struct database_connection *c, struct arena *arena, const struct matchable_scope *scope,
+                         struct matchable_rows *ret_rows, struct err *e)
+{
+	const struct database_value values[] = {
+		DB_TEXT(name_or_all(scope->project)),
+		DB_TEXT(name_or_all(scope->domain)),
+		DB_TEXT(name_or_all(scope->workflow)),
+		DB_TEXT(name_or_all(scope->launch_plan)),
+	};
+	return get_all(c, arena,
+	               "select " COLUMNS " from matchable_attributes where project = $1 and domain in ('', $2)"
+	               " and workflow in ('', $3) and launch_plan in ('', $4) order by priority desc",
+	               values, ARRAY_LENGTH(values), ret_rows, e);
+}
+
+int matchable_list(struct database_connection *c, struct arena *arena, int64_t type, struct matchable_rows *ret_rows,
+                   struct err *e)
+{
+	const struct database_value values[] = { DB_INT(type) };
+	return get_all(c, arena,
+	               "select " COLUMNS " from matchable_attributes where resource_type = $1"
+	               " order by priority desc, id",
+	               values, ARRAY_LENGTH(values), ret_rows, e);
 }
 
 int matchable_put(struct database_connection *c, int64_t type, const struct matchable_scope *scope,

@@ -13,6 +13,7 @@ struct matchable_scope {
 };
 
 struct matchable_row {
+	int64_t type;
 	struct matchable_scope scope;
 	struct proto_bytes attributes;
 };
@@ -29,6 +30,9 @@ int matchable_get(struct database_connection *c, struct arena *arena, int64_t ty
 /* Of the most specific place that contains this one: launch plan, workflow, domain, project. */
 int matchable_find(struct database_connection *c, struct arena *arena, int64_t type,
                    const struct matchable_scope *scope, struct matchable_row *ret_row, struct err *e);
+/* Everything that applies there, of all types, the most specific first. */
+int matchable_applicable(struct database_connection *c, struct arena *arena, const struct matchable_scope *scope,
+                         struct matchable_rows *ret_rows, struct err *e);
 /* Every row of the type, the most specific first. */
 int matchable_list(struct database_connection *c, struct arena *arena, int64_t type, struct matchable_rows *ret_rows,
                    struct err *e);

@@ -85,7 +85,7 @@ int progress_load_definition(struct database_connection *c, struct arena *arena,
 	struct database_rows rows;
 	const char *sql = "select e.project, e.domain, e.name, w.project, w.domain, w.name, w.version, "
 	                  "coalesce(l.name, ''), e.spec, w.closure,"
-	                  " e.inputs, e.inputs_uri from executions e join workflows w on w.id = e.workflow_id"
+	                  " e.inputs, e.inputs_uri, e.resource_policy, e.plugin_overrides from executions e join workflows w on w.id = e.workflow_id"
 	                  " left join launch_plans l on l.id = e.launch_plan_id where e.id = $1";
 	if (database_query(c, arena, sql, (struct database_value[]){ DB_INT(id) }, 1, &rows, e) < 0)
 		return -1;
@@ -103,6 +103,7 @@ int progress_load_definition(struct database_connection *c, struct arena *arena,
 		.workflow_version = database_text(&rows, 0, 6),
 		.launch_plan_name = database_text(&rows, 0, 7),
 		.inputs_uri = database_text(&rows, 0, 11),
+		.resource_policy = database_text(&rows, 0, 12),
 	};
 	const struct proto_bytes spec = database_bytes(&rows, 0, 8), closure = database_bytes(&rows, 0, 9);
 	d.spec = proto_unpack(arena, flyteidl__admin__execution_spec, spec.data, spec.length, e);
@@ -116,6 +117,13 @@ int progress_load_definition(struct database_connection *c, struct arena *arena,
 		d.inputs = proto_unpack(arena, flyteidl__core__literal_map, inputs.data, inputs.length, e);
 		if (!d.inputs)
 			return err_wrap(e, "the stored inputs of execution \"%s\"", d.name);
+	}
+	if (!database_is_null(&rows, 0, 13)) {
+		const struct proto_bytes plugins = database_bytes(&rows, 0, 13);
+		d.plugin_overrides =
+		        proto_unpack(arena, flyteidl__admin__plugin_overrides, plugins.data, plugins.length, e);
+		if (!d.plugin_overrides)
+			return err_wrap(e, "the stored plugin overrides of execution \"%s\"", d.name);
 	}
 	*ret_definition = d;
 	return 0;

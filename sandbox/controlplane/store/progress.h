@@ -13,6 +13,7 @@
 
 #include "flyteidl/admin/execution.pb-c.h"
 #include "flyteidl/admin/task_execution.pb-c.h"
+#include "flyteidl/admin/matchable_resource.pb-c.h"
 #include "flyteidl/core/compiler.pb-c.h"
 #include "flyteidl/core/execution.pb-c.h"
 #include "flyteidl/core/literals.pb-c.h"
@@ -34,6 +35,8 @@ struct progress_definition {
 	const Flyteidl__Core__CompiledWorkflowClosure *closure;
 	const Flyteidl__Core__LiteralMap *inputs; /* NULL when they are only in the object store, at inputs_uri */
 	const char *inputs_uri;                   /* "" when there are none */
+	const char *resource_policy;              /* settings/resource_policy.h, as text; "": there was none yet */
+	const Flyteidl__Admin__PluginOverrides *plugin_overrides; /* NULL: none */
 };
 
 struct progress_execution {

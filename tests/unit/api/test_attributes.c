@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "controlplane/api/api.h"
 #include "controlplane/api/matchable_attributes.h"
+#include "fake_objects.h"
 #include "json_calls.h"
 #include "postgres.h"
 
@@ -21,6 +22,7 @@
 #define PROJECT "'project': 'flytesnacks'"
 
 static struct postgres *postgres;
+static struct fake_objects *store;
 static struct api_config config;
 static struct api api;
 
@@ -296,6 +298,163 @@ static void test_archived_project(void **state)
 	            "project [old] is not active", "InactiveProject");
 }
 
+/* ---- Their effect ---- */
+
+/* The settings from now on: those of this file, "" for the defaults. */
+static void use_settings(const char *yaml)
+{
+	auto_err struct err e = ERR_INIT;
+	const struct settings *settings;
+	if (settings_parse(yaml, strlen(yaml), "settings", false, &settings, &e) < 0)
+		fail_msg("%s", err_message(&e));
+	settings_holder_free(api.settings);
+	api.settings = settings_holder_new(settings);
+}
+
+#define ID(type, name)                                                                                                 \
+	"{'resource_type': '" type "', 'project': 'flytesnacks', 'domain': 'development', 'name': '" name              \
+	"', 'version': 'v1'}"
+
+static char *task_request(const char *name, const char *resources)
+{
+	return xasprintf("{'id': {'resource_type': 'TASK', " DOMAIN ", 'name': '%s', 'version': 'v1'}, 'spec':"
+	                 " {'template': {'type': 'container', 'metadata': {}, 'interface': {}, 'container':"
+	                 " {'image': 'busybox', 'resources': {%s}}}}}",
+	                 name, resources);
+}
+
+static void register_workflow(void)
+{
+	auto_free char *task = task_request("task", "");
+	done("CreateTask", task);
+	done("CreateWorkflow", "{'id': " ID("WORKFLOW", "wf") ", 'spec': {'template': {'metadata': {}, 'interface': {},"
+	                       " 'nodes': [{'id': 'n0', 'task_node': {'reference_id': " ID("TASK", "task") "}}]}}}");
+	done("CreateLaunchPlan",
+	     "{'id': " ID("LAUNCH_PLAN", "wf") ", 'spec': {'workflow_id': " ID("WORKFLOW", "wf") "}}");
+}
+
+/* An execution of the launch plan with this in its spec; what its spec has become. */
+static json_t *launch(const char *name, const char *spec)
+{
+	auto_free char *request = xasprintf("{" DOMAIN ", 'name': '%s', 'spec': {'launch_plan': " ID("LAUNCH_PLAN", "wf") "%s%s}}",
+	                                    name, *spec ? ", " : "", spec);
+	auto_json json_t *created = succeed("CreateExecution", request);
+	auto_free char *id = xasprintf("{'id': {" DOMAIN ", 'name': '%s'}}", name);
+	auto_json json_t *execution = succeed("GetExecution", id);
+	return json_incref(json_object_get(execution, "spec"));
+}
+
+static void assert_launched(const char *name, const char *spec, const char *path, const char *expected)
+{
+	auto_json json_t *launched = launch(name, spec);
+	assert_equal(json_lookup(launched, path), expected);
+}
+
+static void test_execution_config(void **state)
+{
+	(void)state;
+	register_workflow();
+	assert_launched("c0", "", "max_parallelism", "25");
+	use_settings("flyteadmin: {maxParallelism: 9, labels: {of: settings}, envs: {A: b}, k8sServiceAccount: robot}");
+	assert_launched("c1", "", "max_parallelism", "9");
+	assert_launched("c2", "", "labels", "{'values': {'of': 'settings'}}");
+	assert_launched("c3", "", "envs", "{'values': [{'key': 'A', 'value': 'b'}]}");
+	assert_launched("c4", "", "security_context", "{'run_as': {'k8s_service_account': 'robot'}}");
+	assert_launched("c5", "'auth_role': {'kubernetes_service_account': 'old'}", "security_context",
+	                "{'run_as': {'k8s_service_account': 'old'}}");
+	/* a more specific place wins, and the project's fills what it leaves open */
+	set("ProjectAttributes", PROJECT,
+	    "'workflow_execution_config': {'max_parallelism': 5, 'labels': {'values': {'of': 'project'}}}");
+	assert_launched("c6", "", "max_parallelism", "5");
+	set("ProjectDomainAttributes", DOMAIN, "'workflow_execution_config': {'max_parallelism': 6}");
+	assert_launched("c7", "", "max_parallelism", "6");
+	assert_launched("c8", "", "labels", "{'values': {'of': 'project'}}");
+	set("WorkflowAttributes", WORKFLOW, "'workflow_execution_config': {'max_parallelism': 7}");
+	assert_launched("c9", "", "max_parallelism", "7");
+	assert_launched("d0", "'max_parallelism': 8", "max_parallelism", "8");
+	assert_launched("d1", "", "labels", "{'values': {'of': 'project'}}");
+	clear("WorkflowAttributes", WORKFLOW, "WORKFLOW_EXECUTION_CONFIG");
+	clear("ProjectDomainAttributes", DOMAIN, "WORKFLOW_EXECUTION_CONFIG");
+	clear("ProjectAttributes", PROJECT, "WORKFLOW_EXECUTION_CONFIG");
+	use_settings("");
+}
+
+static void test_clusters_and_quality_of_service(void **state)
+{
+	(void)state;
+	set("ProjectDomainAttributes", DOMAIN, "'cluster_assignment': {'cluster_pool_name': 'big'}");
+	set("ProjectAttributes", PROJECT, "'quality_of_service': {'tier': 'LOW'}");
+	assert_launched("q0", "", "cluster_assignment", "{'cluster_pool_name': 'big'}");
+	assert_launched("q1", "'cluster_assignment': {'cluster_pool_name': 'big'}", "cluster_assignment",
+	                "{'cluster_pool_name': 'big'}");
+	assert_launched("q2", "", "quality_of_service", "{'tier': 'LOW'}");
+	assert_launched("q3", "'quality_of_service': {'tier': 'HIGH'}", "quality_of_service", "{'tier': 'HIGH'}");
+	assert_launched("q4", "'execution_cluster_label': {'value': 'gpu'}", "execution_cluster_label", "{'value': 'gpu'}");
+	refuse("CreateExecution",
+	       "{" DOMAIN ", 'name': 'q5', 'spec': {'launch_plan': " ID("LAUNCH_PLAN", "wf") ", 'cluster_assignment':"
+	       " {'cluster_pool_name': 'small'}}}",
+	       ERR_INVALID,
+	       "execution with project \"flytesnacks\" and domain \"development\" cannot run on cluster pool \"small\", "
+	       "because its configured to run on pool \"big\"");
+	clear("ProjectDomainAttributes", DOMAIN, "CLUSTER_ASSIGNMENT");
+	clear("ProjectAttributes", PROJECT, "QUALITY_OF_SERVICE_SPECIFICATION");
+	use_settings("{clusterPoolAssignments: {development: {pool: of-settings}}, registration: {maxLabelEntries: 1}}");
+	assert_launched("q6", "", "cluster_assignment", "{'cluster_pool_name': 'of-settings'}");
+	refuse("CreateExecution",
+	       "{" DOMAIN ", 'name': 'q7', 'spec': {'launch_plan': " ID("LAUNCH_PLAN", "wf") ", 'labels':"
+	       " {'values': {'a': '1', 'b': '2'}}}}",
+	       ERR_INVALID, "labels has too many entries [2 > 1]");
+	use_settings("");
+}
+
+/* The first column of the only row, as text. */
+static char *stored(const char *sql)
+{
+	auto_arena struct arena arena = ARENA_INIT(1 << 20);
+	auto_err struct err e = ERR_INIT;
+	auto_connection struct database_connection *c = NULL;
+	struct database_rows rows;
+	if (database_borrow(api.database, clock_monotonic_ms() + 10000, &c, &e) < 0 ||
+	    database_query(c, &arena, sql, NULL, 0, &rows, &e) < 0)
+		fail_msg("%s: %s", sql, err_message(&e));
+	assert_int_equal(rows.count, 1);
+	return xstrdup(database_text(&rows, 0, 0));
+}
+
+static void test_task_resources(void **state)
+{
+	(void)state;
+	auto_free char *greedy = task_request("greedy", "'requests': [{'name': 'MEMORY', 'value': '2Gi'}],"
+	                                                " 'limits': [{'name': 'MEMORY', 'value': '4Gi'}]");
+	static const char refusal[] = "Requested MEMORY limit [4Gi] is greater than current limit set in the platform "
+	                              "configuration [1Gi]. Please contact Flyte Admins to change these limits or consult "
+	                              "the configuration";
+	use_settings("task_resources: {limits: {memory: 1Gi, cpu: 2}}");
+	refuse("CreateTask", greedy, ERR_INVALID, refusal);
+	/* attributes of a workflow are not the task's */
+	set("WorkflowAttributes", WORKFLOW, "'task_resource_attributes': {'limits': {'memory': '8Gi'}}");
+	refuse("CreateTask", greedy, ERR_INVALID, refusal);
+	set("ProjectDomainAttributes", DOMAIN, "'task_resource_attributes': {'defaults': {'memory': '300Mi'},"
+	                                       " 'limits': {'memory': '4Gi'}}");
+	done("CreateTask", greedy);
+	/* what an execution runs under is what held when it was made */
+	auto_json json_t *of_workflow = launch("r0", "");
+	clear("WorkflowAttributes", WORKFLOW, "TASK_RESOURCE");
+	auto_json json_t *of_domain = launch("r1", "");
+	clear("ProjectDomainAttributes", DOMAIN, "TASK_RESOURCE");
+	auto_json json_t *of_settings = launch("r2", "");
+	use_settings("");
+	auto_free char *first = stored("select resource_policy from executions where name = 'r0'");
+	auto_free char *second = stored("select resource_policy from executions where name = 'r1'");
+	auto_free char *third = stored("select resource_policy from executions where name = 'r2'");
+	assert_string_equal(first, "{\"defaults\":{\"cpu\":\"100m\",\"memory\":\"200Mi\"},"
+	                           "\"default_limits\":{\"memory\":\"1Gi\"},\"limits\":{\"memory\":\"8Gi\"}}");
+	assert_string_equal(second, "{\"defaults\":{\"cpu\":\"100m\",\"memory\":\"300Mi\"},"
+	                            "\"default_limits\":{},\"limits\":{\"memory\":\"4Gi\"}}");
+	assert_string_equal(third, "{\"defaults\":{\"cpu\":\"100m\",\"memory\":\"200Mi\"},"
+	                           "\"default_limits\":{\"memory\":\"1Gi\"},\"limits\":{\"cpu\":\"2\",\"memory\":\"1Gi\"}}");
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -305,7 +464,15 @@ static int start(void **state)
 		exit(e.kind == ERR_NOT_FOUND ? POSTGRES_SKIP : 1);
 	}
 	config = api_config_default;
-	api = (struct api){ .database = database_new(postgres_url(postgres), 8), .config = &config };
+	store = fake_objects_start();
+	api = (struct api){
+		.database = database_new(postgres_url(postgres), 8),
+		.objects = objects_new(&(struct objects_options){ .endpoint = fake_objects_endpoint(store),
+		                                                  .access_key = "minio",
+		                                                  .secret_key = "miniostorage",
+		                                                  .region = "us-east-1" }),
+		.config = &config,
+	};
 	json_calls_api(&api);
 	if (database_migrate(api.database, clock_monotonic_ms() + 60000, &e) == 0)
 		return 0;
@@ -316,7 +483,10 @@ static int start(void **state)
 static int stop(void **state)
 {
 	(void)state;
+	api.settings = settings_holder_free(api.settings);
+	api.objects = objects_free(api.objects);
 	api.database = database_free(api.database);
+	store = fake_objects_stop(store);
 	postgres = postgres_stop(postgres);
 	return 0;
 }
@@ -331,6 +501,9 @@ int main(void)
 		cmocka_unit_test(test_execution_config_of_a_project),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_archived_project),
+		cmocka_unit_test(test_execution_config),
+		cmocka_unit_test(test_clusters_and_quality_of_service),
+		cmocka_unit_test(test_task_resources),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
 }

@@ -266,6 +266,17 @@ static Google__Protobuf__BoolValue *boolean(bool value)
 	return message;
 }
 
+static void complete(Flyteidl__Admin__ExecutionSpec *spec, const Flyteidl__Admin__LaunchPlanSpec *plan,
+                     const Flyteidl__Admin__Labels *project_labels)
+{
+	const struct launch_attributes none = { .task_resources = NULL };
+	const struct execution_config_sources sources = { .launch_plan = plan,
+		                                          .attributes = &none,
+		                                          .settings = settings_default(),
+		                                          .project_labels = project_labels };
+	execution_config_complete(&arena, spec, &sources);
+}
+
 static void test_request_wins_over_launch_plan(void **state)
 {
 	(void)state;
@@ -282,7 +293,7 @@ static void test_request_wins_over_launch_plan(void **state)
 	spec->security_context = runs_as("request");
 	spec->interruptible = boolean(false);
 	spec->overwrite_cache = true;
-	execution_config_complete(&arena, spec, plan, NULL, 25);
+	complete(spec, plan, NULL);
 	assert_int_equal(spec->max_parallelism, 3);
 	assert_int_equal(spec->labels->n_values, 1);
 	assert_string_equal(spec->labels->values[0]->value, "request");
@@ -311,7 +322,7 @@ static void test_launch_plan_fills_what_is_empty(void **state)
 	spec->raw_output_data_config = raw_output("");
 	spec->security_context = runs_as("");
 	spec->envs = proto_new(&arena, flyteidl__admin__envs);
-	execution_config_complete(&arena, spec, plan, LABELS("from", "project", "team", "x"), 25);
+	complete(spec, plan, LABELS("from", "project", "team", "x"));
 	assert_int_equal(spec->max_parallelism, 7);
 	assert_string_equal(spec->raw_output_data_config->output_location_prefix, "s3://plan");
 	assert_string_equal(spec->security_context->run_as->k8s_service_account, "plan");
@@ -328,7 +339,7 @@ static void test_defaults(void **state)
 {
 	(void)state;
 	Flyteidl__Admin__ExecutionSpec *spec = valid_spec();
-	execution_config_complete(&arena, spec, NULL, NULL, 25);
+	complete(spec, NULL, NULL);
 	assert_int_equal(spec->max_parallelism, 25);
 	assert_non_null(spec->security_context->run_as);
 	assert_null(spec->labels);
@@ -342,18 +353,18 @@ static void test_older_ways_to_name_a_role(void **state)
 	Flyteidl__Admin__LaunchPlanSpec *plan = proto_new(&arena, flyteidl__admin__launch_plan_spec);
 	spec->auth_role = proto_new(&arena, flyteidl__admin__auth_role); /* empty, as flytekit sends it */
 	plan->role = arena_strdup(&arena, "role");
-	execution_config_complete(&arena, spec, plan, NULL, 25);
+	complete(spec, plan, NULL);
 	assert_string_equal(spec->security_context->run_as->iam_role, "role");
 
 	spec->security_context = NULL;
 	plan->auth = proto_new(&arena, flyteidl__admin__auth);
 	plan->auth->kubernetes_service_account = arena_strdup(&arena, "auth");
-	execution_config_complete(&arena, spec, plan, NULL, 25);
+	complete(spec, plan, NULL);
 	assert_string_equal(spec->security_context->run_as->k8s_service_account, "auth");
 
 	spec->security_context = NULL;
 	spec->auth_role->kubernetes_service_account = arena_strdup(&arena, "request");
-	execution_config_complete(&arena, spec, plan, NULL, 25);
+	complete(spec, plan, NULL);
 	assert_string_equal(spec->security_context->run_as->k8s_service_account, "request");
 	assert_string_equal(spec->security_context->run_as->iam_role, "");
 }

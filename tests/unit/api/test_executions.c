@@ -1007,7 +1007,7 @@ static void test_launch_within_a_transaction(void **state)
 	heard(5000);
 	const int64_t parent_id = execution_id("parent");
 	const struct launch_context context = {
-		.database = api.database, .objects = api.objects, .bucket = config.bucket, .max_parallelism = 25
+		.database = api.database, .objects = api.objects, .bucket = config.bucket
 	};
 	Flyteidl__Admin__ExecutionSpec *parent_spec = proto_new(&arena, flyteidl__admin__execution_spec);
 	parent_spec->metadata = proto_new(&arena, flyteidl__admin__execution_metadata);

@@ -33,6 +33,17 @@ static struct fake_objects *store;
 static struct api_config config;
 static struct api api;
 
+/* The settings from now on: those of this file, "" for the defaults. */
+static void use_settings(const char *yaml)
+{
+	auto_err struct err e = ERR_INIT;
+	const struct settings *settings;
+	if (settings_parse(yaml, strlen(yaml), "settings", false, &settings, &e) < 0)
+		fail_msg("%s", err_message(&e));
+	settings_holder_free(api.settings);
+	api.settings = settings_holder_new(settings);
+}
+
 /* ---- Requests ---- */
 
 static char *format_id(const char *type, const char *name, const char *version)
@@ -329,8 +340,7 @@ static void refuse_resources(const char *resources, const char *text)
 static void test_task_resources(void **state)
 {
 	(void)state;
-	config.cpu_maximum = "2";
-	config.memory_maximum = "1Gi";
+	use_settings("task_resources: {limits: {cpu: 2, memory: 1Gi}}");
 	refuse_resources("'requests': [{'name': 'CPU', 'value': '3'}]",
 	                 "Requested CPU default [3] is greater than current limit set in the platform configuration "
 	                 "[2]. Please contact "
@@ -367,7 +377,7 @@ static void test_task_resources(void **state)
 	                     "'resources': {'requests': [{'name': 'CPU', 'value': '2'}, {'name': 'MEMORY', 'value': "
 	                     "'1024Mi'}]}");
 	done("CreateTask", fits);
-	config.cpu_maximum = config.memory_maximum = NULL;
+	use_settings("");
 	auto_free char *free = task_request("demanding", "v2", "busybox",
 	                                    "'resources': {'requests': [{'name': 'CPU', 'value': '3'}]}");
 	done("CreateTask", free);
@@ -512,13 +522,13 @@ static void test_workflow_refusals(void **state)
 	assert_true(
 	        text_starts_with(err_message(&e), "failed to compile workflow for [resource_type:WORKFLOW project:"));
 	create_task("many.task", "v1");
-	config.workflow_node_maximum = 2;
+	use_settings("registration: {maxWorkflowNodes: 2}");
 	auto_free char *many = workflow_request("many", "v1", "many.task", 3);
 	refuse("CreateWorkflow", many, ERR_INVALID,
 	       "number of nodes in workflow [resource_type:WORKFLOW project:\"flytesnacks\" domain:\"development\" "
 	       "name:\"many\" "
 	       "version:\"v1\"] exceeds limit (3 > 2)");
-	config.workflow_node_maximum = 0;
+	use_settings("");
 	/* without its object there is no row either, and the next try succeeds */
 	fake_objects_fail(store, 403);
 	auto_err struct err refused = ERR_INIT;
@@ -1025,6 +1035,7 @@ static int start(void **state)
 static int stop(void **state)
 {
 	(void)state;
+	api.settings = settings_holder_free(api.settings);
 	api.objects = objects_free(api.objects);
 	api.database = database_free(api.database);
 	store = fake_objects_stop(store);

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "controlplane/api/api.h"
 #include "controlplane/api/flyte_url.h"
+#include "base/kubernetes_names.h"
 #include "controlplane/launch/ids.h"
 
 #include <string.h>
@@ -17,26 +18,26 @@ static void test_names(void **state)
 {
 	(void)state;
 	static const char long_name[] = "a123456789b123456789c123456789d123456789e123456789f123456789123";
-	assert_true(ids_is_dns1123_label("a"));
-	assert_true(ids_is_dns1123_label("0-a"));
-	assert_true(ids_is_dns1123_label(long_name));
+	assert_true(kubernetes_is_dns_label("a"));
+	assert_true(kubernetes_is_dns_label("0-a"));
+	assert_true(kubernetes_is_dns_label(long_name));
 	static const char *const bad_labels[] = {
 		"", "-a", "a-", "A", "a.b", "a_b", "a123456789b123456789c123456789d123456789e123456789f1234567891234"
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(bad_labels); i++)
-		assert_false(ids_is_dns1123_label(bad_labels[i]));
+		assert_false(kubernetes_is_dns_label(bad_labels[i]));
 	static const char *const keys[] = { "a", "A.b_c-d", "example.com/a", "a-b.c/X" };
 	for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
-		assert_true(ids_is_label_key(keys[i]));
+		assert_true(kubernetes_is_label_key(keys[i]));
 	static const char *const bad_keys[] = {
 		"", "/a", "a/", "a/b/c", "-a", "a-", "A.com/a", "a..b/c", "a-.b/c", "é"
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(bad_keys); i++)
-		assert_false(ids_is_label_key(bad_keys[i]));
-	assert_true(ids_is_label_value(""));
-	assert_true(ids_is_label_value("1.0_A"));
-	assert_false(ids_is_label_value("a b"));
-	assert_false(ids_is_label_value("."));
+		assert_false(kubernetes_is_label_key(bad_keys[i]));
+	assert_true(kubernetes_is_label_value(""));
+	assert_true(kubernetes_is_label_value("1.0_A"));
+	assert_false(kubernetes_is_label_value("a b"));
+	assert_false(kubernetes_is_label_value("."));
 }
 
 static void test_identifier_text(void **state)

@@ -104,7 +104,7 @@ static struct fixture *fixture_new(const Flyteidl__Core__CompiledWorkflowClosure
 		.pods = pod_cache_new(),
 		.parallel = parallel_new(3),
 		.machine = MACHINE_OPTIONS_DEFAULT,
-		.pod_defaults = { .cpu_request = "100m", .memory_request = "200Mi" },
+		.pod_defaults = { .resources = { .defaults = { .amounts = { "100m", "200Mi" } } } },
 		.object_maximum = (size_t)16 << 20,
 	};
 	pod_cache_synced(f->context.pods);

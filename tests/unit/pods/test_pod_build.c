@@ -18,8 +18,7 @@ static const struct pod_environment platform[] = {
 static const struct pod_defaults defaults = {
 	.environment = platform,
 	.environment_count = ARRAY_LENGTH(platform),
-	.cpu_request = "100m",
-	.memory_request = "200Mi",
+	.resources = { .defaults = { .amounts = { [RESOURCE_CPU] = "100m", [RESOURCE_MEMORY] = "200Mi" } } },
 	.scheduling = { .gpu_device_label = "gpu", .gpu_partition_label = "part" },
 };
 

@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
+#include <string.h>
+
 #include <cmocka.h>
 
 static void test_canonical(void **state)
@@ -119,9 +121,10 @@ static Flyteidl__Core__Resources *make(struct arena *arena, const char *const (*
 	return resources;
 }
 
-static const struct resources_defaults defaults = { .cpu_request = "100m",
-	                                            .memory_request = "200Mi",
-	                                            .memory_limit = "500Mi" };
+static const struct resource_policy defaults = {
+	.defaults = { .amounts = { [RESOURCE_CPU] = "100m", [RESOURCE_MEMORY] = "200Mi" } },
+	.default_limits = { .amounts = { [RESOURCE_MEMORY] = "500Mi" } },
+};
 
 /* Entries end with a row of NULLs. */
 static void check(const char *const (*task)[3], const char *const (*overrides)[3], const char *expected)
@@ -132,7 +135,7 @@ static void check(const char *const (*task)[3], const char *const (*overrides)[3
 	assert_non_null(resources);
 	if (overrides)
 		assert_int_equal(resources_override(resources, make(&arena, overrides), &e), 0);
-	resources_fill(resources, &defaults);
+	assert_int_equal(resources_fill(resources, &defaults, &e), 0);
 	char *text = json_dumps(resources, JSON_COMPACT | JSON_SORT_KEYS);
 	assert_string_equal(text, expected);
 	free(text);
@@ -155,6 +158,42 @@ static void test_fill(void **state)
 	      "{\"limits\":{\"ephemeral-storage\":\"5Gi\",\"memory\":\"500Mi\",\"nvidia.com/gpu\":\"1\"},"
 	      "\"requests\":{\"cpu\":\"100m\",\"ephemeral-storage\":\"5Gi\",\"memory\":\"200Mi\",\"nvidia.com/"
 	      "gpu\":\"1\"}}");
+}
+
+static void check_policy(const char *resources, const struct resource_policy *policy, const char *expected)
+{
+	auto_err struct err e = ERR_INIT;
+	auto_json json_t *json = json_parse(resources, strlen(resources), "resources", &e);
+	assert_non_null(json);
+	if (resources_fill(json, policy, &e) < 0)
+		fail_msg("%s", err_message(&e));
+	auto_free char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(text, expected);
+}
+
+static void test_limits_of_the_platform(void **state)
+{
+	(void)state;
+	const struct resource_policy policy = {
+		.defaults = { .amounts = { [RESOURCE_CPU] = "4", [RESOURCE_GPU] = "1", [RESOURCE_MEMORY] = "200Mi" } },
+		.default_limits = { .amounts = { [RESOURCE_MEMORY] = "3Gi" } },
+		.limits = { .amounts = { [RESOURCE_CPU] = "2", [RESOURCE_MEMORY] = "1Gi" } },
+	};
+	/* what nobody asked for is cut off too, and a CPU limit of the platform is everybody's */
+	check_policy("{\"requests\":{},\"limits\":{}}", &policy,
+	             "{\"limits\":{\"cpu\":\"2\",\"memory\":\"1Gi\",\"nvidia.com/gpu\":\"1\"},"
+	             "\"requests\":{\"cpu\":\"2\",\"memory\":\"200Mi\",\"nvidia.com/gpu\":\"1\"}}");
+	check_policy("{\"requests\":{\"memory\":\"2Gi\",\"cpu\":\"500m\"},\"limits\":{\"memory\":\"8Gi\",\"cpu\":1}}", &policy,
+	             "{\"limits\":{\"cpu\":1,\"memory\":\"1Gi\",\"nvidia.com/gpu\":\"1\"},"
+	             "\"requests\":{\"cpu\":\"500m\",\"memory\":\"1Gi\",\"nvidia.com/gpu\":\"1\"}}");
+	/* the same amount in other words stays as it is written */
+	check_policy("{\"requests\":{\"memory\":\"1024Mi\",\"nvidia.com/gpu\":\"2\"},\"limits\":{}}", &policy,
+	             "{\"limits\":{\"cpu\":\"2\",\"memory\":\"1024Mi\",\"nvidia.com/gpu\":\"2\"},"
+	             "\"requests\":{\"cpu\":\"2\",\"memory\":\"1024Mi\",\"nvidia.com/gpu\":\"2\"}}");
+	auto_err struct err e = ERR_INIT;
+	auto_json json_t *bad = json_pack("{s:{s:s}, s:{}}", "requests", "memory", "much", "limits");
+	assert_int_equal(resources_fill(bad, &policy, &e), -1);
+	assert_string_equal(err_message(&e), "\"much\" is not a quantity of memory");
 }
 
 static void test_override(void **state)
@@ -184,7 +223,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_canonical), cmocka_unit_test(test_malformed), cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_fill),      cmocka_unit_test(test_override),  cmocka_unit_test(test_bad_entry),
+		cmocka_unit_test(test_fill),
+		cmocka_unit_test(test_limits_of_the_platform),      cmocka_unit_test(test_override),  cmocka_unit_test(test_bad_entry),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -372,8 +372,7 @@ static int start(void **state)
 		                                 .region = "us-east-1" };
 	options.launch = (struct launch_context){ .database = database_new(url, 8),
 		                                  .objects = objects_new(&objects),
-		                                  .bucket = "my-s3-bucket",
-		                                  .max_parallelism = 25 };
+		                                  .bucket = "my-s3-bucket" };
 	if (database_migrate(options.launch.database, clock_monotonic_ms() + 30000, &e) < 0)
 		fail_msg("%s", err_message(&e));
 	return 0;

@@ -146,11 +146,33 @@ static void test_print(void **state)
 	assert_int_equal(e.kind, ERR_EXHAUSTED);
 }
 
+static void test_places(void **state)
+{
+	(void)state;
+	static const char text[] = "a: 1\nb:\n  c: [x,\n    y]\n  \"d\": {e: &n {f: 1}}\n\ng: *n\n";
+	static const struct {
+		const char *keys[4];
+		size_t count, line;
+	} cases[] = {
+		{ { "a" }, 1, 1 },           { { "b" }, 1, 2 },           { { "b", "c" }, 2, 3 },
+		{ { "b", "c", "1" }, 3, 4 }, { { "b", "d", "e" }, 3, 5 }, { { "g" }, 1, 7 },
+		{ { "g", "f" }, 2, 7 }, /* an alias has no insides */
+		{ { "b", "none" }, 2, 2 },   { { "none" }, 1, 1 },        { { NULL }, 0, 1 },
+	};
+	auto_yaml_places struct yaml_places places = YAML_PLACES_INIT;
+	auto_err struct err e = ERR_INIT;
+	auto_json json_t *value = yaml_parse_places(text, strlen(text), "file", &places, &e);
+	assert_non_null(value);
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+		assert_int_equal(yaml_line_of(&places, cases[i].keys, cases[i].count), cases[i].line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),     cmocka_unit_test(test_aliases), cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_alias_bomb), cmocka_unit_test(test_depth),   cmocka_unit_test(test_print),
+		cmocka_unit_test(test_places),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
