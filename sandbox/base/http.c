@@ -30,6 +30,7 @@ struct http_client {
 	char *bearer_token;
 	int cancel_fd;
 	int64_t connect_timeout_ms;
+	bool http2;
 };
 
 /* One exchange under way; what curl's callbacks see. */
@@ -67,6 +68,7 @@ struct http_client *http_client_new(const struct http_client_options *options)
 	client->client_key_pem = xstrdup(options->client_key_pem);
 	client->bearer_token = xstrdup(options->bearer_token);
 	client->cancel_fd = options->cancel_fd;
+	client->http2 = options->http2;
 	client->connect_timeout_ms =
 	        options->connect_timeout_ms ? options->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
 	return client;
@@ -190,7 +192,10 @@ void http_client_apply(const struct http_client *client, void *curl_easy)
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+	                 client->http2 ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : (long)CURL_HTTP_VERSION_1_1);
+	/* curl before 8.1 fails with the second request on such a connection. */
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, client->http2 ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_timeout_ms);
 	if (client->unix_socket)
 		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->unix_socket);

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -28,6 +29,8 @@ struct http_client_options {
 	const char *bearer_token; /* sent as Authorization: Bearer, or NULL */
 	int cancel_fd; /* when readable, any exchange under way ends with ERR_CANCELLED; -1: none. Not read from. */
 	int64_t connect_timeout_ms; /* 0: 5 s */
+	bool http2;                 /* speak HTTP/2: at once without TLS (prior knowledge), by ALPN with it, on a new
+	                               connection for each exchange; else HTTP/1.1 */
 };
 
 struct http_header {
@@ -39,7 +42,8 @@ struct http_response {
 	long status;
 	struct buf body;
 	char *content_type; /* owned, may be NULL */
-	struct buf headers; /* raw "Name: value\r\n" lines of the final response; see http_response_header */
+	struct buf headers; /* raw "Name: value\r\n" lines of the final response, trailers behind; see
+	                       http_response_header */
 };
 
 struct http_request {

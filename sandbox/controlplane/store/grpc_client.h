@@ -1,0 +1,44 @@
+/*
+ * Calls to gRPC servers, over base/http: HTTP/2 without TLS (prior knowledge) or with it. Any thread may call; each
+ * call has a connection of its own. Unary calls, and streams in which the client has said everything before it listens:
+ * that is how Flyte's connectors are spoken to.
+ */
+#ifndef SANDBOX_CONTROLPLANE_STORE_GRPC_CLIENT_H
+#define SANDBOX_CONTROLPLANE_STORE_GRPC_CLIENT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "proto/message.h"
+
+#include <stdint.h>
+
+struct grpc_client;
+
+/* "host:port", "dns:///host:port", "http://host:port" or "https://host:port". ERR_INVALID for anything else. */
+int grpc_client_open(const char *target, struct grpc_client **ret_client, struct err *e);
+struct grpc_client *grpc_client_free(struct grpc_client *client);
+
+struct grpc_request {
+	const char *method; /* "flyteidl.service.AsyncAgentService/GetTask" */
+	const ProtobufCMessage *const *messages;
+	size_t message_count;
+	int64_t timeout_ms; /* of the whole call; the server is told */
+	const ProtobufCMessageDescriptor *response;
+	size_t response_maximum; /* bytes of one message; 0: 16 MiB */
+	/* Called for each message of the answer, in the arena; -1 with `e` set ends the call. */
+	int (*on_response)(void *context, ProtobufCMessage *response, struct err *e);
+	void *context;
+};
+
+/*
+ * 0 when the server has ended the call with OK. Its other codes become our kinds of errors, with its message; a server
+ * that is not there, or goes away, is ERR_UNAVAILABLE, and a passed deadline ERR_TIMEOUT.
+ */
+int grpc_client_call(struct grpc_client *client, struct arena *arena, const struct grpc_request *request,
+                     struct err *e);
+/* One message each way. NULL with `e` set; ERR_INTERNAL when the server sends none or several. */
+ProtobufCMessage *grpc_client_unary(struct grpc_client *client, struct arena *arena, const char *method,
+                                    const ProtobufCMessage *message, const ProtobufCMessageDescriptor *response,
+                                    int64_t timeout_ms, struct err *e);
+
+#endif
