@@ -6,7 +6,7 @@ echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends \
-	ca-certificates containerd crun postgresql-17 iptables iproute2 mount util-linux kmod procps \
+	ca-certificates containerd crun postgresql-17 iptables iproute2 mount util-linux kmod procps squashfs-tools \
 	libprotobuf-c1 libnghttp2-14 libuv1t64 libcurl4t64 libjansson4 libpq5 libyaml-0-2 libarchive13t64 libhttp-parser2.9 >/dev/null
 # PostgreSQL's just-in-time compiler (LLVM, 150 MB) helps long analytic queries only; its Debian wrappers (Perl, 50 MB) manage
 # clusters that we don't have.

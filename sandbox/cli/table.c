@@ -25,12 +25,21 @@ static void row_release(struct row *row)
 		free(row->cells[i]);
 }
 
+static char *describe_ready(const struct service *service, const struct ports *ports)
+{
+	char *endpoint = ports_endpoint_of_container_port(ports, service->endpoint_port);
+	if (text_is_empty(service->message))
+		return endpoint;
+	char *both = xasprintf("%s%s(%s)", endpoint, *endpoint ? "  " : "", service->message);
+	free(endpoint);
+	return both;
+}
+
 /* The last cell is the endpoint of what works, and the reason of what does not yet. */
 static void row_of_service(const struct service *service, const struct ports *ports, struct row *ret_row)
 {
 	bool ready = text_equal(service->status, "ready");
-	char *last =
-	        ready ? ports_endpoint_of_container_port(ports, service->endpoint_port) : xstrdup(service->message);
+	char *last = ready ? describe_ready(service, ports) : xstrdup(service->message);
 	*ret_row = (struct row){ .cells = { xstrdup(service->name), xstrdup(service->status),
 		                            xstrdup(service->namespace), last },
 		                 .status = service->status };

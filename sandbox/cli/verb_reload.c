@@ -66,8 +66,8 @@ const struct verb verb_reload = {
 	.description =
 	        "For work on the sandbox itself: copies BINARY (by default the source tree's out/container/bin/" PROGRAM
 	        ", built for the image's Debian) into the sandbox and restarts the control plane with it. It stays "
-	        "until `sandbox reload --reset`, "
-	        "also over `stop` and `start`.",
+	        "until `sandbox reload --reset`, also over `stop` and `start`, and `sandbox status` shows it; a sandbox "
+	        "that is started from another image drops it.",
 	.options = reload_options,
 	.values_size = sizeof(struct reload_values),
 	.arguments_maximum = 1,

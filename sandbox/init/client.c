@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,7 +25,7 @@
 static const char usage_text[] = "usage: sandbox-init status [--follow] [--json]\n"
                                  "       sandbox-init start|stop|restart SERVICE\n"
                                  "       sandbox-init logs SERVICE [--follow] [--tail N]\n"
-                                 "       sandbox-init import-images\n";
+                                 "       sandbox-init import-images|keep-images\n";
 
 static int usage(void)
 {
@@ -228,7 +229,15 @@ static int logs_command(int argc, char **argv)
 static int import_command(void)
 {
 	auto_err struct err e = ERR_INIT;
-	return images_import("/usr/lib/sandbox/images", "/var/lib/sandbox/containerd", &e) < 0 ? complain(&e) : 0;
+	return images_import(&image_places, &e) < 0 ? complain(&e) : 0;
+}
+
+static int keep_command(void)
+{
+	auto_err struct err e = ERR_INIT;
+	/* Nobody waits for it. */
+	(void)setpriority(PRIO_PROCESS, 0, 19);
+	return images_keep(&image_places, &e) < 0 ? complain(&e) : 0;
 }
 
 int client_main(int argc, char **argv)
@@ -239,6 +248,8 @@ int client_main(int argc, char **argv)
 		return logs_command(argc, argv);
 	if (text_equal(argv[1], "import-images"))
 		return import_command();
+	if (text_equal(argv[1], "keep-images"))
+		return keep_command();
 	if (text_equal(argv[1], "start") || text_equal(argv[1], "stop") || text_equal(argv[1], "restart"))
 		return change_command(argc, argv);
 	if (text_equal(argv[1], "--help") || text_equal(argv[1], "help")) {

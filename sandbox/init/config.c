@@ -131,7 +131,7 @@ static int read_service(const json_t *object, unsigned index, struct service_con
 {
 	static const char *const keys[] = { "name",          "command", "user",        "environment",  "requires",
 		                            "ready",         "restart", "stop_signal", "stop_seconds", "namespace",
-		                            "endpoint_port", "hidden",  "autostart" };
+		                            "endpoint_port", "hidden",  "autostart",   "background" };
 	auto_free char *place = xasprintf("service %u ('%s')", index, json_string_at(object, "name", "?"));
 	if (check_keys(object, place, keys, ARRAY_LENGTH(keys), e) < 0 ||
 	    read_text(object, "name", place, true, &service->name, e) < 0 ||
@@ -149,6 +149,7 @@ static int read_service(const json_t *object, unsigned index, struct service_con
 	service->endpoint_port = (int)json_integer_at(object, "endpoint_port", 0);
 	service->hidden = json_boolean_at(object, "hidden", false);
 	service->autostart = json_boolean_at(object, "autostart", true);
+	service->background = json_boolean_at(object, "background", false);
 	return read_ready(json_object_get(object, "ready"), place, service, e) < 0 ||
 	                       read_stop(object, place, service, e) < 0
 	               ? -1

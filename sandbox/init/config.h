@@ -6,10 +6,10 @@
  *  "services": [{"name", "command": […], "user", "environment": {K: V}, "requires": [NAME …],
  *    "ready": {"type": "notify"|"tcp"|"unix"|"http", "address", "path", "timeout_seconds"},
  *    "restart": "always"|"never", "stop_signal": "TERM"|"INT"|"QUIT", "stop_seconds", "namespace", "endpoint_port",
- *    "hidden": bool, "autostart": bool}]}
+ *    "hidden": bool, "autostart": bool, "background": bool}]}
  *
  * restart "never" is a step that runs once and must exit 0; its end is its readiness. autostart false waits for
- * `sandbox-init start`.
+ * `sandbox-init start`. background: the sandbox counts as ready without it.
  */
 #ifndef SANDBOX_INIT_CONFIG_H
 #define SANDBOX_INIT_CONFIG_H
@@ -42,6 +42,7 @@ struct service_config {
 	int endpoint_port; /* in the container; 0: none */
 	bool hidden;       /* not in the table that users see */
 	bool autostart;
+	bool background; /* nobody waits for it */
 };
 
 struct prepare_directory {

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define OVERRIDE_MESSAGE "not the image's own program: `sandbox reload` put it in, `sandbox reload --reset` takes it out"
+
 int control_parse(const char *line, size_t length, struct control_request *ret_request, struct err *e)
 {
 	static const char *const names[] = { [CONTROL_STATUS] = "status",
@@ -52,11 +54,14 @@ static json_t *safe_string(const char *text)
 
 char *control_service_line(const struct service *service, int64_t now_ms)
 {
+	const char *message = service->message;
+	if (!*message && service->overridden)
+		message = OVERRIDE_MESSAGE;
 	json_t *object = json_object();
 	json_object_set_new(object, "service", json_string(service->config->name));
 	json_object_set_new(object, "status", json_string(service_state_name(service->state)));
 	json_object_set_new(object, "namespace", json_string(service->config->namespace));
-	json_object_set_new(object, "message", safe_string(service->message));
+	json_object_set_new(object, "message", safe_string(message));
 	json_object_set_new(object, "endpoint_port", json_integer(service->config->endpoint_port));
 	json_object_set_new(object, "since_ms", json_integer(now_ms - service->changed_ms));
 	json_object_set_new(object, "hidden", json_boolean(service->config->hidden));
@@ -66,7 +71,7 @@ char *control_service_line(const struct service *service, int64_t now_ms)
 bool control_all_ready(const struct service *services, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		if (services[i].wanted && services[i].state != SERVICE_READY)
+		if (services[i].wanted && !services[i].config->background && services[i].state != SERVICE_READY)
 			return false;
 	return true;
 }

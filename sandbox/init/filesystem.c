@@ -170,10 +170,10 @@ static int remove_entry(const char *path, const struct stat *info, int kind, str
 	return remove(path);
 }
 
-/* A file or a directory with all that is in it; absent is success. */
-static int remove_tree(const char *path, struct err *e)
+int filesystem_remove_tree(const char *path, struct err *e)
 {
-	if (file_exists(path) && nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) < 0)
+	struct stat info;
+	if (lstat(path, &info) == 0 && nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) < 0)
 		return err_set_errno(e, errno, NULL, "cannot remove '%s'", path);
 	return 0;
 }
@@ -181,7 +181,7 @@ static int remove_tree(const char *path, struct err *e)
 int filesystem_prepare_state(const struct init_config *config, struct err *e)
 {
 	for (unsigned i = 0; i < config->removal_count; i++)
-		if (remove_tree(config->removals[i], e) < 0)
+		if (filesystem_remove_tree(config->removals[i], e) < 0)
 			return -1;
 	for (unsigned i = 0; i < config->directory_count; i++)
 		if (make_directory(&config->directories[i], e) < 0)
@@ -192,10 +192,11 @@ int filesystem_prepare_state(const struct init_config *config, struct err *e)
 	return 0;
 }
 
-static int copy_file(int from_directory, int to_directory, const char *name, const struct stat *info, struct err *e)
+static int copy_file(int from_directory, int to_directory, const char *name, const char *to_name,
+                     const struct stat *info, struct err *e)
 {
 	auto_fd int in = openat(from_directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	auto_fd int out = openat(to_directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	auto_fd int out = openat(to_directory, to_name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (in < 0 || out < 0)
 		return err_set_errno(e, errno, NULL, "cannot copy '%s'", name);
 	for (;;) {
@@ -231,7 +232,7 @@ static int copy_entry(int from, int to, const char *name, struct err *e)
 	if (fstatat(from, name, &info, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_set_errno(e, errno, NULL, "cannot look at '%s'", name);
 	if (S_ISREG(info.st_mode))
-		return copy_file(from, to, name, &info, e);
+		return copy_file(from, to, name, name, &info, e);
 	if (S_ISLNK(info.st_mode))
 		return copy_link(from, to, name, e);
 	if (!S_ISDIR(info.st_mode))
@@ -263,12 +264,20 @@ static int copy_directory(int from, int to, struct err *e)
 	return result;
 }
 
+int filesystem_copy_file(const char *from, const char *to, struct err *e)
+{
+	struct stat info;
+	if (stat(from, &info) < 0)
+		return err_set_errno(e, errno, NULL, "cannot look at '%s'", from);
+	return copy_file(AT_FDCWD, AT_FDCWD, from, to, &info, e);
+}
+
 int filesystem_copy_tree(const char *from, const char *to, struct err *e)
 {
 	if (file_exists(to))
 		return 0;
 	auto_free char *partial = xasprintf("%s.partial", to);
-	if (remove_tree(partial, e) < 0)
+	if (filesystem_remove_tree(partial, e) < 0)
 		return -1;
 	struct stat info;
 	if (stat(from, &info) < 0)

@@ -17,4 +17,9 @@ int filesystem_prepare_state(const struct init_config *config, struct err *e);
 /* Copies a tree with modes and owners to `to`, which appears only when it is complete; does nothing when it exists. */
 int filesystem_copy_tree(const char *from, const char *to, struct err *e);
 
+/* A file with mode and owner; `to` must not exist. */
+int filesystem_copy_file(const char *from, const char *to, struct err *e);
+/* A file or a directory with all that is in it; absent is success. */
+int filesystem_remove_tree(const char *path, struct err *e);
+
 #endif

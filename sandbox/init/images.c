@@ -12,42 +12,179 @@
 #include <unistd.h>
 
 #define CTR "/usr/bin/ctr"
+#define TAR "/usr/bin/tar"
 #define OUTPUT_MAXIMUM ((size_t)1024 * 1024)
 #define ID_MAXIMUM ((size_t)1024)
-#define ARCHIVES_MAXIMUM 64
-#define FIRST_ARCHIVE "pause.tar"
+#define NAMES_MAXIMUM 4096
+#define FIRST_IMAGE "pause"
 
 extern char **environ;
 
-/* Runs ctr to its end. Its output is collected when `ret_output` is given; its complaints go to our log. */
-static int run_ctr(const char *const *arguments, struct buf *ret_output, struct err *e)
+const struct image_places image_places = {
+	.shipped = "/usr/lib/sandbox/images",
+	.kept = "/var/lib/sandbox/images",
+	.mounted = "/run/sandbox/images",
+	.store = "/var/lib/sandbox/containerd",
+};
+
+/* --- names --- */
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int name_list_read(const char *directory, const char *suffix, struct name_list *ret_list, struct err *e)
+{
+	*ret_list = (struct name_list){ .count = 0 };
+	DIR *stream = opendir(directory);
+	if (!stream && errno == ENOENT)
+		return 0;
+	if (!stream)
+		return err_set_errno(e, errno, NULL, "cannot list '%s'", directory);
+	for (const struct dirent *entry; ret_list->count < NAMES_MAXIMUM && (entry = readdir(stream));) {
+		if (entry->d_name[0] == '.' || !text_ends_with(entry->d_name, suffix))
+			continue;
+		ret_list->names = xreallocarray(ret_list->names, ret_list->count + 1, sizeof(*ret_list->names));
+		ret_list->names[ret_list->count++] = xstrdup(entry->d_name);
+	}
+	closedir(stream);
+	if (ret_list->count)
+		qsort(ret_list->names, ret_list->count, sizeof(*ret_list->names), compare_names);
+	return 0;
+}
+
+void name_list_release(struct name_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->names[i]);
+	free(list->names);
+	*list = (struct name_list){ .count = 0 };
+}
+
+/* --- programs --- */
+
+/* -1 for a descriptor: the one that we have. */
+static int spawn(const char *const *arguments, int in_fd, int out_fd, pid_t *ret_pid, struct err *e)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawn_file_actions_init(&actions);
+	if (in_fd >= 0)
+		posix_spawn_file_actions_adddup2(&actions, in_fd, STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, out_fd >= 0 ? out_fd : STDERR_FILENO, STDOUT_FILENO);
+	int problem =
+	        posix_spawn(ret_pid, arguments[0], &actions, NULL, (char *const *)(uintptr_t)arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (problem)
+		return err_set_errno(e, problem, NULL, "cannot run '%s'", arguments[0]);
+	return 0;
+}
+
+static int wait_for(pid_t pid, const char *const *arguments, struct err *e)
+{
+	int status;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_set_errno(e, errno, NULL, "cannot wait for '%s'", arguments[0]);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	auto_free char *words = xstrdup(arguments[0]);
+	for (size_t i = 1; arguments[i]; i++) {
+		char *longer = xasprintf("%s %s", words, arguments[i]);
+		free(words);
+		words = longer;
+	}
+	return err_set(e, ERR_INTERNAL, "image-import-failed", "'%s' failed", words);
+}
+
+int images_run(const char *const *arguments, struct err *e)
+{
+	pid_t pid;
+	return spawn(arguments, -1, -1, &pid, e) < 0 ? -1 : wait_for(pid, arguments, e);
+}
+
+static int capture(const char *const *arguments, struct buf *ret_output, struct err *e)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_set_errno(e, errno, NULL, "cannot create a pipe");
 	auto_fd int read_end = ends[0];
 	auto_fd int write_end = ends[1];
-	posix_spawn_file_actions_t actions;
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, ret_output ? write_end : STDERR_FILENO, STDOUT_FILENO);
 	pid_t pid;
-	int problem = posix_spawn(&pid, arguments[0], &actions, NULL, (char *const *)(uintptr_t)arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (problem)
-		return err_set_errno(e, problem, NULL, "cannot run '%s'", arguments[0]);
+	if (spawn(arguments, -1, write_end, &pid, e) < 0)
+		return -1;
 	close(steal_fd(&write_end));
 	char chunk[4096];
 	ssize_t got;
 	while ((got = read(read_end, chunk, sizeof(chunk))) > 0)
-		if (ret_output)
-			(void)buf_add(ret_output, chunk, (size_t)got);
-	int status;
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_set_errno(e, errno, NULL, "cannot wait for '%s'", arguments[0]);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return err_set(e, ERR_INTERNAL, "image-import-failed", "'ctr %s %s' failed", arguments[3],
-		               arguments[4]);
+		(void)buf_add(ret_output, chunk, (size_t)got);
+	return wait_for(pid, arguments, e);
+}
+
+/* `from`'s output is `to`'s input. */
+static int run_pipe(const char *const *from, const char *const *to, struct err *e)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_set_errno(e, errno, NULL, "cannot create a pipe");
+	auto_fd int read_end = ends[0];
+	auto_fd int write_end = ends[1];
+	pid_t from_pid, to_pid;
+	if (spawn(from, -1, write_end, &from_pid, e) < 0)
+		return -1;
+	close(steal_fd(&write_end));
+	int result = spawn(to, read_end, -1, &to_pid, e);
+	close(steal_fd(&read_end));
+	if (result == 0)
+		result = wait_for(to_pid, to, e);
+	auto_err struct err broken = ERR_INIT;
+	if (wait_for(from_pid, from, &broken) < 0 && result == 0)
+		result = err_move(e, &broken);
+	return result;
+}
+
+/* --- shipped images --- */
+
+struct shipped_image {
+	char *layout;    /* its directory */
+	char *digest;    /* without "sha256:" */
+	char *reference; /* the name that pods ask for */
+	char *mark;      /* file in the store that remembers what was brought there */
+};
+
+static void shipped_image_release(struct shipped_image *image)
+{
+	free(image->layout);
+	free(image->digest);
+	free(image->reference);
+	free(image->mark);
+	*image = (struct shipped_image){ .layout = NULL };
+}
+#define auto_shipped_image __attribute__((cleanup(shipped_image_release)))
+
+static int read_shipped(const struct image_places *places, const char *id_name, struct shipped_image *ret_image,
+                        struct err *e)
+{
+	auto_free char *id_path = file_join(places->shipped, id_name);
+	auto_buf struct buf id = BUF_INIT(ID_MAXIMUM);
+	if (file_read(id_path, &id, e) < 0)
+		return -1;
+	const char *rest = buf_text(&id) + strcspn(buf_text(&id), " \n");
+	auto_free char *name = xstrndup(id_name, strlen(id_name) - strlen(".id"));
+	ret_image->layout = file_join(places->shipped, name);
+	ret_image->digest = xstrndup(buf_text(&id), (size_t)(rest - buf_text(&id)));
+	rest += strspn(rest, " ");
+	ret_image->reference = xstrndup(rest, strcspn(rest, "\n"));
+	ret_image->mark = xasprintf("%s/imported.%s", places->store, name);
+	return 0;
+}
+
+static int is_marked(const struct shipped_image *image, bool *ret_marked, struct err *e)
+{
+	auto_buf struct buf known = BUF_INIT(ID_MAXIMUM);
+	if (file_exists(image->mark) && file_read(image->mark, &known, e) < 0)
+		return -1;
+	*ret_marked = text_equal(buf_text(&known), image->digest);
 	return 0;
 }
 
@@ -64,73 +201,55 @@ static bool is_listed(const struct buf *listing, const char *reference)
 	return false;
 }
 
-static int import_archive(const char *archive, const char *mark, const struct buf *present, struct err *e)
+static int import_image(const struct shipped_image *image, struct err *e)
 {
-	auto_free char *id_path = xasprintf("%.*s.id", (int)strlen(archive) - 4, archive);
-	auto_buf struct buf id = BUF_INIT(ID_MAXIMUM);
-	if (file_read(id_path, &id, e) < 0)
-		return -1;
-	auto_free char *digest = xstrndup(buf_text(&id), strcspn(buf_text(&id), " \n"));
-	const char *rest = buf_text(&id) + strlen(digest);
-	rest += strspn(rest, " ");
-	auto_free char *reference = xstrndup(rest, strcspn(rest, "\n"));
-	auto_buf struct buf known = BUF_INIT(ID_MAXIMUM);
-	if (file_exists(mark) && file_read(mark, &known, e) < 0)
-		return -1;
-	if (text_equal(buf_text(&known), digest) && is_listed(present, reference))
-		return 0;
-	const char *const import[] = { CTR,         "-n",    "k8s.io", "images", "import", "--snapshotter",
-		                       "overlayfs", archive, NULL };
+	const char *const pack[] = { TAR, "-C", image->layout, "-c", ".", NULL };
+	const char *const import[] = { CTR,         "-n", "k8s.io", "images", "import", "--snapshotter",
+		                       "overlayfs", "-",  NULL };
 	/* Pinned: the kubelet's garbage collection leaves it alone. */
-	const char *const pin[] = {
-		CTR, "-n", "k8s.io", "images", "label", reference, "io.cri-containerd.pinned=pinned", NULL
-	};
-	if (run_ctr(import, NULL, e) < 0 || run_ctr(pin, NULL, e) < 0)
-		return err_wrap(e, "cannot import '%s'", archive);
-	return file_write_atomic(mark, digest, strlen(digest), 0644, e);
+	const char *const pin[] = { CTR,     "-n",    "k8s.io",         "images",
+		                    "label", image->reference, "io.cri-containerd.pinned=pinned", NULL };
+	if (run_pipe(pack, import, e) < 0 || images_run(pin, e) < 0)
+		return err_wrap(e, "cannot import '%s'", image->layout);
+	return file_write_atomic(image->mark, image->digest, strlen(image->digest), 0644, e);
 }
 
-static int compare_names(const void *a, const void *b)
+/* Imports each shipped image whose mark does not fit, or which is not `listed` (NULL: that is not asked). */
+static int import_missing(const struct image_places *places, const struct buf *listed, struct err *e)
 {
-	const char *left = *(char *const *)a, *right = *(char *const *)b;
-	bool left_first = text_equal(left, FIRST_ARCHIVE), right_first = text_equal(right, FIRST_ARCHIVE);
-	if (left_first != right_first)
-		return left_first ? -1 : 1;
-	return strcmp(left, right);
-}
-
-static size_t list_archives(const char *directory, char **names, struct err *e)
-{
-	DIR *stream = opendir(directory);
-	size_t count = 0;
-	if (!stream) {
-		err_set_errno(e, errno, NULL, "cannot list '%s'", directory);
-		return 0;
+	auto_name_list struct name_list ids;
+	if (name_list_read(places->shipped, ".id", &ids, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ids.count; i++)
+		if (text_equal(ids.names[i], FIRST_IMAGE ".id")) {
+			char *first = ids.names[i];
+			memmove(ids.names + 1, ids.names, i * sizeof(*ids.names));
+			ids.names[0] = first;
+		}
+	for (size_t i = 0; i < ids.count; i++) {
+		auto_shipped_image struct shipped_image image = { .layout = NULL };
+		bool marked = false;
+		if (read_shipped(places, ids.names[i], &image, e) < 0 || is_marked(&image, &marked, e) < 0)
+			return -1;
+		bool missing = !marked || (listed && !is_listed(listed, image.reference));
+		if (missing && import_image(&image, e) < 0)
+			return -1;
 	}
-	for (const struct dirent *entry; count < ARCHIVES_MAXIMUM && (entry = readdir(stream));)
-		if (text_ends_with(entry->d_name, ".tar"))
-			names[count++] = xstrdup(entry->d_name);
-	closedir(stream);
-	qsort(names, count, sizeof(*names), compare_names);
-	return count;
+	return 0;
 }
 
-int images_import(const char *archive_directory, const char *mark_directory, struct err *e)
+int images_import(const struct image_places *places, struct err *e)
+{
+	if (image_roots_unpack(places, e) < 0)
+		return -1;
+	return import_missing(places, NULL, e);
+}
+
+int images_keep(const struct image_places *places, struct err *e)
 {
 	const char *const list[] = { CTR, "-n", "k8s.io", "images", "ls", "-q", NULL };
-	auto_buf struct buf present = BUF_INIT(OUTPUT_MAXIMUM);
-	if (run_ctr(list, &present, e) < 0)
+	auto_buf struct buf listed = BUF_INIT(OUTPUT_MAXIMUM);
+	if (capture(list, &listed, e) < 0 || import_missing(places, &listed, e) < 0)
 		return -1;
-	char *names[ARCHIVES_MAXIMUM];
-	struct err listing = ERR_INIT;
-	size_t count = list_archives(archive_directory, names, &listing);
-	int result = listing.kind == ERR_NONE ? 0 : err_move(e, &listing);
-	for (size_t i = 0; i < count; i++) {
-		auto_free char *archive = file_join(archive_directory, names[i]);
-		auto_free char *mark = xasprintf("%s/imported.%s", mark_directory, names[i]);
-		if (result == 0)
-			result = import_archive(archive, mark, &present, e);
-		free(names[i]);
-	}
-	return result;
+	return image_roots_keep(places, e);
 }

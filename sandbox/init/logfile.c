@@ -26,10 +26,11 @@ void logfile_close(struct logfile *file)
 	*file = (struct logfile){ .fd = -1 };
 }
 
+/* May fail half-way, e.g. with no descriptor free; the next line tries again, and finds the file renamed already then. */
 static void rotate(struct logfile *file)
 {
 	auto_free char *older = xasprintf("%s.1", file->path);
-	if (rename(file->path, older) < 0)
+	if (rename(file->path, older) < 0 && errno != ENOENT)
 		return;
 	int fd = open(file->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (fd < 0)
@@ -60,6 +61,9 @@ void logfile_write(struct logfile *file, const char *bytes, size_t length)
 	remember_line(file, bytes, length);
 	if (file->size + length > LOGFILE_SIZE_MAXIMUM)
 		rotate(file);
+	/* The cap holds where rotation is not possible: the newest lines are lost then, not the disk. */
+	if (file->size + length > LOGFILE_SIZE_MAXIMUM && file->size)
+		return;
 	if (file_write_all(file->fd, bytes, length, NULL) == 0)
 		file->size += length;
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "init/filesystem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define CONTENT_MAXIMUM ((size_t)256)
+
 extern char **environ;
 
 static const char *const state_names[] = {
@@ -25,6 +28,23 @@ static const char *const state_names[] = {
 const char *service_state_name(enum service_state state)
 {
 	return state_names[state];
+}
+
+int service_forget_overrides(const char *content_path, const char *last_content_path, const char *override_directory,
+                             bool *ret_dropped, struct err *e)
+{
+	auto_buf struct buf content = BUF_INIT(CONTENT_MAXIMUM);
+	auto_buf struct buf last = BUF_INIT(CONTENT_MAXIMUM);
+	*ret_dropped = false;
+	if (file_read(content_path, &content, e) < 0 ||
+	    (file_exists(last_content_path) && file_read(last_content_path, &last, e) < 0))
+		return -1;
+	if (text_equal(buf_text(&content), buf_text(&last)))
+		return 0;
+	*ret_dropped = file_exists(override_directory);
+	if (filesystem_remove_tree(override_directory, e) < 0)
+		return -1;
+	return file_write_atomic(last_content_path, buf_text(&content), content.length, 0644, e);
 }
 
 static int open_notify_socket(const struct service *service, int *ret_fd, struct err *e)
@@ -137,7 +157,8 @@ int service_spawn(struct service *service, struct err *e)
 		return err_set_errno(e, errno, NULL, "cannot set up a pipe");
 	const char *slash = strrchr(config->command[0], '/');
 	auto_free char *override = file_join(SERVICE_OVERRIDE_DIRECTORY, slash ? slash + 1 : config->command[0]);
-	const char *program = access(override, X_OK) == 0 ? override : config->command[0];
+	service->overridden = access(override, X_OK) == 0;
+	const char *program = service->overridden ? override : config->command[0];
 	char *own = NULL;
 	char **environment = build_environment(config, &own);
 	pid_t pid = fork();

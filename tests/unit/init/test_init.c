@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -177,6 +178,83 @@ static void log_files_rotate(void **state)
 	rmdir(directory);
 }
 
+static void log_files_rotate_after_a_failed_attempt(void **state)
+{
+	(void)state;
+	auto_free char *directory = make_directory();
+	auto_free char *path = file_join(directory, "db.log");
+	auto_free char *older = file_join(directory, "db.log.1");
+	auto_err struct err e = ERR_INIT;
+	struct logfile log;
+	assert_int_equal(logfile_open(&log, path, &e), 0);
+	auto_free char *chunk = xmalloc(LOGFILE_SIZE_MAXIMUM);
+	memset(chunk, 'a', LOGFILE_SIZE_MAXIMUM);
+	logfile_write(&log, chunk, LOGFILE_SIZE_MAXIMUM);
+	/* No descriptor is free: the file is renamed, and the new one can't be opened. */
+	struct rlimit before;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	const struct rlimit none = { .rlim_cur = (rlim_t)log.fd + 1, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	logfile_write(&log, "lost\n", 5);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_false(file_exists(path));
+	struct stat info;
+	assert_int_equal(stat(older, &info), 0);
+	assert_int_equal(info.st_size, LOGFILE_SIZE_MAXIMUM); /* the cap holds meanwhile */
+	logfile_write(&log, "kept\n", 5);
+	assert_int_equal(stat(path, &info), 0);
+	assert_int_equal(info.st_size, 5);
+	logfile_close(&log);
+	unlink(path);
+	unlink(older);
+	rmdir(directory);
+}
+
+static void overrides_belong_to_one_image(void **state)
+{
+	(void)state;
+	auto_free char *directory = make_directory();
+	auto_free char *content = file_join(directory, "content");
+	auto_free char *last = file_join(directory, "last");
+	auto_free char *overrides = file_join(directory, "override");
+	auto_free char *program = file_join(overrides, "server");
+	auto_err struct err e = ERR_INIT;
+	bool dropped = true;
+	assert_int_equal(file_write_atomic(content, "image 1\n", 8, 0644, &e), 0);
+	assert_int_equal(service_forget_overrides(content, last, overrides, &dropped, &e), 0);
+	assert_false(dropped);
+	assert_int_equal(file_make_directories(overrides, 0755, &e), 0);
+	assert_int_equal(file_write_atomic(program, "x", 1, 0755, &e), 0);
+	assert_int_equal(service_forget_overrides(content, last, overrides, &dropped, &e), 0);
+	assert_false(dropped);
+	assert_true(file_exists(program));
+	assert_int_equal(file_write_atomic(content, "image 2\n", 8, 0644, &e), 0);
+	assert_int_equal(service_forget_overrides(content, last, overrides, &dropped, &e), 0);
+	assert_true(dropped);
+	assert_false(file_exists(overrides));
+	assert_int_equal(service_forget_overrides(content, last, overrides, &dropped, &e), 0);
+	assert_false(dropped);
+	filesystem_remove_tree(directory, NULL);
+}
+
+static void background_services_are_not_waited_for(void **state)
+{
+	(void)state;
+	struct service_config front = { .name = (char *)(uintptr_t) "a", .namespace = (char *)(uintptr_t) "" };
+	struct service_config back = { .name = (char *)(uintptr_t) "b",
+		                       .namespace = (char *)(uintptr_t) "",
+		                       .background = true };
+	struct service services[] = {
+		{ .config = &front, .wanted = true, .state = SERVICE_READY, .overridden = true },
+		{ .config = &back, .wanted = true, .state = SERVICE_STARTING }
+	};
+	assert_true(control_all_ready(services, 2));
+	services[0].state = SERVICE_STARTING;
+	assert_false(control_all_ready(services, 2));
+	auto_free char *line = control_service_line(&services[0], 0);
+	assert_non_null(strstr(line, "sandbox reload"));
+}
+
 static void removals_take_files_and_trees(void **state)
 {
 	(void)state;
@@ -247,6 +325,9 @@ int main(void)
 		cmocka_unit_test(reads_requests),
 		cmocka_unit_test(service_lines_survive_any_output),
 		cmocka_unit_test(log_files_rotate),
+		cmocka_unit_test(log_files_rotate_after_a_failed_attempt),
+		cmocka_unit_test(overrides_belong_to_one_image),
+		cmocka_unit_test(background_services_are_not_waited_for),
 		cmocka_unit_test(removals_take_files_and_trees),
 		cmocka_unit_test(copies_a_tree_once),
 	};
