@@ -11,7 +11,7 @@ apt-get install -y -qq --no-install-recommends \
 # PostgreSQL's just-in-time compiler (LLVM, 150 MB) helps long analytic queries only; its Debian wrappers (Perl, 50 MB) manage
 # clusters that we don't have.
 rm -rf /usr/lib/*/libLLVM* /usr/lib/llvm-* /usr/lib/*/libz3.so* /usr/lib/postgresql/*/lib/llvmjit* /usr/lib/postgresql/*/lib/bitcode \
-	/usr/lib/*/libperl.so* /usr/lib/*/perl /usr/share/perl /usr/share/perl5 /usr/share/i18n /usr/share/postgresql/*/man /usr/bin/containerd-stress \
+	/usr/lib/*/libperl.so* /usr/lib/*/perl /usr/share/perl /usr/share/perl5 /usr/share/i18n /usr/share/postgresql/*/man /usr/bin/containerd-stress /usr/bin/containerd-shim /usr/bin/containerd-shim-runc-v1 \
 	/var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/*.log /var/log/apt
 # The client itself, not Debian's Perl wrapper, which the trimming above has broken.
 for program in psql pg_dump pg_restore; do

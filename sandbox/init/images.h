@@ -9,7 +9,7 @@
  *   service "keep-images"        images_keep: copies to the volume what its store still borrows from the image, because images that were built on
  *                                an image have to run when a newer sandbox image has another one
  *
- * See docs/decisions/0007-unpacked-task-image.md.
+ * See docs/decisions/0008-unpacked-task-image.md.
  */
 #ifndef SANDBOX_INIT_IMAGES_H
 #define SANDBOX_INIT_IMAGES_H
