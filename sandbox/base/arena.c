@@ -26,15 +26,15 @@ void arena_release(struct arena *a)
 	a->used = 0;
 }
 
-void *arena_try_alloc(struct arena *a, size_t size)
+static void *alloc_within(struct arena *a, size_t size, size_t maximum)
 {
-	if (size > a->maximum)
+	if (size > maximum)
 		return NULL;
 	size = (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 	struct arena_block *block = a->blocks;
 	if (!block || block->size - block->used < size) {
 		size_t block_size = size > BLOCK_SIZE / 4 ? size : BLOCK_SIZE;
-		if (a->used > a->maximum || block_size > a->maximum - a->used + BLOCK_SIZE)
+		if (a->used > maximum || block_size > maximum - a->used + BLOCK_SIZE)
 			return NULL;
 		struct arena_block *fresh = xmalloc(sizeof(*fresh) + block_size);
 		fresh->size = block_size;
@@ -56,11 +56,29 @@ void *arena_try_alloc(struct arena *a, size_t size)
 	return p;
 }
 
+void *arena_try_alloc(struct arena *a, size_t size)
+{
+	return alloc_within(a, size, a->maximum);
+}
+
+bool arena_is_exhausted(const struct arena *a)
+{
+	/* try_alloc lets the last block reach a little beyond. */
+	return a->used > a->maximum && a->used - a->maximum > BLOCK_SIZE;
+}
+
+int arena_check(const struct arena *a, struct err *e)
+{
+	if (!arena_is_exhausted(a))
+		return 0;
+	return err_set(e, ERR_EXHAUSTED, "call-too-large", "this takes more than %zu MiB of memory", a->maximum >> 20);
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
-	void *p = arena_try_alloc(a, size);
+	void *p = alloc_within(a, size, a->maximum > SIZE_MAX - ARENA_OVERDRAFT ? SIZE_MAX : a->maximum + ARENA_OVERDRAFT);
 	if (!p) {
-		fputs("arena: maximum exceeded\n", stderr);
+		fputs("arena: maximum and overdraft exceeded\n", stderr);
 		abort();
 	}
 	return p;

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define OVERRIDE_MESSAGE "not the image's own program: `sandbox reload` put it in, `sandbox reload --reset` takes it out"
+#define OVERRIDE_MESSAGE                                                                                               \
+	"not the image's own program: `sandbox reload` put it in, `sandbox reload --reset` takes it out"
 
 int control_parse(const char *line, size_t length, struct control_request *ret_request, struct err *e)
 {

@@ -1,8 +1,8 @@
 /*
  * The unpacked file systems of shipped images: where each comes from, and what of them has to be on the volume.
  *
- * A snapshot's `fs` in containerd's store that is a link to MOUNTED/<digest> borrows; the digest is needed while such a link is there. It is provided by a
- * mount of <digest>.squashfs, or by a link to the directory KEPT/<digest>.
+ * A snapshot's `fs` in containerd's store that is a link to MOUNTED/<digest> borrows; the digest is needed while such a
+ * link is there. It is provided by a mount of <digest>.squashfs, or by a link to the directory KEPT/<digest>.
  */
 #include "init/images.h"
 
@@ -69,7 +69,8 @@ static bool is_directory(const char *path)
 	return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* The file with the digest's file system, or NULL. The image's own comes first: all sandboxes on a machine share its cached pages. */
+/* The file with the digest's file system, or NULL. The image's own comes first: all sandboxes on a machine share its
+ * cached pages. */
 static char *find_file(const struct image_places *places, const char *digest)
 {
 	auto_free char *shipped = xasprintf("%s/%s" SUFFIX, places->shipped, digest);

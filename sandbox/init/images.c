@@ -72,8 +72,7 @@ static int spawn(const char *const *arguments, int in_fd, int out_fd, pid_t *ret
 	if (in_fd >= 0)
 		posix_spawn_file_actions_adddup2(&actions, in_fd, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, out_fd >= 0 ? out_fd : STDERR_FILENO, STDOUT_FILENO);
-	int problem =
-	        posix_spawn(ret_pid, arguments[0], &actions, NULL, (char *const *)(uintptr_t)arguments, environ);
+	int problem = posix_spawn(ret_pid, arguments[0], &actions, NULL, (char *const *)(uintptr_t)arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (problem)
 		return err_set_errno(e, problem, NULL, "cannot run '%s'", arguments[0]);
@@ -204,11 +203,13 @@ static bool is_listed(const struct buf *listing, const char *reference)
 static int import_image(const struct shipped_image *image, struct err *e)
 {
 	const char *const pack[] = { TAR, "-C", image->layout, "-c", ".", NULL };
-	const char *const import[] = { CTR,         "-n", "k8s.io", "images", "import", "--snapshotter",
-		                       "overlayfs", "-",  NULL };
+	const char *const import[] = {
+		CTR, "-n", "k8s.io", "images", "import", "--snapshotter", "overlayfs", "-", NULL
+	};
 	/* Pinned: the kubelet's garbage collection leaves it alone. */
-	const char *const pin[] = { CTR,     "-n",    "k8s.io",         "images",
-		                    "label", image->reference, "io.cri-containerd.pinned=pinned", NULL };
+	const char *const pin[] = {
+		CTR, "-n", "k8s.io", "images", "label", image->reference, "io.cri-containerd.pinned=pinned", NULL
+	};
 	if (run_pipe(pack, import, e) < 0 || images_run(pin, e) < 0)
 		return err_wrap(e, "cannot import '%s'", image->layout);
 	return file_write_atomic(image->mark, image->digest, strlen(image->digest), 0644, e);

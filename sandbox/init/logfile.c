@@ -26,7 +26,8 @@ void logfile_close(struct logfile *file)
 	*file = (struct logfile){ .fd = -1 };
 }
 
-/* May fail half-way, e.g. with no descriptor free; the next line tries again, and finds the file renamed already then. */
+/* May fail half-way, e.g. with no descriptor free; the next line tries again, and finds the file renamed already then.
+ */
 static void rotate(struct logfile *file)
 {
 	auto_free char *older = xasprintf("%s.1", file->path);

@@ -44,8 +44,7 @@ static int attach(int control_fd, int file_fd, char **ret_path, struct err *e)
 		if (device < 0)
 			return -1;
 		const struct loop_config config = { .fd = (uint32_t)file_fd,
-			                            .info = { .lo_flags = LO_FLAGS_READ_ONLY |
-			                                                  LO_FLAGS_AUTOCLEAR } };
+			                            .info = { .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR } };
 		if (ioctl(device, LOOP_CONFIGURE, &config) == 0) {
 			*ret_path = steal_ptr(path);
 			return steal_fd(&device);

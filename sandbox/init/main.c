@@ -22,8 +22,10 @@ static int prepare_images(struct err *e)
 	images_mount(&image_places, &lost);
 	if (!lost)
 		return 0;
-	/* Only when a sandbox was killed in its first seconds and then came to another image: nothing can be built by then. */
-	log_warn("the image store needs a file system that neither the image nor the volume has; it is made anew", NULL);
+	/* Only when a sandbox was killed in its first seconds and then came to another image: nothing can be built by
+	 * then. */
+	log_warn("the image store needs a file system that neither the image nor the volume has; it is made anew",
+	         NULL);
 	if (filesystem_remove_tree(image_places.store, e) < 0)
 		return -1;
 	return filesystem_remove_tree(BUILD_RECORDS, e);
@@ -32,7 +34,8 @@ static int prepare_images(struct err *e)
 static int prepare_overrides(struct err *e)
 {
 	bool dropped = false;
-	if (service_forget_overrides(SERVICE_IMAGE_CONTENT, SERVICE_LAST_IMAGE_CONTENT, SERVICE_OVERRIDE_DIRECTORY, &dropped, e) < 0)
+	if (service_forget_overrides(SERVICE_IMAGE_CONTENT, SERVICE_LAST_IMAGE_CONTENT, SERVICE_OVERRIDE_DIRECTORY,
+	                             &dropped, e) < 0)
 		return -1;
 	if (dropped)
 		log_info("the image has changed: what `sandbox reload` had put in is dropped", NULL);

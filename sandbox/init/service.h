@@ -33,10 +33,10 @@ enum service_state {
 struct service {
 	const struct service_config *config;
 	enum service_state state;
-	bool wanted;   /* should run (again) */
+	bool wanted;     /* should run (again) */
 	bool overridden; /* its process runs a program of the override folder */
-	pid_t pid;     /* 0: no process */
-	int output_fd; /* read end of its stdout and stderr */
+	pid_t pid;       /* 0: no process */
+	int output_fd;   /* read end of its stdout and stderr */
 	int notify_fd;
 	struct probe probe;
 	struct logfile log;
@@ -49,10 +49,10 @@ struct service {
 	int64_t next_probe_ms; /* CLOCK_NEVER unless an attempt is due */
 };
 
-/* Drops the override folder when the volume comes to another image than that which used it last: its programs were built to go with
- * that one, and would hide the new one's. `ret_dropped` when there was something. */
-int service_forget_overrides(const char *content_path, const char *last_content_path, const char *override_directory, bool *ret_dropped,
-                             struct err *e);
+/* Drops the override folder when the volume comes to another image than that which used it last: its programs were
+ * built to go with that one, and would hide the new one's. `ret_dropped` when there was something. */
+int service_forget_overrides(const char *content_path, const char *last_content_path, const char *override_directory,
+                             bool *ret_dropped, struct err *e);
 /* Opens the log file and the notification socket, which stay for the service's whole life. */
 int service_open(struct service *service, const struct service_config *config, struct err *e);
 void service_close(struct service *service);

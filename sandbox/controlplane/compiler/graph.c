@@ -14,6 +14,8 @@
 
 void edges_add(struct arena *arena, struct edges *edges, const char *key, const char *id)
 {
+	if (arena_is_exhausted(arena))
+		return; /* the whole request fails */
 	struct edge edge = { .key = key, .id = id };
 	proto_append(arena, edges->count, edges->items, edge);
 }
@@ -228,7 +230,7 @@ Flyteidl__Core__ConnectionSet *graph_connections(struct workflow_builder *w)
 {
 	struct arena *arena = w->compilation->arena;
 	Flyteidl__Core__ConnectionSet *set = proto_new(arena, flyteidl__core__connection_set);
-	for (size_t i = 0; i < w->downstream.count;) {
+	for (size_t i = 0; i < w->downstream.count && !arena_is_exhausted(arena);) {
 		Flyteidl__Core__ConnectionSet__DownstreamEntry *entry =
 		        (Flyteidl__Core__ConnectionSet__DownstreamEntry *)proto_new_of(
 		                arena, &flyteidl__core__connection_set__downstream_entry__descriptor);
@@ -236,7 +238,7 @@ Flyteidl__Core__ConnectionSet *graph_connections(struct workflow_builder *w)
 		entry->value = take_ids(arena, &w->downstream, &i);
 		proto_append(arena, set->n_downstream, set->downstream, entry);
 	}
-	for (size_t i = 0; i < w->upstream.count;) {
+	for (size_t i = 0; i < w->upstream.count && !arena_is_exhausted(arena);) {
 		Flyteidl__Core__ConnectionSet__UpstreamEntry *entry =
 		        (Flyteidl__Core__ConnectionSet__UpstreamEntry *)proto_new_of(
 		                arena, &flyteidl__core__connection_set__upstream_entry__descriptor);

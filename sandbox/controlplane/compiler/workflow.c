@@ -199,16 +199,18 @@ static void add_nodes(struct workflow_builder *w)
 			              "two nodes have the same id");
 }
 
+/* Stops when the arena is exhausted, which the whole request ends with. */
 static void validate_nodes(struct workflow_builder *w)
 {
+	const struct arena *arena = w->compilation->arena;
 	struct node_builder *failure = NULL;
 	if (w->template_->failure_node)
 		failure = node_builder_new(w->compilation, w->template_->failure_node, NULL);
-	for (size_t i = 2; i < w->template_->n_nodes; i++)
+	for (size_t i = 2; i < w->template_->n_nodes && !arena_is_exhausted(arena); i++)
 		node_interface_compute(w, w->in_order[i]);
-	for (size_t i = 2; i < w->template_->n_nodes; i++)
+	for (size_t i = 2; i < w->template_->n_nodes && !arena_is_exhausted(arena); i++)
 		node_validate(w, w->in_order[i]);
-	for (size_t i = 0; i < w->node_count; i++) {
+	for (size_t i = 0; i < w->node_count && !arena_is_exhausted(arena); i++) {
 		node_edges_add(w, w->nodes[i], EDGES_BOTH_WAYS);
 		node_bindings_validate(w, w->nodes[i]);
 	}
@@ -234,6 +236,8 @@ Flyteidl__Core__CompiledWorkflow *workflow_compile(struct compilation *c, Flytei
 	validate_interface(c, template_, &w);
 	add_nodes(&w);
 	validate_nodes(&w);
+	if (arena_is_exhausted(c->arena))
+		return NULL;
 	graph_tie_ends(&w);
 	graph_validate(&w);
 	if (c->errors.total != errors_before)
@@ -280,6 +284,8 @@ compiler_compile_workflow(struct arena *arena, const struct compiler_request *re
 		return NULL;
 	index_tasks(&c);
 	Flyteidl__Core__CompiledWorkflow *primary = workflow_compile(&c, template_);
+	if (arena_check(arena, e) < 0)
+		return NULL;
 	if (compile_errors_to_err(&c.errors, e) < 0 || !primary)
 		return NULL;
 	return make_closure(&c, primary);

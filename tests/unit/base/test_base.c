@@ -80,6 +80,16 @@ static void arenas_keep_to_their_maximum(void **state)
 	assert_true((size_t)(second - first) < 64);
 	assert_string_equal(first, "n-7");
 	assert_string_equal(arena_strdup(&a, NULL), "");
+	/* Small things are given beyond it, and whoever asks learns of it. */
+	auto_err struct err e = ERR_INIT;
+	assert_int_equal(arena_check(&a, &e), 0);
+	for (int i = 0; i < 200; i++)
+		assert_string_equal(arena_printf(&a, "%0999d", i) + 996, arena_printf(&a, "%03d", i));
+	assert_true(arena_is_exhausted(&a));
+	assert_null(arena_try_alloc(&a, 50000));
+	assert_int_equal(arena_check(&a, &e), -1);
+	assert_int_equal(e.kind, ERR_EXHAUSTED);
+	assert_string_equal(err_id(&e), "call-too-large");
 }
 
 static void numbers_are_whole_strings(void **state)

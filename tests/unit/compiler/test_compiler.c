@@ -47,6 +47,42 @@ static void test_chain(void **state)
 	assert_int_equal(closure->n_sub_workflows, 0);
 }
 
+/* Whatever the arena's maximum, the request compiles or is refused: at the copy of the templates, or where the rest
+ * does not fit. */
+static void test_too_large_is_an_error(void **state)
+{
+	(void)state;
+	auto_fixture struct fixture f;
+	fixture_init(&f, "x=int", "o0=int");
+	fixture_task(&f, "t", "a=int", "o0=int");
+	struct arena *a = &f.arena;
+	for (unsigned i = 0; i < 200; i++) {
+		node_t *node = add_node(&f, f.primary, task_node(&f, arena_printf(a, "n%u", i), "t"));
+		node_bind(&f, node, "a", bind_promise(a, "", "x"));
+		for (unsigned k = 0; k < i; k++)
+			node_after(&f, node, arena_printf(a, "n%u", k));
+	}
+	bind_output(&f, f.primary, "o0", bind_promise(a, "n199", "o0"));
+	const struct compiler_request request = { .primary = f.primary, .tasks = f.tasks, .task_count = f.task_count };
+	unsigned at_copy = 0, later = 0;
+	bool compiled = false;
+	for (size_t maximum = 256 * 1024; !compiled && maximum < 64 * 1024 * 1024; maximum += 256 * 1024) {
+		auto_arena struct arena arena = ARENA_INIT(maximum);
+		auto_err struct err e = ERR_INIT;
+		compiled = compiler_compile_workflow(&arena, &request, &e) != NULL;
+		if (compiled)
+			continue;
+		assert_int_equal(e.kind, ERR_EXHAUSTED);
+		at_copy += text_equal(err_id(&e), "workflow-too-large");
+		later += text_equal(err_id(&e), "call-too-large");
+		/* What is built between two looks at the arena stays far from the overdraft's end. */
+		assert_true(arena.used < maximum + (size_t)16 * 1024 * 1024);
+	}
+	assert_true(compiled);
+	assert_true(at_copy > 0);
+	assert_true(later > 0);
+}
+
 static void test_request_is_not_changed(void **state)
 {
 	(void)state;
@@ -499,6 +535,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_too_large_is_an_error),
 		cmocka_unit_test(test_request_is_not_changed),
 		cmocka_unit_test(test_compiling_again),
 		cmocka_unit_test(test_nodes_without_data_hang_between_start_and_end),

@@ -1,5 +1,5 @@
-/* Where the unpacked file systems of shipped images come from, and what of them is kept on the volume: without mounts and containerd, which
- * need root and are tested with a real sandbox. */
+/* Where the unpacked file systems of shipped images come from, and what of them is kept on the volume: without mounts
+ * and containerd, which need root and are tested with a real sandbox. */
 
 #include <setjmp.h>
 #include <stdarg.h>

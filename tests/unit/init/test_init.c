@@ -244,10 +244,8 @@ static void background_services_are_not_waited_for(void **state)
 	struct service_config back = { .name = (char *)(uintptr_t) "b",
 		                       .namespace = (char *)(uintptr_t) "",
 		                       .background = true };
-	struct service services[] = {
-		{ .config = &front, .wanted = true, .state = SERVICE_READY, .overridden = true },
-		{ .config = &back, .wanted = true, .state = SERVICE_STARTING }
-	};
+	struct service services[] = { { .config = &front, .wanted = true, .state = SERVICE_READY, .overridden = true },
+		                      { .config = &back, .wanted = true, .state = SERVICE_STARTING } };
 	assert_true(control_all_ready(services, 2));
 	services[0].state = SERVICE_STARTING;
 	assert_false(control_all_ready(services, 2));
