@@ -72,6 +72,16 @@ PYTHON_PACKAGES=(python3 python3-venv)
 TEST_PACKAGES=(protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libnghttp2-dev libuv1-dev libpq-dev libhttp-parser-dev zlib1g-dev
 	libcmocka-dev postgresql clang-format)
 
+# A clang that can build fuzzers, installed where it is missing; false where there is none to be had.
+fuzzing_clang() {
+	(install_packages clang) || return 1
+	local runtime
+	runtime=libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev
+	[ -z "$(apt-cache --names-only search "^$runtime\$" 2>/dev/null)" ] || (install_packages "$runtime") || return 1
+	echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n); int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return 0; }' |
+		clang -x c -fsanitize=fuzzer,address,undefined -o /dev/null - 2>"$LOG_DIRECTORY/fuzzing-clang.log"
+}
+
 docker_socket() {
 	case ${DOCKER_HOST:-unix:///var/run/docker.sock} in
 	unix://*) echo "${DOCKER_HOST#unix://}" | sed 's|^$|/var/run/docker.sock|' ;;

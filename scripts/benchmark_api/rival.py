@@ -1,4 +1,5 @@
-"""What the control plane is compared with: grpcio and psycopg with the generated flyteidl messages, the same statements on the same tables.
+"""What the control plane is compared with: grpcio, psycopg and botocore with the generated flyteidl messages; the same statements on the same
+tables, the same two objects for the inputs of an execution.
 
 usage: rival.py PORT DATABASE-URL. CreateExecution goes into a table of its own (made like `executions`), so that nothing runs what it creates."""
 
@@ -6,21 +7,22 @@ import sys
 import threading
 from concurrent import futures
 
+import botocore.session
 import grpc
 import psycopg
 from flyteidl.admin import execution_pb2
 from flyteidl.core import execution_pb2 as core
-from flyteidl.service import admin_pb2, admin_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from flyteidl.service import admin_pb2_grpc
 
 WORKERS = 8
+OBJECTS, BUCKET = "http://127.0.0.1:9000", "my-s3-bucket"
 
 GET = """select e.project, e.domain, e.name, (select w.project from workflows w where w.id = e.workflow_id),
  (select w.domain from workflows w where w.id = e.workflow_id), (select w.name from workflows w where w.id = e.workflow_id),
  (select w.version from workflows w where w.id = e.workflow_id), e.spec, e.phase, e.state, e.principal, e.outputs_uri,
  coalesce(e.execution_created_at, e.created_at), e.started_at, e.updated_at, e.duration
  from executions e where e.project = %s and e.domain = %s and e.name = %s"""
-PLAN = "select id, workflow_id, spec, closure from launch_plans where project = %s and domain = %s and name = %s and version = %s"
+PLAN = "select id, workflow_id, spec from launch_plans where project = %s and domain = %s and name = %s and version = %s"
 INSERT = """insert into rival_executions (project, domain, name, launch_plan_id, workflow_id, spec, principal, inputs, user_inputs,
  execution_created_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, now()) on conflict (project, domain, name) do nothing returning id"""
 
@@ -33,6 +35,8 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
     def connection(self):
         if not hasattr(self.local, "connection"):
             self.local.connection = psycopg.connect(self.url, prepare_threshold=0, autocommit=True)
+            self.local.objects = botocore.session.Session().create_client(
+                "s3", region_name="us-east-1", endpoint_url=OBJECTS, aws_access_key_id="minio", aws_secret_access_key="miniostorage")
         return self.local.connection
 
     def GetExecution(self, request, context):
@@ -55,11 +59,13 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
 
     def CreateExecution(self, request, context):
         plan = request.spec.launch_plan
+        row = self.connection().execute(PLAN, (plan.project, plan.domain, plan.name, plan.version), binary=True).fetchone()
+        if not row:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such launch plan")
+        inputs = request.inputs.SerializeToString()
+        for kind in ("inputs", "user_inputs"):
+            self.local.objects.put_object(Bucket=BUCKET, Key=f"metadata/rival/{request.name}/{kind}", Body=inputs)
         with self.connection().transaction():
-            row = self.connection().execute(PLAN, (plan.project, plan.domain, plan.name, plan.version), binary=True).fetchone()
-            if not row:
-                context.abort(grpc.StatusCode.NOT_FOUND, "no such launch plan")
-            inputs = request.inputs.SerializeToString()
             made = self.connection().execute(INSERT, (request.project, request.domain, request.name, row[0], row[1],
                                                       request.spec.SerializeToString(), "user", inputs, inputs)).fetchone()
             if not made:
@@ -75,7 +81,6 @@ def main(port, url):
         connection.execute("create table rival_executions (like executions including all)")
     server = grpc.server(futures.ThreadPoolExecutor(WORKERS))
     admin_pb2_grpc.add_AdminServiceServicer_to_server(Admin(url), server)
-    reflection.enable_server_reflection((admin_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name, reflection.SERVICE_NAME), server)
     server.add_insecure_port(f"0.0.0.0:{port}")
     server.start()
     print("ready", flush=True)

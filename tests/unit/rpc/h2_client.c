@@ -160,7 +160,7 @@ void h2_client_start(struct h2_client *client, const struct h2_request *request,
 	(void)buf_add(&call->body, request->body, request->length);
 	call->next = client->calls;
 	client->calls = call;
-	nghttp2_nv headers[10];
+	nghttp2_nv headers[11];
 	size_t count = 0;
 	add_header(headers, &count, ":method", "POST");
 	add_header(headers, &count, ":scheme", "http");
@@ -170,6 +170,7 @@ void h2_client_start(struct h2_client *client, const struct h2_request *request,
 	add_header(headers, &count, "content-type", request->content_type ? request->content_type : "application/grpc");
 	add_header(headers, &count, "grpc-timeout", request->timeout);
 	add_header(headers, &count, "grpc-encoding", request->encoding);
+	add_header(headers, &count, "grpc-accept-encoding", request->accept_encoding);
 	nghttp2_data_provider provider = { .source.ptr = call, .read_callback = read_body };
 	ret_result->stream = nghttp2_submit_request(client->session, NULL, headers, count, &provider, call);
 	if (ret_result->stream < 0)

@@ -26,6 +26,7 @@ struct h2_request {
 	const char *path;
 	const char *timeout;      /* grpc-timeout or NULL */
 	const char *encoding;     /* grpc-encoding or NULL */
+	const char *accept_encoding; /* grpc-accept-encoding or NULL */
 	const char *content_type; /* NULL: application/grpc */
 	const void *body;
 	size_t length;

@@ -319,6 +319,39 @@ static void compressed_requests_are_read(void **state)
 	assert_status(f, ADMIN "GetTask", body, GRPC_UNIMPLEMENTED, "grpc-encoding");
 }
 
+/* Whether the answer to a call with a name of that length, compressed or not, comes compressed. */
+static bool answer_is_compressed(struct fixture *f, size_t length, bool compressed, const char *accepts)
+{
+	char *name = arena_alloc(&f->arena, length + 1);
+	memset(name, 'n', length);
+	name[length] = '\0';
+	struct proto_bytes body = get_task_request(f, name);
+	if (compressed)
+		body = gzipped(f, (struct proto_bytes){ .data = body.data + GRPC_FRAME_HEADER_SIZE,
+		                                        .length = body.length - GRPC_FRAME_HEADER_SIZE });
+	struct h2_request request = { .path = ADMIN "GetTask", .encoding = compressed ? "gzip" : NULL, .accept_encoding = accepts,
+		                      .body = body.data, .length = body.length };
+	struct h2_result result;
+	struct grpc_frame frame;
+	h2_client_start(f->client, &request, &result);
+	assert_true(h2_client_run(f->client, &result));
+	assert_int_equal(result.grpc_status, 0);
+	assert_int_equal(grpc_frame_read(result.body.data, result.body.length, MESSAGE_MAXIMUM, &frame, NULL), 1);
+	assert_int_equal(frame.size, result.body.length);
+	h2_result_release(&result);
+	return frame.compressed;
+}
+
+static void answers_are_compressed_as_requests_are(void **state)
+{
+	struct fixture *f = *state;
+	assert_true(answer_is_compressed(f, 5000, true, "identity,deflate,gzip"));
+	assert_false(answer_is_compressed(f, 5000, true, "identity"));
+	assert_false(answer_is_compressed(f, 5000, true, NULL));
+	assert_false(answer_is_compressed(f, 5000, false, "gzip"));
+	assert_false(answer_is_compressed(f, 0, true, "gzip")); /* it would not get smaller */
+}
+
 static void deadlines_hold_for_running_and_waiting_calls(void **state)
 {
 	struct fixture *f = *state;
@@ -783,6 +816,7 @@ int main(void)
 		TEST(errors_fit_into_trailers),
 		TEST(unknown_methods_and_broken_requests),
 		TEST(compressed_requests_are_read),
+		TEST(answers_are_compressed_as_requests_are),
 		TEST(deadlines_hold_for_running_and_waiting_calls),
 		TEST(a_cancelled_call_is_dropped),
 		TEST(an_early_answer_ends_the_request),
