@@ -6,11 +6,12 @@ import uuid
 
 import grpc
 import pytest
-from flyteidl.admin import (common_pb2, execution_pb2, launch_plan_pb2, matchable_resource_pb2, node_execution_pb2, project_attributes_pb2,
-                            project_domain_attributes_pb2, project_pb2, task_execution_pb2, task_pb2, workflow_attributes_pb2, workflow_pb2)
+from flyteidl.admin import (common_pb2, description_entity_pb2, event_pb2, execution_pb2, launch_plan_pb2, matchable_resource_pb2,
+                            node_execution_pb2, project_attributes_pb2, project_domain_attributes_pb2, project_pb2, task_execution_pb2, task_pb2, workflow_attributes_pb2, workflow_pb2)
 from flyteidl.core import identifier_pb2, interface_pb2, literals_pb2, tasks_pb2, types_pb2
+from flyteidl.event import event_pb2 as event_messages_pb2
 from flyteidl.service import admin_pb2_grpc, dataproxy_pb2, dataproxy_pb2_grpc
-from google.protobuf import json_format
+from google.protobuf import duration_pb2, json_format
 
 PROJECT, DOMAIN = "flytesnacks", "development"
 INVALID, NOT_FOUND, PRECONDITION = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION
@@ -87,6 +88,15 @@ def workflow_request(task, **changes):
 def listing(token="", limit=10, filters="", sort=None, project=PROJECT, domain=DOMAIN, name=""):
     return common_pb2.ResourceListRequest(id=common_pb2.NamedEntityIdentifier(project=project, domain=domain, name=name), limit=limit, token=token,
                                           filters=filters, sort_by=common_pb2.Sort(key=sort) if sort else None)
+
+
+def descriptions(name="no.such", limit=1, filters=""):
+    return description_entity_pb2.DescriptionEntityListRequest(
+        resource_type=identifier_pb2.TASK, id=common_pb2.NamedEntityIdentifier(project=PROJECT, domain=DOMAIN, name=name), limit=limit, filters=filters)
+
+
+def entity(request, resource_type=identifier_pb2.TASK, **more):
+    return request(resource_type=resource_type, id=common_pb2.NamedEntityIdentifier(project=PROJECT, domain=DOMAIN, name="no.such"), **more)
 
 
 def execution_id(name, project=PROJECT, domain=DOMAIN):
@@ -195,6 +205,49 @@ REFUSED = [
      INVALID, "'much' is not a quantity"),
     ("a template value that is the platform's", "UpdateProjectDomainAttributes",
      lambda t: settings(cluster_resource_attributes={"attributes": {"namespace": "kube-system"}}), INVALID, "Cannot assign namespace template value"),
+    ("a description of nothing", "GetDescriptionEntity", lambda t: common_pb2.ObjectGetRequest(), INVALID, "missing id"),
+    ("a description without a type", "GetDescriptionEntity", lambda t: common_pb2.ObjectGetRequest(id=named(t.id, resource_type=0)), INVALID,
+     "invalid value for resource_type"),
+    ("a description that nobody wrote", "GetDescriptionEntity", lambda t: common_pb2.ObjectGetRequest(id=t.id), NOT_FOUND, "bad.requests.task"),
+    ("descriptions without a name", "ListDescriptionEntities", lambda t: descriptions(name=""), INVALID, "missing name"),
+    ("descriptions without a limit", "ListDescriptionEntities", lambda t: descriptions(limit=0), INVALID, "invalid value for limit"),
+    ("descriptions by a column that is none", "ListDescriptionEntities", lambda t: descriptions(filters="eq(colour,red)"), INVALID,
+     "'de.colour' is invalid filter"),
+    ("a named entity without a type", "GetNamedEntity", lambda t: entity(common_pb2.NamedEntityGetRequest, resource_type=0), INVALID,
+     "invalid value for resource_type"),
+    ("a named entity without an id", "GetNamedEntity", lambda t: common_pb2.NamedEntityGetRequest(resource_type=identifier_pb2.TASK), INVALID,
+     "missing id"),
+    ("no such named entity", "GetNamedEntity", lambda t: entity(common_pb2.NamedEntityGetRequest), NOT_FOUND, "no.such"),
+    ("a change of a named entity to nothing", "UpdateNamedEntity", lambda t: entity(common_pb2.NamedEntityUpdateRequest), INVALID,
+     "missing metadata"),
+    ("a dataset to the archive", "UpdateNamedEntity", lambda t: entity(
+        common_pb2.NamedEntityUpdateRequest, resource_type=identifier_pb2.DATASET, metadata=common_pb2.NamedEntityMetadata(state=1)), INVALID,
+     "Resource [DATASET] cannot have its state updated"),
+    ("a named entity's state that is none", "UpdateNamedEntity", lambda t: entity(
+        common_pb2.NamedEntityUpdateRequest, metadata=common_pb2.NamedEntityMetadata(state=7)), INVALID, "invalid value for state"),
+    ("named entities without a limit", "ListNamedEntities", lambda t: common_pb2.NamedEntityListRequest(
+        resource_type=identifier_pb2.TASK, project=PROJECT, domain=DOMAIN), INVALID, "invalid value for limit"),
+    ("ids by a column that is none", "ListTaskIds", lambda t: common_pb2.NamedEntityIdentifierListRequest(
+        project=PROJECT, domain=DOMAIN, limit=1, filters="eq(colour,red)"), INVALID, "'nen.colour' is invalid filter"),
+    ("an execution's state that is none", "UpdateExecution", lambda t: execution_pb2.ExecutionUpdateRequest(id=execution_id("nosuch"), state=7), INVALID,
+     "invalid value for state"),
+    ("no such execution to archive", "UpdateExecution", lambda t: execution_pb2.ExecutionUpdateRequest(id=execution_id("nosuch"), state=1), NOT_FOUND,
+     "nosuch"),
+    ("no such execution's metrics", "GetExecutionMetrics", lambda t: execution_pb2.WorkflowExecutionGetMetricsRequest(id=execution_id("nosuch")),
+     NOT_FOUND, "nosuch"),
+    ("nodes of no attempt", "ListNodeExecutionsForTask", lambda t: node_execution_pb2.NodeExecutionForTaskListRequest(limit=1), INVALID, "missing"),
+    ("children of no such node", "ListNodeExecutions", lambda t: node_execution_pb2.NodeExecutionListRequest(
+        workflow_execution_id=execution_id("nosuch"), limit=1, unique_parent_id="n0"), NOT_FOUND, "n0"),
+    ("several values where one is asked for", "ListExecutions", lambda t: listing(filters="eq(phase,RUNNING;QUEUED)"), INVALID,
+     "invalid single value filter expression: equal"),
+    ("a filter's duration that is none", "ListExecutions", lambda t: listing(filters="gt(duration,long)"), INVALID, "Failed to parse duration [long]"),
+    ("an event of nothing", "CreateWorkflowEvent", lambda t: event_pb2.WorkflowExecutionEventRequest(), INVALID, "missing event"),
+    ("an event of no such execution", "CreateWorkflowEvent", lambda t: event_pb2.WorkflowExecutionEventRequest(
+        event=event_messages_pb2.WorkflowExecutionEvent(execution_id=execution_id("nosuch"))), NOT_FOUND, "nosuch"),
+    ("an event of a node without its execution", "CreateNodeEvent", lambda t: event_pb2.NodeExecutionEventRequest(
+        event=event_messages_pb2.NodeExecutionEvent(id=identifier_pb2.NodeExecutionIdentifier(node_id="n0"))), INVALID, "missing execution_id"),
+    ("an event of a task at no time", "CreateTaskEvent", lambda t: event_pb2.TaskExecutionEventRequest(
+        event=event_messages_pb2.TaskExecutionEvent(task_id=t.id)), INVALID, "missing occurred_at"),
     ("a request of 30 MiB", "CreateExecution", lambda t: execution_request(t, x=text("x" * 30 * MIB)), EXHAUSTED, "larger than the maximum"),
 ]
 
@@ -257,6 +310,39 @@ def test_an_rpc_that_is_not_there(channel):
         call(b"", timeout=10)
     assert raised.value.code() == UNIMPLEMENTED
     assert "DeleteEverything" in raised.value.details()
+
+
+MD5, EXPIRY = b"0" * 16, duration_pb2.Duration(seconds=7200)
+DECK = dataproxy_pb2.ARTIFACT_TYPE_DECK
+
+
+@pytest.mark.parametrize("rpc,request_,code,says", [
+    pytest.param("CreateUploadLocation", dataproxy_pb2.CreateUploadLocationRequest(project=PROJECT, domain=DOMAIN, content_md5=MD5, expires_in=EXPIRY),
+                 INVALID, "cannot exceed max allowed expiration [1h0m0s]", id="an upload of two hours"),
+    pytest.param("CreateDownloadLocation", dataproxy_pb2.CreateDownloadLocationRequest(native_url="file:///etc/passwd"), INVALID,
+                 "failed to parse native_url [file:///etc/passwd]", id="a download of a file"),
+    pytest.param("CreateDownloadLink", dataproxy_pb2.CreateDownloadLinkRequest(), INVALID, "invalid artifact type [ARTIFACT_TYPE_UNDEFINED]",
+                 id="a link to nothing"),
+    pytest.param("CreateDownloadLink", dataproxy_pb2.CreateDownloadLinkRequest(artifact_type=DECK), INVALID, "source is required. Provided nil",
+                 id="a deck of nothing"),
+    pytest.param("CreateDownloadLink", dataproxy_pb2.CreateDownloadLinkRequest(artifact_type=DECK, node_execution_id=node_id("nosuch", "n0")), INVALID,
+                 "failed to find node execution", id="a deck of no such node"),
+    pytest.param("GetData", dataproxy_pb2.GetDataRequest(), INVALID, "source is required. Provided empty string", id="data without a URL"),
+    pytest.param("GetData", dataproxy_pb2.GetDataRequest(flyte_url="s3://bucket/key"), INVALID, "does not start with the correct prefix",
+                 id="data of another scheme"),
+    pytest.param("GetData", dataproxy_pb2.GetDataRequest(flyte_url="flyte://v1/p/d/e/n0/x"), INVALID, "failed to parse [flyte://v1/p/d/e/n0/x]",
+                 id="data of a kind that is none"),
+    pytest.param("GetData", dataproxy_pb2.GetDataRequest(flyte_url="flyte://v1/p/d/e/n0/0/d"), INVALID, "deck type cannot be specified with a retry",
+                 id="a deck of an attempt"),
+    pytest.param("GetData", dataproxy_pb2.GetDataRequest(flyte_url="flyte://v1/p/d/nosuch/n0/i"), NOT_FOUND, "nosuch", id="data of no such node"),
+    pytest.param("GetData", dataproxy_pb2.GetDataRequest(flyte_url="flyte://v1/p/d/nosuch/n0/0/o"), INVALID, "no task executions were listed",
+                 id="data of no such attempt"),
+])
+def test_data_that_is_refused(channel, rpc, request_, code, says):
+    with pytest.raises(grpc.RpcError) as raised:
+        getattr(dataproxy_pb2_grpc.DataProxyServiceStub(channel), rpc)(request_, timeout=10)
+    assert raised.value.code() == code, raised.value.details()
+    assert says in raised.value.details()
 
 
 @pytest.mark.parametrize("request_,says", [
