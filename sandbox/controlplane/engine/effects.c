@@ -181,6 +181,29 @@ static void read_write(struct job *job, struct round_result *result)
 		give_up_for_now(job->node, result, &job->error, "cannot write literals");
 }
 
+/* ---- WANT_CACHE ---- */
+
+static int prepare_cache(const struct round_context *context, struct database_connection *c, struct machine *m,
+                         struct jobs *jobs, struct machine_node *node, struct err *e)
+{
+	const char *uri;
+	if (effects_consult_catalog(context, c, m, node, &uri, e) < 0)
+		return -1;
+	if (uri)
+		add_get(context, m, jobs, node, uri);
+	return 0;
+}
+
+/* An object store that is away is waited for; an object that is not there, or cannot be read, is no reason not to run
+ * the task. */
+static void read_cached(struct machine *m, struct job *job, struct round_result *result)
+{
+	if (job->error.kind == ERR_NONE || job->error.kind == ERR_EXHAUSTED)
+		effects_take_cached(m, job->node, job->error.kind || job->absent ? NULL : &job->bytes);
+	else
+		give_up_for_now(job->node, result, &job->error, "cannot read cached outputs");
+}
+
 /* ---- WANT_POD ---- */
 
 /* The kinds of errors are the pod's; of objects only an impossible name (made from a node's id) is worth telling. */
@@ -459,6 +482,8 @@ static int prepare(const struct round_context *context, struct database_connecti
 	switch (node->want) {
 	case WANT_OUTPUTS:
 		return prepare_outputs(context, c, m, jobs, node, e);
+	case WANT_CACHE:
+		return prepare_cache(context, c, m, jobs, node, e);
 	case WANT_INPUTS_READ:
 		add_get(context, m, jobs, node, m->definition->inputs_uri);
 		return 0;
@@ -484,6 +509,9 @@ static void read_job(const struct round_context *context, struct machine *m, str
                      struct round_result *result)
 {
 	switch (job->node->want) {
+	case WANT_CACHE:
+		read_cached(m, job, result);
+		break;
 	case WANT_OUTPUTS:
 	case WANT_INPUTS_READ:
 		read_literals(m, job, result);

@@ -21,6 +21,7 @@
 #define SANDBOX_CONTROLPLANE_ENGINE_MACHINE_H
 
 #include "controlplane/engine/array.h"
+#include "controlplane/engine/cache.h"
 #include "controlplane/engine/names.h"
 #include "controlplane/engine/pod.h"
 #include "controlplane/store/progress.h"
@@ -100,6 +101,7 @@ enum machine_want {
 	WANT_WRITE,        /* put `outputs` at row.outputs_uri */
 	WANT_WRITE_INPUTS, /* put `inputs` at row.inputs_uri */
 	WANT_POD,          /* put `inputs` at row.inputs_uri, then create the pod of the current attempt -> creation */
+	WANT_CACHE,        /* whether the task's outputs are known already, and whose turn it is -> cache */
 	WANT_RESULT,       /* the attempt's pod has ended well: error.pb, outputs.pb, deck -> result */
 };
 
@@ -125,6 +127,26 @@ struct machine_pod {
 
 enum machine_creation { CREATION_DONE, CREATION_WAITS, CREATION_FAILED };
 
+enum machine_cache_outcome {
+	CACHE_UNKNOWN,
+	CACHE_FOUND,      /* node->outputs are what they put out */
+	CACHE_ABSENT,     /* run it; reserved, if that was asked for */
+	CACHE_OCCUPIED,   /* somebody else is running it; the execution is woken when that has ended, or at expires_ns */
+	CACHE_UNREADABLE, /* there is something, but it is damaged or gone: run it */
+};
+
+struct machine_cache {
+	struct catalog_key key;
+	bool lookup, serialize; /* what is asked for: whether there is something, whether to reserve it */
+	bool answered;          /* in this round */
+	enum machine_cache_outcome outcome;
+	int64_t expires_ns;                        /* 0: never */
+	Flyteidl__Core__CatalogMetadata *metadata; /* of what was found */
+	/* To be kept under the key, with the commit; NULL: nothing. */
+	Datacatalog__Artifact *keep;
+	bool overwrite;
+};
+
 struct machine_node {
 	const struct machine_vertex *vertex;
 	struct machine_scope *scope; /* it is in */
@@ -148,6 +170,7 @@ struct machine_node {
 	struct machine_failure failure; /* any want: it can never be fulfilled, and why */
 	enum machine_creation creation;
 	const char *creation_reason; /* why it waits */
+	struct machine_cache cache;
 	struct {
 		const Flyteidl__Core__ErrorDocument *error; /* error.pb, or NULL */
 		const char *error_uri;
@@ -323,6 +346,15 @@ void machine_fail_node(struct machine *m, struct machine_node *node, Flyteidl__C
                        const struct machine_failure *failure);
 /* Ends the current attempt as FAILED, then retries as the budgets allow (reference §2.9), else fails the node. */
 void machine_fail_attempt(struct machine *m, struct machine_node *node, const struct machine_failure *failure);
+/*
+ * Of task nodes, before an attempt is begun: true when it is to run. Else the node has just succeeded with outputs of
+ * the cache, waits for somebody who makes them, or wants to know.
+ */
+bool machine_consult_cache(struct machine *m, struct machine_node *node);
+/* When the node is about to succeed with node->outputs: keeps them, if its task is cached. */
+void machine_keep_in_cache(struct machine *m, struct machine_node *node);
+/* With the commit, reservations of the node end: catalog_release. */
+bool machine_node_ends_reservation(const struct machine_node *node);
 /* How often the user's budget allows the node to be tried. */
 uint32_t machine_maximum_attempts(const struct machine_node *node);
 

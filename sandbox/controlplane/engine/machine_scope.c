@@ -351,7 +351,8 @@ static struct machine_node *new_node(struct machine *m, struct machine_scope *sc
 		         .inputs_uri = "",
 		         .outputs_uri = "",
 		         .deck_uri = "",
-		         .checkpoint_uri = "" },
+		         .checkpoint_uri = "",
+		         .cache_tag = "" },
 	};
 	proto_append(m->arena, m->node_count, m->nodes, node);
 	return node;

@@ -93,7 +93,8 @@ static struct machine_node *new_element(struct machine *m, struct machine_node *
 		                                                 : node->row.inputs_uri,
 		         .outputs_uri = "",
 		         .deck_uri = "",
-		         .checkpoint_uri = "" },
+		         .checkpoint_uri = "",
+		         .cache_tag = "" },
 	};
 	proto_append(m->arena, m->node_count, m->nodes, element);
 	return element;
@@ -449,6 +450,7 @@ static void resume_element(struct machine *m, struct machine_node *node, const s
 	element->row.system_failures = row->system_failures;
 	element->row.retry_at_ns = row->retry_at_ns;
 	element->row.recheck_at_ns = row->recheck_at_ns;
+	element->row.cache_status = row->cache_status;
 	element->row.created_at_ns = row->queued_at_ns;
 	element->row.started_at_ns = row->started_at_ns;
 	if (row->has_task)
@@ -505,12 +507,17 @@ static struct array_element row_of(const struct machine_node *element, const str
 		.reason = "",
 		.error = element->row.error,
 		.outputs = element->outputs,
+		.cache_status = element->row.cache_status,
 		.queued_at_ns = element->row.created_at_ns,
 		.started_at_ns = element->row.started_at_ns,
 		.ended_at_ns = element->row.ended_at_ns,
 		.retry_at_ns = element->row.retry_at_ns,
 		.recheck_at_ns = element->row.recheck_at_ns,
 	};
+	if (!task && phase == NODE(SUCCEEDED)) { /* by the cache */
+		row.has_task = true;
+		row.task_phase = TASK(SUCCEEDED);
+	}
 	if (!task)
 		return row;
 	row.has_task = true;

@@ -196,7 +196,7 @@ static void begin_attempt(struct machine *m, struct machine_node *node)
 		machine_wake_at(m, not_before);
 		return;
 	}
-	if (!machine_resolve_inputs(m, node))
+	if (!machine_consult_cache(m, node) || !machine_resolve_inputs(m, node))
 		return;
 	if (text_equal(node->vertex->task->type, "echo")) {
 		run_echo(m, node);
@@ -265,6 +265,7 @@ static void succeed_attempt(struct machine *m, struct machine_node *node)
 	}
 	node->outputs_known = true;
 	machine_set_task(m, node, TASK(SUCCEEDED), NULL);
+	machine_keep_in_cache(m, node);
 	machine_succeed_node(m, node);
 }
 

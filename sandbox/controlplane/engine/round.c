@@ -57,6 +57,8 @@ static int end_unreadable(struct database_connection *c, struct arena *arena, st
 	execution->phase = aborting ? EXECUTION(ABORTED) : EXECUTION(FAILED);
 	execution->error = aborting ? NULL : machine_error(arena, &failure);
 	execution->ended_at_ns = clock_wall_ns();
+	if (catalog_release(c, arena, execution->id, NULL, e) < 0)
+		return -1;
 	return progress_save_execution(c, arena, execution, e);
 }
 
@@ -72,6 +74,8 @@ static int save_elements(struct database_connection *c, struct machine *m, struc
 static int save(struct database_connection *c, struct machine *m, struct err *e)
 {
 	const int64_t id = m->definition->id;
+	if (round_keep_results(c, m, e) < 0 || round_end_reservations(c, m, e) < 0)
+		return -1;
 	if (m->execution.changed && progress_save_execution(c, m->arena, &m->execution, e) < 0)
 		return -1;
 	for (size_t i = 0; i < m->node_count; i++) {

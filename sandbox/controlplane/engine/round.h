@@ -53,6 +53,17 @@ void round_result_release(struct round_result *result);
 int round_run(const struct round_context *context, int64_t execution_id, struct plan **plan,
               struct round_result *ret_result, struct err *e);
 
+/* ---- Between round.c and round_cache.c: before the rows of nodes are saved, in the same transaction. ---- */
+int round_keep_results(struct database_connection *c, struct machine *m, struct err *e);
+int round_end_reservations(struct database_connection *c, struct machine *m, struct err *e);
+
+/* ---- Between effects.c and effects_cache.c ---- */
+
+/* Answers WANT_CACHE, unless `ret_uri` says what has to be read for it; then effects_take_cached does, with NULL when it is not there. */
+int effects_consult_catalog(const struct round_context *context, struct database_connection *c, struct machine *m,
+                            struct machine_node *node, const char **ret_uri, struct err *e);
+void effects_take_cached(struct machine *m, struct machine_node *node, const struct proto_bytes *bytes);
+
 /* ---- Between round.c and effects.c ---- */
 
 /* Fills in the pods of the nodes that have one. Things that could not be found out go to `result`. */

@@ -260,6 +260,26 @@ static int load_elements(struct database_connection *c, struct arena *arena, con
 	return array_elements_load(c, arena, n->task->row_id, &n->task->elements, e);
 }
 
+static int read_target_metadata(struct arena *arena, const struct database_rows *rows, size_t row, size_t column,
+                                struct progress_node *n, struct err *e)
+{
+	const struct proto_bytes bytes = database_bytes(rows, row, column);
+	n->checkpoint_uri = "";
+	n->cache_tag = database_text(rows, row, column + 1);
+	if (!bytes.data)
+		return 0;
+	const Flyteidl__Admin__NodeExecutionClosure *closure =
+	        proto_unpack(arena, flyteidl__admin__node_execution_closure, bytes.data, bytes.length, e);
+	if (!closure)
+		return err_wrap(e, "the stored metadata of its target");
+	if (closure->target_metadata_case == FLYTEIDL__ADMIN__NODE_EXECUTION_CLOSURE__TARGET_METADATA_TASK_NODE_METADATA) {
+		n->checkpoint_uri = closure->task_node_metadata->checkpoint_uri;
+		n->cache_status = closure->task_node_metadata->cache_status;
+		n->cache_metadata = closure->task_node_metadata->catalog_key;
+	}
+	return 0;
+}
+
 int progress_load_nodes(struct database_connection *c, struct arena *arena, int64_t execution_id,
                         struct progress_nodes *ret_nodes, struct err *e)
 {
@@ -272,7 +292,8 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 	        " n.engine_user_failures, n.engine_system_failures, n.engine_retry_at, n.engine_recheck_at, n.error,"
 	        " t.id, t.retry_attempt, t.phase, t.phase_version, t.task_type, t.inputs_uri, t.outputs_uri, t.reason, "
 	        "t.closure,"
-	        " t.pod_namespace, t.pod_name, t.task_execution_created_at, t.started_at, t.ended_at, t.array_size"
+	        " t.pod_namespace, t.pod_name, t.task_execution_created_at, t.started_at, t.ended_at, t.array_size,"
+	        " case when n.ended_at is null then n.target_metadata end, n.engine_cache_tag"
 	        " from node_executions n left join task_executions t on t.node_execution_id = n.id and t.retry_attempt "
 	        "= n.engine_attempt"
 	        " where n.execution_id = $1 order by n.id";
@@ -311,7 +332,8 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 			if (!n->error)
 				return err_wrap(e, "the stored error of node \"%s\"", n->node_id);
 		}
-		if (read_task(arena, &rows, i, 22, &n->task, e) < 0 || load_elements(c, arena, n, e) < 0)
+		if (read_task(arena, &rows, i, 22, &n->task, e) < 0 || load_elements(c, arena, n, e) < 0 ||
+		    read_target_metadata(arena, &rows, i, 37, n, e) < 0)
 			return err_wrap(e, "node \"%s\"", n->node_id);
 	}
 	*ret_nodes = (struct progress_nodes){ .count = rows.count, .nodes = nodes };
@@ -335,10 +357,12 @@ int progress_load_outputs(struct database_connection *c, struct arena *arena, in
 
 static struct database_value target_metadata_value(struct arena *arena, const struct progress_node *n)
 {
-	if (text_is_empty(n->checkpoint_uri))
+	if (text_is_empty(n->checkpoint_uri) && n->cache_status == 0)
 		return DB_NULL;
 	Flyteidl__Admin__TaskNodeMetadata *metadata = proto_new(arena, flyteidl__admin__task_node_metadata);
-	metadata->checkpoint_uri = arena_strdup(arena, n->checkpoint_uri);
+	metadata->checkpoint_uri = arena_strdup(arena, n->checkpoint_uri ? n->checkpoint_uri : "");
+	metadata->cache_status = n->cache_status;
+	metadata->catalog_key = n->cache_metadata;
 	Flyteidl__Admin__NodeExecutionClosure *closure = proto_new(arena, flyteidl__admin__node_execution_closure);
 	closure->target_metadata_case = FLYTEIDL__ADMIN__NODE_EXECUTION_CLOSURE__TARGET_METADATA_TASK_NODE_METADATA;
 	closure->task_node_metadata = metadata;
@@ -393,6 +417,7 @@ int progress_save_node(struct database_connection *c, struct arena *arena, int64
 		time_value(n->recheck_at_ns),
 		DB_BOOL(n->is_parent),
 		DB_BOOL(n->is_dynamic),
+		text_value(n->cache_tag),
 	};
 	/* Large or unloaded literals come as null and must not wipe what is there. */
 	const char *sql = "update node_executions set phase = $2, inputs = coalesce($3, inputs), inputs_uri = $4,"
@@ -403,7 +428,7 @@ int progress_save_node(struct database_connection *c, struct arena *arena, int64
 	                  "engine_user_failures = $16::integer,"
 	                  " engine_system_failures = $17::integer, engine_retry_at = $18, engine_recheck_at = $19, "
 	                  "is_parent = $20,"
-	                  " is_dynamic = $21, updated_at = now() where id = $1";
+	                  " is_dynamic = $21, engine_cache_tag = $22, updated_at = now() where id = $1";
 	if (database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0)
 		return err_wrap(e, "cannot save node \"%s\"", n->node_id);
 	n->changed = false;

@@ -14,6 +14,7 @@
 #include "flyteidl/admin/execution.pb-c.h"
 #include "flyteidl/admin/task_execution.pb-c.h"
 #include "flyteidl/admin/matchable_resource.pb-c.h"
+#include "flyteidl/core/catalog.pb-c.h"
 #include "flyteidl/core/compiler.pb-c.h"
 #include "flyteidl/core/execution.pb-c.h"
 #include "flyteidl/core/literals.pb-c.h"
@@ -85,7 +86,11 @@ struct progress_node {
 	const char *inputs_uri, *outputs_uri, *deck_uri;
 	const Flyteidl__Core__LiteralMap *inputs, *outputs; /* to be saved; loaded only by progress_load_outputs */
 	const Flyteidl__Core__ExecutionError *error;
-	const char *checkpoint_uri; /* saved in target_metadata; never loaded */
+	/* What clients see of task nodes (flyteidl.admin.TaskNodeMetadata); loaded while the node is active. */
+	const char *checkpoint_uri;
+	Flyteidl__Core__CatalogCacheStatus cache_status;
+	Flyteidl__Core__CatalogMetadata *cache_metadata; /* or NULL */
+	const char *cache_tag;                           /* what the outputs are to be kept under; "" for not */
 	int64_t created_at_ns, started_at_ns, ended_at_ns;
 	uint32_t attempt;
 	uint32_t user_failures, system_failures;

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #define PODS_MAXIMUM 2048
+#define ENTRIES_MAXIMUM 256
 #define ROUNDS_MAXIMUM 10000
 #define NODES_MAXIMUM 10 /* of one workflow */
 #define ROWS_MAXIMUM 2048
@@ -44,6 +45,16 @@ struct fake_pod {
 	int64_t sum_of_inputs;
 };
 
+/* What a task with given inputs puts out, in the catalog, and who makes it at present. */
+struct fake_entry {
+	const char *key;
+	bool present;
+	int64_t value;
+	const char *owner; /* a node of ours, STRANGER, or NULL */
+	unsigned rounds;   /* that a stranger still takes */
+};
+static const char STRANGER[] = "somebody else";
+
 struct world {
 	struct arena arena; /* as long as the world */
 	unsigned random;
@@ -59,6 +70,9 @@ struct world {
 	struct fake_pod pods[PODS_MAXIMUM];
 	size_t pod_count;
 	bool start_written, end_written;
+	struct fake_entry entries[ENTRIES_MAXIMUM];
+	size_t entry_count;
+	unsigned waits;
 	/* What happens to the round under way. */
 	int crash_in; /* effects and commits until the crash; < 0: none */
 	bool lags;
@@ -102,6 +116,104 @@ static int64_t sum(const Flyteidl__Core__LiteralMap *literals)
 	return total;
 }
 
+/* ---- The catalog ---- */
+
+static const char *entry_key(struct world *w, const struct catalog_key *key)
+{
+	return arena_printf(&w->arena, "%s/%s/%s", key->name, key->version, key->tag);
+}
+
+/* Sometimes it is there before us, sometimes an execution that is not ours is making it. */
+static struct fake_entry *find_entry(struct world *w, const struct machine_node *node)
+{
+	const char *key = entry_key(w, &node->cache.key);
+	for (size_t i = 0; i < w->entry_count; i++) {
+		if (text_equal(w->entries[i].key, key))
+			return &w->entries[i];
+	}
+	assert_true(w->entry_count < ENTRIES_MAXIMUM);
+	struct fake_entry *entry = &w->entries[w->entry_count++];
+	*entry = (struct fake_entry){ .key = key, .present = pick(w, 4) == 0, .value = sum(node->inputs) + 1 };
+	if (!entry->present && pick(w, 3) == 0) {
+		entry->owner = STRANGER;
+		entry->rounds = pick(w, 6);
+	}
+	return entry;
+}
+
+static void consult(struct world *w, struct machine *m, struct machine_node *node)
+{
+	struct fake_entry *entry = find_entry(w, node);
+	struct machine_cache *cache = &node->cache;
+	const bool present = cache->lookup && entry->present;
+	/* It is known to all at once, and stays so when the engine crashes. */
+	if (!present && cache->serialize && !entry->owner)
+		entry->owner = arena_strdup(&w->arena, node->row.node_id);
+	if (present && pick(w, 10) == 0) {
+		cache->outcome = CACHE_UNREADABLE;
+	} else if (present) {
+		cache->outcome = CACHE_FOUND;
+		cache->metadata = cache_metadata_of(m->arena, &cache->key, "id", NULL);
+		node->outputs = workflow_integer(m->arena, "o0", entry->value);
+	} else if (cache->serialize && !text_equal(entry->owner, node->row.node_id)) {
+		cache->outcome = CACHE_OCCUPIED;
+		w->waits++;
+	} else {
+		cache->outcome = CACHE_ABSENT;
+	}
+}
+
+static bool holds_reservation(const struct world *w, const char *node_id)
+{
+	for (size_t i = 0; i < w->entry_count; i++) {
+		if (text_equal(w->entries[i].owner, node_id))
+			return true;
+	}
+	return false;
+}
+
+/* With the commit: results are kept, reservations end. */
+static void settle_catalog(struct world *w, const struct machine *m)
+{
+	for (size_t i = 0; i < m->node_count; i++) {
+		const struct machine_node *node = m->nodes[i];
+		if (node->cache.keep)
+			assert_int_equal(node->row.cache_status, FLYTEIDL__CORE__CATALOG_CACHE_STATUS__CACHE_POPULATED);
+		for (size_t k = 0; k < w->entry_count; k++) {
+			struct fake_entry *entry = &w->entries[k];
+			if (node->cache.keep && text_equal(entry->key, entry_key(w, &node->cache.key)))
+				entry->present = true;
+			if (machine_node_ends_reservation(node) && text_equal(entry->owner, node->row.node_id))
+				entry->owner = NULL;
+		}
+	}
+	for (size_t k = 0; k < w->entry_count && progress_execution_is_finished(m->execution.phase); k++) {
+		if (w->entries[k].owner != STRANGER)
+			w->entries[k].owner = NULL;
+	}
+}
+
+/* Strangers come to an end, good or bad. False when there are none. */
+static bool strangers_move(struct world *w)
+{
+	bool any = false;
+	for (size_t i = 0; i < w->entry_count; i++) {
+		struct fake_entry *entry = &w->entries[i];
+		if (entry->owner != STRANGER)
+			continue;
+		any = true;
+		if (entry->rounds > 0) {
+			entry->rounds--;
+			continue;
+		}
+		entry->owner = NULL;
+		entry->present = pick(w, 2);
+	}
+	return any;
+}
+
+/* ---- Pods of ours ---- */
+
 static void create_pod(struct world *w, struct machine *m, struct machine_node *node)
 {
 	const char *name = names_pod(m->arena, w->definition.name, node->row.node_id, node->row.attempt);
@@ -116,6 +228,9 @@ static void create_pod(struct world *w, struct machine *m, struct machine_node *
 		assert_false(!other->gone && other->state == POD_SUCCEEDED && other->fate == FATE_SUCCESS);
 		assert_true(other->attempt < node->row.attempt);
 	}
+	if (cache_settings_of(node->vertex->task, node->vertex->node->metadata).serialize &&
+	    node->row.cache_status != FLYTEIDL__CORE__CATALOG_CACHE_STATUS__CACHE_LOOKUP_FAILURE)
+		assert_true(holds_reservation(w, node->row.node_id));
 	assert_true(w->pod_count < PODS_MAXIMUM);
 	w->pods[w->pod_count++] = (struct fake_pod){
 		.name = arena_strdup(&w->arena, name),
@@ -218,6 +333,8 @@ static struct progress_node copy_node(struct arena *arena, const struct progress
 	to.outputs_uri = arena_strdup(arena, from->outputs_uri);
 	to.deck_uri = arena_strdup(arena, from->deck_uri);
 	to.checkpoint_uri = "";
+	to.cache_tag = arena_strdup(arena, from->cache_tag);
+	to.cache_metadata = from->cache_metadata ? proto_copy(arena, from->cache_metadata) : NULL;
 	to.error = from->error ? proto_copy(arena, from->error) : NULL;
 	to.outputs = from->outputs ? proto_copy(arena, from->outputs) : NULL;
 	to.inputs = NULL;
@@ -272,6 +389,7 @@ static void save_node(struct world *w, const struct machine_node *node)
 
 static void commit(struct world *w, const struct machine *m)
 {
+	settle_catalog(w, m);
 	if (m->execution.changed) {
 		assert_false(progress_execution_is_finished(w->execution.phase));
 		w->execution = m->execution;
@@ -378,6 +496,11 @@ static void check_row(const struct world *w, const struct progress_node *row)
 		assert_non_null(row->error);
 	check_parent(w, row);
 	check_failure_node(w, row);
+	if (row->cache_status == FLYTEIDL__CORE__CATALOG_CACHE_STATUS__CACHE_HIT) {
+		assert_int_equal(row->phase, NODE(SUCCEEDED));
+		assert_null(row->task);
+		assert_non_null(row->cache_metadata);
+	}
 	if (vertex->kind != &machine_kind_task)
 		return;
 	assert_true(row->user_failures <= vertex->task->metadata->retries->retries);
@@ -433,6 +556,9 @@ static void fulfil(struct world *w, struct machine *m, struct machine_node *node
 		break;
 	case WANT_RESULT:
 		give_result(w, m, node);
+		break;
+	case WANT_CACHE:
+		consult(w, m, node);
 		break;
 	case WANT_NOTHING:
 		return;
@@ -533,6 +659,9 @@ static void fill(struct world *w, struct workflow_builder *b, unsigned depth)
 			workflow_add_branch(b, (int64_t)pick(w, 6), NULL, pick(w, 3), upstream, upstream_count);
 		} else {
 			workflow_add_task(b, pick(w, 3), upstream, upstream_count);
+			Flyteidl__Core__TaskMetadata *metadata = workflow_task(b, b->closure->n_tasks - 1)->metadata;
+			metadata->discoverable = pick(w, 3) == 0;
+			metadata->cache_serializable = pick(w, 2);
 		}
 	}
 	if (pick(w, 3) == 0)
@@ -636,6 +765,9 @@ static void check_end(struct world *w, bool aborted)
 	}
 }
 
+/* Over all worlds. */
+static unsigned hits, waits;
+
 static void run_world(unsigned seed, unsigned *ended)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
@@ -664,7 +796,8 @@ static void run_world(unsigned seed, unsigned *ended)
 		const int64_t wake_at_ns = run_round(w);
 		w->now_ns += 1000000;
 		/* Nothing is under way and nobody was in the way: then the machine must know when to go on. */
-		if (!cluster_moves(w) && !disturbed && !progress_execution_is_finished(w->execution.phase)) {
+		const bool moves = cluster_moves(w), strangers = strangers_move(w);
+		if (!moves && !strangers && !disturbed && !progress_execution_is_finished(w->execution.phase)) {
 			const int64_t again = run_round(w);
 			if (!progress_execution_is_finished(w->execution.phase) && !cluster_moves(w)) {
 				if (!again)
@@ -680,6 +813,11 @@ static void run_world(unsigned seed, unsigned *ended)
 	/* After a crash between commit and clean-up the pods that still run wake the execution once more. */
 	run_round(w);
 	check_end(w, aborted);
+	for (size_t i = 0; i < w->entry_count; i++)
+		assert_true(!w->entries[i].owner || w->entries[i].owner == STRANGER); /* nobody waits for us for ever */
+	for (size_t i = 0; i < w->rows.count; i++)
+		hits += w->rows.nodes[i].cache_status == FLYTEIDL__CORE__CATALOG_CACHE_STATUS__CACHE_HIT;
+	waits += w->waits;
 	ended[w->execution.phase]++;
 	arena_release(&w->arena);
 	free(w);
@@ -695,6 +833,7 @@ static void test_random_worlds(void **state)
 	assert_true(ended[EXECUTION(SUCCEEDED)] > 200);
 	assert_true(ended[EXECUTION(FAILED)] > 200);
 	assert_true(ended[EXECUTION(ABORTED)] > 50);
+	assert_true(hits > 200 && waits > 200);
 }
 
 int main(void)
