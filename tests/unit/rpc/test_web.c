@@ -38,6 +38,33 @@ static void on_call(void *context, const struct rpc_call_report *report)
 	(void)snprintf(f->request_id, sizeof(f->request_id), "%s", report->request_id);
 }
 
+static int write_page(void *context, struct buf *out, struct err *e)
+{
+	(void)e;
+	return buf_add_str(out, context);
+}
+
+/* As /healthcheck/detail does: an error, with a text of its own. */
+static int write_sick_page(void *context, struct buf *out, struct err *e)
+{
+	(void)buf_add_str(out, context);
+	return err_set(e, ERR_UNAVAILABLE, NULL, "sick");
+}
+
+static int write_no_page(void *context, struct buf *out, struct err *e)
+{
+	(void)context;
+	(void)out;
+	return err_set(e, ERR_NOT_FOUND, NULL, "nothing there");
+}
+
+static char page_text[] = "a page";
+static const struct rpc_page pages[] = {
+	{ "/page", "text/plain", write_page, page_text },
+	{ "/page/sick", "text/plain", write_sick_page, page_text },
+	{ "/page/none", "text/plain", write_no_page, page_text },
+};
+
 static int set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
@@ -52,6 +79,7 @@ static int set_up(void **state)
 	memset(text, 'x', sizeof(text));
 	assert_int_equal(file_write_atomic(page, text, sizeof(text), 0644, &e), 0);
 	struct rpc_server_options options = { .address = "127.0.0.1", .workers = 2, .services = &f->service, .service_count = 1,
+		                              .pages = pages, .page_count = ARRAY_LENGTH(pages),
 		                              .console_directory = f->directory, .on_call = on_call, .on_call_context = f };
 	if (rpc_server_start(&options, &f->server, &e) < 0)
 		fail_msg("%s", err_message(&e));
@@ -344,6 +372,42 @@ static void request_ids_are_the_clients_if_fit(void **state)
 	assert_lacks(answer, "two words");
 }
 
+static void pages_beside_the_api(void **state)
+{
+	struct fixture *f = *state;
+	static const char get[] = "%s /page%s HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+	const char *answer = ask(f, arena_printf(&f->arena, get, "GET", ""));
+	assert_has(answer, "200", "Content-Type: text/plain\r\n");
+	assert_has(answer, "200", "Cache-Control: no-store\r\n");
+	assert_has(answer, "200", "\r\n\r\na page");
+	assert_lacks(ask(f, arena_printf(&f->arena, get, "HEAD", "")), "a page");
+	assert_has(ask(f, arena_printf(&f->arena, get, "GET", "/sick")), "503", "\r\n\r\na page");
+	assert_has(ask(f, arena_printf(&f->arena, get, "GET", "/none")), "404", "nothing there");
+	assert_has(ask(f, arena_printf(&f->arena, get, "GET", "/other")), "404", "no such path");
+	assert_has(ask(f, arena_printf(&f->arena, get, "POST", "")), "404", "no such path");
+}
+
+static void connections_can_be_listed(void **state)
+{
+	struct fixture *f = *state;
+	auto_buf struct buf out = BUF_INIT(65536);
+	auto_err struct err e = ERR_INIT;
+	struct h2_client *client = h2_client_open(rpc_server_port(f->server));
+	struct h2_request request = { .path = ADMIN "GetVersion", .body = "\0\0\0\0\0", .length = 5 };
+	struct h2_result result;
+	h2_client_start(client, &request, &result);
+	h2_client_step(client, 0);
+	assert_true(fake_service_wait(&f->fake, 1));
+	assert_int_equal(rpc_server_dump(f->server, &out, &e), 0);
+	/* Busy, or still writing what answers its settings. */
+	assert_non_null(strstr(buf_text(&out), "peer=127.0.0.1 protocol=\"h2\" state="));
+	assert_null(strstr(buf_text(&out), "state=idle"));
+	fake_service_open(&f->fake, true);
+	assert_true(h2_client_run(client, &result));
+	h2_result_release(&result);
+	h2_client_close(client);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -361,6 +425,8 @@ int main(void)
 		TEST(pages_are_compressed_and_guarded),
 		cmocka_unit_test(accepted_encodings),
 		TEST(request_ids_are_the_clients_if_fit),
+		TEST(pages_beside_the_api),
+		TEST(connections_can_be_listed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
