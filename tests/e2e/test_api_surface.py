@@ -26,7 +26,6 @@ NOT_SERVED = {
 # RPCs that are being written: served or not, until this list is empty.
 COMING = {
     "flyteidl.service.SignalService": "signals",
-    "datacatalog.DataCatalog": "the cache",
 }
 
 

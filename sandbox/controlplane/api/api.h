@@ -59,6 +59,8 @@ struct api_methods api_version_methods(void);
 struct api_methods api_execution_methods(void);
 /* DataProxyService. */
 struct api_methods api_data_proxy_methods(void);
+/* datacatalog.DataCatalog. */
+struct api_methods api_catalog_methods(void);
 
 /* Until when a call waits for a connection: at most until its own deadline, and never longer than 30 s. Monotonic. */
 int64_t api_connect_deadline(const struct rpc_call *call);
