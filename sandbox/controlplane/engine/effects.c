@@ -204,6 +204,49 @@ static void read_cached(struct machine *m, struct job *job, struct round_result 
 		give_up_for_now(job->node, result, &job->error, "cannot read cached outputs");
 }
 
+/* ---- WANT_RECOVERED ---- */
+
+static int prepare_recovered(const struct round_context *context, struct database_connection *c, struct machine *m,
+                             struct jobs *jobs, struct machine_node *node, struct err *e)
+{
+	struct progress_recovered found;
+	const int known = progress_load_recovered(c, m->arena, m->definition->recovered_id, node->row.node_id, &found, e);
+	if (known < 0)
+		return -1;
+	node->answer = ANSWER_GIVEN;
+	if (!known)
+		return 0;
+	node->recovery.phase = found.phase;
+	node->recovery.checkpoint_uri = found.checkpoint_uri;
+	node->recovery.deck_uri = found.deck_uri;
+	node->outputs = found.outputs;
+	if (node->outputs || (found.phase != NODE(SUCCEEDED) && found.phase != NODE(RECOVERED)))
+		return 0;
+	if (text_is_empty(found.outputs_uri)) {
+		node->outputs = proto_new(m->arena, flyteidl__core__literal_map);
+	} else {
+		node->answer = ANSWER_PENDING;
+		add_get(context, m, jobs, node, found.outputs_uri);
+	}
+	return 0;
+}
+
+/* Outputs that are gone, or cannot be read any more, are made again. */
+static void read_recovered(struct machine *m, struct job *job, struct round_result *result)
+{
+	struct machine_node *node = job->node;
+	auto_err struct err e = ERR_INIT;
+	if (job->error.kind != ERR_NONE && job->error.kind != ERR_EXHAUSTED) {
+		give_up_for_now(node, result, &job->error, "cannot read the outputs to recover");
+		return;
+	}
+	node->answer = ANSWER_GIVEN;
+	if (job->error.kind == ERR_NONE && !job->absent)
+		node->outputs = proto_unpack(m->arena, flyteidl__core__literal_map, job->bytes.data, job->bytes.length, &e);
+	if (!node->outputs)
+		node->recovery.phase = NODE(UNDEFINED);
+}
+
 /* ---- WANT_POD ---- */
 
 /* The kinds of errors are the pod's; of objects only an impossible name (made from a node's id) is worth telling. */
@@ -309,7 +352,8 @@ static struct pod_request pod_request_of(const struct round_context *context, st
 		.array_index = node->index,
 		.raw_output_prefix = machine_raw_output_prefix(m, node, attempt),
 		.checkpoint_prefix = machine_checkpoint_uri(m, node, attempt),
-		.previous_checkpoint_prefix = attempt > 0 ? machine_checkpoint_uri(m, node, attempt - 1) : "",
+		.previous_checkpoint_prefix = attempt > 0 ? machine_checkpoint_uri(m, node, attempt - 1)
+		                                          : node->row.previous_checkpoint_uri,
 		.task_template_uri = arena_printf(m->arena, "%s/task.pb", node->directory),
 		.resource_policy = d->resource_policy,
 		.defaults = &context->pod_defaults,
@@ -484,6 +528,8 @@ static int prepare(const struct round_context *context, struct database_connecti
 		return prepare_outputs(context, c, m, jobs, node, e);
 	case WANT_CACHE:
 		return prepare_cache(context, c, m, jobs, node, e);
+	case WANT_RECOVERED:
+		return prepare_recovered(context, c, m, jobs, node, e);
 	case WANT_INPUTS_READ:
 		add_get(context, m, jobs, node, m->definition->inputs_uri);
 		return 0;
@@ -511,6 +557,9 @@ static void read_job(const struct round_context *context, struct machine *m, str
 	switch (job->node->want) {
 	case WANT_CACHE:
 		read_cached(m, job, result);
+		break;
+	case WANT_RECOVERED:
+		read_recovered(m, job, result);
 		break;
 	case WANT_OUTPUTS:
 	case WANT_INPUTS_READ:

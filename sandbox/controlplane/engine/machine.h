@@ -102,6 +102,7 @@ enum machine_want {
 	WANT_WRITE_INPUTS, /* put `inputs` at row.inputs_uri */
 	WANT_POD,          /* put `inputs` at row.inputs_uri, then create the pod of the current attempt -> creation */
 	WANT_CACHE,        /* whether the task's outputs are known already, and whose turn it is -> cache */
+	WANT_RECOVERED,    /* what became of the node in the execution that this one recovers -> recovery, outputs */
 	WANT_RESULT,       /* the attempt's pod has ended well: error.pb, outputs.pb, deck -> result */
 };
 
@@ -171,6 +172,11 @@ struct machine_node {
 	enum machine_creation creation;
 	const char *creation_reason; /* why it waits */
 	struct machine_cache cache;
+	struct {
+		bool answered, inputs_written; /* in this round */
+		Flyteidl__Core__NodeExecution__Phase phase; /* UNDEFINED: there is nothing to take over */
+		const char *checkpoint_uri, *deck_uri;      /* or "" */
+	} recovery;
 	struct {
 		const Flyteidl__Core__ErrorDocument *error; /* error.pb, or NULL */
 		const char *error_uri;
@@ -346,6 +352,8 @@ void machine_fail_node(struct machine *m, struct machine_node *node, Flyteidl__C
                        const struct machine_failure *failure);
 /* Ends the current attempt as FAILED, then retries as the budgets allow (reference §2.9), else fails the node. */
 void machine_fail_attempt(struct machine *m, struct machine_node *node, const struct machine_failure *failure);
+/* Of a node that may begin: true when it has been, or is being, taken over from the execution that this one recovers. */
+bool machine_recover_node(struct machine *m, struct machine_node *node);
 /*
  * Of task nodes, before an attempt is begun: true when it is to run. Else the node has just succeeded with outputs of
  * the cache, waits for somebody who makes them, or wants to know.

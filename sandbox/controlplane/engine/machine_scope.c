@@ -204,7 +204,8 @@ static void begin_node(struct machine *m, struct machine_node *node)
 		machine_set_node(m, node, NODE(QUEUED));
 		return;
 	}
-	machine_queue_node(m, node);
+	if (!machine_recover_node(m, node))
+		machine_queue_node(m, node);
 }
 
 /* ---- Running a scope ---- */
@@ -352,7 +353,8 @@ static struct machine_node *new_node(struct machine *m, struct machine_scope *sc
 		         .outputs_uri = "",
 		         .deck_uri = "",
 		         .checkpoint_uri = "",
-		         .cache_tag = "" },
+		         .cache_tag = "",
+		         .previous_checkpoint_uri = "" },
 	};
 	proto_append(m->arena, m->node_count, m->nodes, node);
 	return node;

@@ -94,7 +94,8 @@ static struct machine_node *new_element(struct machine *m, struct machine_node *
 		         .outputs_uri = "",
 		         .deck_uri = "",
 		         .checkpoint_uri = "",
-		         .cache_tag = "" },
+		         .cache_tag = "",
+		         .previous_checkpoint_uri = "" },
 	};
 	proto_append(m->arena, m->node_count, m->nodes, element);
 	return element;

@@ -85,9 +85,14 @@ int progress_load_definition(struct database_connection *c, struct arena *arena,
 	struct database_rows rows;
 	const char *sql = "select e.project, e.domain, e.name, w.project, w.domain, w.name, w.version, "
 	                  "coalesce(l.name, ''), e.spec, w.closure,"
-	                  " e.inputs, e.inputs_uri, e.resource_policy, e.plugin_overrides from executions e join workflows w on w.id = e.workflow_id"
+	                  " e.inputs, e.inputs_uri, e.resource_policy, e.plugin_overrides,"
+	                  " case when e.mode = $2::smallint then coalesce(e.source_execution_id, 0) else 0 end"
+	                  " from executions e join workflows w on w.id = e.workflow_id"
 	                  " left join launch_plans l on l.id = e.launch_plan_id where e.id = $1";
-	if (database_query(c, arena, sql, (struct database_value[]){ DB_INT(id) }, 1, &rows, e) < 0)
+	const struct database_value values[] = {
+		DB_INT(id), DB_INT(FLYTEIDL__ADMIN__EXECUTION_METADATA__EXECUTION_MODE__RECOVERED)
+	};
+	if (database_query(c, arena, sql, values, ARRAY_LENGTH(values), &rows, e) < 0)
 		return -1;
 	if (rows.count == 0)
 		return err_set(e, ERR_NOT_FOUND, NULL, "there is no execution with row id %lld and a workflow",
@@ -104,6 +109,7 @@ int progress_load_definition(struct database_connection *c, struct arena *arena,
 		.launch_plan_name = database_text(&rows, 0, 7),
 		.inputs_uri = database_text(&rows, 0, 11),
 		.resource_policy = database_text(&rows, 0, 12),
+		.recovered_id = database_int(&rows, 0, 14),
 	};
 	const struct proto_bytes spec = database_bytes(&rows, 0, 8), closure = database_bytes(&rows, 0, 9);
 	d.spec = proto_unpack(arena, flyteidl__admin__execution_spec, spec.data, spec.length, e);
@@ -266,6 +272,7 @@ static int read_target_metadata(struct arena *arena, const struct database_rows 
 	const struct proto_bytes bytes = database_bytes(rows, row, column);
 	n->checkpoint_uri = "";
 	n->cache_tag = database_text(rows, row, column + 1);
+	n->previous_checkpoint_uri = database_text(rows, row, column + 2);
 	if (!bytes.data)
 		return 0;
 	const Flyteidl__Admin__NodeExecutionClosure *closure =
@@ -293,7 +300,8 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 	        " t.id, t.retry_attempt, t.phase, t.phase_version, t.task_type, t.inputs_uri, t.outputs_uri, t.reason, "
 	        "t.closure,"
 	        " t.pod_namespace, t.pod_name, t.task_execution_created_at, t.started_at, t.ended_at, t.array_size,"
-	        " case when n.ended_at is null then n.target_metadata end, n.engine_cache_tag"
+	        " case when n.ended_at is null then n.target_metadata end, n.engine_cache_tag, "
+	        "n.engine_previous_checkpoint"
 	        " from node_executions n left join task_executions t on t.node_execution_id = n.id and t.retry_attempt "
 	        "= n.engine_attempt"
 	        " where n.execution_id = $1 order by n.id";
@@ -338,6 +346,34 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 	}
 	*ret_nodes = (struct progress_nodes){ .count = rows.count, .nodes = nodes };
 	return 0;
+}
+
+int progress_load_recovered(struct database_connection *c, struct arena *arena, int64_t execution_id,
+                            const char *node_id, struct progress_recovered *ret_recovered, struct err *e)
+{
+	const struct database_value values[] = { DB_INT(execution_id), DB_TEXT(node_id) };
+	struct database_rows rows;
+	if (database_query(c, arena,
+	                   "select phase, outputs, outputs_uri, deck_uri, target_metadata, '', '' from node_executions"
+	                   " where execution_id = $1 and node_id = $2",
+	                   values, ARRAY_LENGTH(values), &rows, e) < 0)
+		return -1;
+	if (rows.count == 0)
+		return 0;
+	struct progress_node node = { .row_id = 0 };
+	if (read_target_metadata(arena, &rows, 0, 4, &node, e) < 0)
+		return err_wrap(e, "node \"%s\" of the execution that is recovered", node_id);
+	*ret_recovered = (struct progress_recovered){
+		.phase = (Flyteidl__Core__NodeExecution__Phase)enum_value(NODE_PHASES, database_text(&rows, 0, 0)),
+		.outputs_uri = database_text(&rows, 0, 2),
+		.deck_uri = database_text(&rows, 0, 3),
+		.checkpoint_uri = node.checkpoint_uri,
+	};
+	const struct proto_bytes bytes = database_bytes(&rows, 0, 1);
+	if (bytes.data &&
+	    !(ret_recovered->outputs = proto_unpack(arena, flyteidl__core__literal_map, bytes.data, bytes.length, e)))
+		return err_wrap(e, "the stored outputs of node \"%s\"", node_id);
+	return 1;
 }
 
 int progress_load_outputs(struct database_connection *c, struct arena *arena, int64_t node_row_id,
@@ -418,6 +454,7 @@ int progress_save_node(struct database_connection *c, struct arena *arena, int64
 		DB_BOOL(n->is_parent),
 		DB_BOOL(n->is_dynamic),
 		text_value(n->cache_tag),
+		text_value(n->previous_checkpoint_uri),
 	};
 	/* Large or unloaded literals come as null and must not wipe what is there. */
 	const char *sql = "update node_executions set phase = $2, inputs = coalesce($3, inputs), inputs_uri = $4,"
@@ -428,7 +465,7 @@ int progress_save_node(struct database_connection *c, struct arena *arena, int64
 	                  "engine_user_failures = $16::integer,"
 	                  " engine_system_failures = $17::integer, engine_retry_at = $18, engine_recheck_at = $19, "
 	                  "is_parent = $20,"
-	                  " is_dynamic = $21, engine_cache_tag = $22, updated_at = now() where id = $1";
+	                  " is_dynamic = $21, engine_cache_tag = $22, engine_previous_checkpoint = $23, updated_at = now() where id = $1";
 	if (database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0)
 		return err_wrap(e, "cannot save node \"%s\"", n->node_id);
 	n->changed = false;

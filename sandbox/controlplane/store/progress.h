@@ -38,6 +38,7 @@ struct progress_definition {
 	const char *inputs_uri;                   /* "" when there are none */
 	const char *resource_policy;              /* settings/resource_policy.h, as text; "": there was none yet */
 	const Flyteidl__Admin__PluginOverrides *plugin_overrides; /* NULL: none */
+	int64_t recovered_id;                     /* the execution whose successes are taken over; 0: none */
 };
 
 struct progress_execution {
@@ -90,6 +91,7 @@ struct progress_node {
 	const char *checkpoint_uri;
 	Flyteidl__Core__CatalogCacheStatus cache_status;
 	Flyteidl__Core__CatalogMetadata *cache_metadata; /* or NULL */
+	const char *previous_checkpoint_uri; /* which the first attempt goes on from; "" for none */
 	const char *cache_tag;                           /* what the outputs are to be kept under; "" for not */
 	int64_t created_at_ns, started_at_ns, ended_at_ns;
 	uint32_t attempt;
@@ -117,6 +119,14 @@ struct progress_nodes {
 };
 int progress_load_nodes(struct database_connection *c, struct arena *arena, int64_t execution_id,
                         struct progress_nodes *ret_nodes, struct err *e);
+/* What became of the node of that id in another execution. 1 found, 0 there was none, -1. */
+struct progress_recovered {
+	Flyteidl__Core__NodeExecution__Phase phase;
+	const Flyteidl__Core__LiteralMap *outputs; /* NULL when they are only in the object store, or there are none */
+	const char *outputs_uri, *deck_uri, *checkpoint_uri;
+};
+int progress_load_recovered(struct database_connection *c, struct arena *arena, int64_t execution_id,
+                            const char *node_id, struct progress_recovered *ret_recovered, struct err *e);
 /* The outputs kept in a node's row; NULL when they are only in the object store, or there are none. */
 int progress_load_outputs(struct database_connection *c, struct arena *arena, int64_t node_row_id,
                           const Flyteidl__Core__LiteralMap **ret_outputs, struct err *e);

@@ -73,6 +73,8 @@ struct world {
 	struct fake_entry entries[ENTRIES_MAXIMUM];
 	size_t entry_count;
 	unsigned waits;
+	/* The execution that this one recovers, if any. */
+	struct progress_nodes earlier;
 	/* What happens to the round under way. */
 	int crash_in; /* effects and commits until the crash; < 0: none */
 	bool lags;
@@ -214,6 +216,30 @@ static bool strangers_move(struct world *w)
 
 /* ---- Pods of ours ---- */
 
+static const struct progress_node *find_earlier(const struct world *w, const char *node_id)
+{
+	for (size_t i = 0; i < w->earlier.count; i++) {
+		if (text_equal(w->earlier.nodes[i].node_id, node_id))
+			return &w->earlier.nodes[i];
+	}
+	return NULL;
+}
+
+static bool has_succeeded(Flyteidl__Core__NodeExecution__Phase phase)
+{
+	return phase == NODE(SUCCEEDED) || phase == NODE(RECOVERED);
+}
+
+/* A failure node, or what it contains: these run for what fails now. */
+static bool is_for_failures(const struct machine_node *node)
+{
+	for (; node; node = node->scope->parent) {
+		if (node == node->scope->on_failure)
+			return true;
+	}
+	return false;
+}
+
 static void create_pod(struct world *w, struct machine *m, struct machine_node *node)
 {
 	const char *name = names_pod(m->arena, w->definition.name, node->row.node_id, node->row.attempt);
@@ -231,6 +257,9 @@ static void create_pod(struct world *w, struct machine *m, struct machine_node *
 	if (cache_settings_of(node->vertex->task, node->vertex->node->metadata).serialize &&
 	    node->row.cache_status != FLYTEIDL__CORE__CATALOG_CACHE_STATUS__CACHE_LOOKUP_FAILURE)
 		assert_true(holds_reservation(w, node->row.node_id));
+	const struct progress_node *earlier = find_earlier(w, node->row.node_id);
+	if (earlier && has_succeeded(earlier->phase))
+		assert_true(is_for_failures(node));
 	assert_true(w->pod_count < PODS_MAXIMUM);
 	w->pods[w->pod_count++] = (struct fake_pod){
 		.name = arena_strdup(&w->arena, name),
@@ -459,7 +488,7 @@ static void check_parent(const struct world *w, const struct progress_node *row)
 	if (phase_is_active(row->phase))
 		assert_true(phase_is_active(parent->phase));
 	if (parent->phase == NODE(SUCCEEDED))
-		assert_true(row->phase == NODE(SUCCEEDED) ||
+		assert_true(has_succeeded(row->phase) ||
 		            (row->phase == NODE(SKIPPED) && is_branch(vertex_of(w, parent))));
 }
 
@@ -489,8 +518,7 @@ static void check_row(const struct world *w, const struct progress_node *row)
 	const struct machine_graph *graph = graph_of(w, around);
 	if (row->phase == NODE(QUEUED) || row->phase == NODE(RUNNING) || row->phase == NODE(SUCCEEDED)) {
 		for (size_t k = 0; k < vertex->upstream_count; k++)
-			assert_int_equal(phase_beside(w, around, graph->vertices[vertex->upstream[k]].id),
-			                 NODE(SUCCEEDED));
+			assert_true(has_succeeded(phase_beside(w, around, graph->vertices[vertex->upstream[k]].id)));
 	}
 	if (row->phase == NODE(FAILED) || row->phase == NODE(ABORTED))
 		assert_non_null(row->error);
@@ -531,7 +559,7 @@ static void fulfil(struct world *w, struct machine *m, struct machine_node *node
 	case WANT_OUTPUTS: {
 		const struct progress_node *row = find_row(w, node->row.node_id);
 		assert_non_null(row);
-		assert_int_equal(row->phase, NODE(SUCCEEDED));
+		assert_true(has_succeeded(row->phase));
 		node->outputs = row->outputs;
 		break;
 	}
@@ -560,6 +588,15 @@ static void fulfil(struct world *w, struct machine *m, struct machine_node *node
 	case WANT_CACHE:
 		consult(w, m, node);
 		break;
+	case WANT_RECOVERED: {
+		const struct progress_node *row = find_earlier(w, node->row.node_id);
+		node->recovery.checkpoint_uri = node->recovery.deck_uri = "";
+		if (row) {
+			node->recovery.phase = row->phase;
+			node->outputs = row->outputs ? row->outputs : workflow_integer(m->arena, "none", 0);
+		}
+		break;
+	}
 	case WANT_NOTHING:
 		return;
 	}
@@ -743,8 +780,7 @@ static void check_end(struct world *w, bool aborted)
 	switch (w->execution.phase) {
 	case EXECUTION(SUCCEEDED):
 		for (size_t i = 0; i < w->rows.count; i++)
-			assert_true(w->rows.nodes[i].phase == NODE(SUCCEEDED) ||
-			            w->rows.nodes[i].phase == NODE(SKIPPED));
+			assert_true(has_succeeded(w->rows.nodes[i].phase) || w->rows.nodes[i].phase == NODE(SKIPPED));
 		check_outputs(w);
 		break;
 	case EXECUTION(FAILED): {
@@ -765,20 +801,9 @@ static void check_end(struct world *w, bool aborted)
 	}
 }
 
-/* Over all worlds. */
-static unsigned hits, waits;
-
-static void run_world(unsigned seed, unsigned *ended)
+/* To the end; whether a user has aborted it. */
+static bool play(struct world *w, unsigned seed)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
-	w->arena = (struct arena)ARENA_INIT((size_t)256 << 20);
-	w->random = seed * 2654435761u + 1;
-	w->options = (struct machine_options)MACHINE_OPTIONS_DEFAULT;
-	w->rows.nodes = arena_array(&w->arena, struct progress_node, ROWS_MAXIMUM);
-	w->execution = (struct progress_execution){ .id = 1, .outputs_uri = "", .abort_cause = "" };
-	w->now_ns = 1000000000;
-	w->bad_percent = (unsigned[]){ 0, 10, 30 }[pick(w, 3)];
-	make_workflow(w);
 	const bool harsh = pick(w, 4) != 0;
 	bool aborted = false;
 	unsigned rounds = 0;
@@ -812,6 +837,49 @@ static void run_world(unsigned seed, unsigned *ended)
 	w->lags = false;
 	/* After a crash between commit and clean-up the pods that still run wake the execution once more. */
 	run_round(w);
+	return aborted;
+}
+
+/* Over all worlds. */
+static unsigned hits, waits, recovered;
+
+/* Another execution that takes over from the one that has just ended: what succeeded there does not run again. */
+static void recover_world(struct world *w, unsigned seed)
+{
+	w->earlier =
+	        (struct progress_nodes){ .count = w->rows.count,
+		                         .nodes = arena_array(&w->arena, struct progress_node, w->rows.count + 1) };
+	memcpy(w->earlier.nodes, w->rows.nodes, w->rows.count * sizeof(*w->rows.nodes));
+	w->rows.count = 0;
+	w->pod_count = 0;
+	w->start_written = w->end_written = false;
+	w->execution = (struct progress_execution){ .id = 2, .outputs_uri = "", .abort_cause = "" };
+	w->definition.recovered_id = 1;
+	const bool aborted = play(w, seed);
+	check_end(w, aborted);
+	for (size_t i = 0; i < w->rows.count; i++) {
+		const struct progress_node *row = &w->rows.nodes[i], *before = find_earlier(w, row->node_id);
+		if (row->phase != NODE(RECOVERED))
+			continue;
+		recovered++;
+		assert_true(before && has_succeeded(before->phase));
+		assert_null(row->task);
+		assert_non_null(row->outputs);
+	}
+}
+
+static void run_world(unsigned seed, unsigned *ended)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	w->arena = (struct arena)ARENA_INIT((size_t)256 << 20);
+	w->random = seed * 2654435761u + 1;
+	w->options = (struct machine_options)MACHINE_OPTIONS_DEFAULT;
+	w->rows.nodes = arena_array(&w->arena, struct progress_node, ROWS_MAXIMUM);
+	w->execution = (struct progress_execution){ .id = 1, .outputs_uri = "", .abort_cause = "" };
+	w->now_ns = 1000000000;
+	w->bad_percent = (unsigned[]){ 0, 10, 30 }[pick(w, 3)];
+	make_workflow(w);
+	const bool aborted = play(w, seed);
 	check_end(w, aborted);
 	for (size_t i = 0; i < w->entry_count; i++)
 		assert_true(!w->entries[i].owner || w->entries[i].owner == STRANGER); /* nobody waits for us for ever */
@@ -819,6 +887,8 @@ static void run_world(unsigned seed, unsigned *ended)
 		hits += w->rows.nodes[i].cache_status == FLYTEIDL__CORE__CATALOG_CACHE_STATUS__CACHE_HIT;
 	waits += w->waits;
 	ended[w->execution.phase]++;
+	if (w->execution.phase != EXECUTION(SUCCEEDED))
+		recover_world(w, seed);
 	arena_release(&w->arena);
 	free(w);
 }
@@ -833,7 +903,7 @@ static void test_random_worlds(void **state)
 	assert_true(ended[EXECUTION(SUCCEEDED)] > 200);
 	assert_true(ended[EXECUTION(FAILED)] > 200);
 	assert_true(ended[EXECUTION(ABORTED)] > 50);
-	assert_true(hits > 200 && waits > 200);
+	assert_true(hits > 200 && waits > 200 && recovered > 200);
 }
 
 int main(void)
