@@ -2,6 +2,7 @@
  * place of the image's. */
 #include "base/clock.h"
 #include "base/file.h"
+#include "cli/configuration.h"
 #include "cli/errors.h"
 #include "cli/sandbox.h"
 #include "cli/spec.h"
@@ -15,13 +16,18 @@
 
 struct reload_values {
 	bool reset;
+	bool config;
 };
 
 static const struct option reload_options[] = {
 	{ .name = "reset",
 	  .kind = OPTION_FLAG,
 	  .offset = offsetof(struct reload_values, reset),
-	  .help = "go back to the image's own control plane" },
+	  .help = "go back to the image's own control plane; with --config, to the default configuration" },
+	{ .name = "config",
+	  .kind = OPTION_FLAG,
+	  .offset = offsetof(struct reload_values, config),
+	  .help = "put a configuration file in place instead of a program" },
 	{ .name = NULL },
 };
 
@@ -40,6 +46,17 @@ static int put_program(struct cli *cli, const struct sandbox *sandbox, const cha
 	return docker_archive_put(cli->docker, sandbox->id, SPEC_STATE_DIRECTORY, tar, NULL, NULL, e);
 }
 
+/* The control plane takes it over by itself. */
+static int reload_configuration(struct cli *cli, const struct sandbox *sandbox, const char *file, bool reset,
+                                struct err *e)
+{
+	auto_free char *path = file ? xstrdup(file) : configuration_default_file(cli);
+	if (reset ? configuration_remove(cli, sandbox, e) < 0 : configuration_put(cli, sandbox, path, e) < 0)
+		return -1;
+	cli_say(cli, "the sandbox is configured %s%s", reset ? "as it is by default" : "by ", reset ? "" : path);
+	return EXIT_CODE_OK;
+}
+
 static int run(struct cli *cli, const void *context, char **arguments, size_t count, struct err *e)
 {
 	static const char *const restart[] = { "sandbox-init", "restart", SERVICE, NULL };
@@ -50,6 +67,8 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	int64_t began = clock_monotonic_ms();
 	if (sandbox_require_running(cli, &sandbox, e) < 0)
 		return -1;
+	if (values->config)
+		return reload_configuration(cli, &sandbox, count ? arguments[0] : NULL, values->reset, e);
 	if (values->reset ? capture(cli, &sandbox, remove, e) < 0 : put_program(cli, &sandbox, path, e) < 0)
 		return -1;
 	if (capture(cli, &sandbox, restart, e) < 0)
@@ -61,10 +80,12 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 
 const struct verb verb_reload = {
 	.name = "reload",
-	.summary = "put a freshly built control plane into the running sandbox",
-	.arguments = "[BINARY]",
+	.summary = "put a configuration or a freshly built control plane into the running sandbox",
+	.arguments = "[FILE]",
 	.description =
-	        "For work on the sandbox itself: copies BINARY (by default the source tree's out/container/bin/" PROGRAM
+	        "With --config: checks the configuration FILE (by default ~/.flyte/sandbox/config.yaml) and puts it in place; "
+	        "it holds at once, nothing is restarted, and a file with an error changes nothing.\n\n"
+	        "Without, for work on the sandbox itself: copies the program FILE (by default the source tree's out/container/bin/" PROGRAM
 	        ", built for the image's Debian) into the sandbox and restarts the control plane with it. It stays "
 	        "until `sandbox reload --reset`, also over `stop` and `start`, and `sandbox status` shows it; a sandbox "
 	        "that is started from another image drops it.",

@@ -4,8 +4,10 @@
  * kept for a look.
  */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "cli/clients.h"
+#include "cli/configuration.h"
 #include "cli/errors.h"
 #include "cli/image_source.h"
 #include "cli/interrupt.h"
@@ -23,6 +25,7 @@
 struct start_values {
 	const char *image, *image_file, *registry, *pull, *source;
 	const char *ports, *bind;
+	const char *config;
 	struct option_list port;
 	struct option_list env;
 	int64_t timeout_ms;
@@ -89,6 +92,12 @@ static const struct option start_options[] = {
 	  .environment = "SANDBOX_BIND",
 	  .fallback = "127.0.0.1",
 	  .help = "address that the ports are bound to; the sandbox has well-known passwords, so think twice" },
+	{ .name = "config",
+	  .kind = OPTION_TEXT,
+	  .offset = FIELD(config),
+	  .value = "FILE",
+	  .environment = "SANDBOX_CONFIG",
+	  .help = "configuration of the control plane; ~/.flyte/sandbox/config.yaml by default, if it is there" },
 	{ .name = "env",
 	  .kind = OPTION_LIST,
 	  .offset = FIELD(env),
@@ -242,6 +251,15 @@ static void say_ready(struct cli *cli, bool was_running, int64_t began)
 		cli_say(cli, "ready after %.1f s", (double)(clock_monotonic_ms() - began) / 1000);
 }
 
+/* What the control plane refuses does not undo the start. */
+static int configure(struct cli *cli, const struct start_values *values, const struct sandbox *sandbox, struct err *e)
+{
+	auto_free char *file = values->config ? xstrdup(values->config) : configuration_default_file(cli);
+	if (!values->config && !file_exists(file))
+		return 0;
+	return configuration_put(cli, sandbox, file, e);
+}
+
 static int start(struct launch *launch, const struct start_values *values, bool *ret_is_up, struct err *e)
 {
 	struct cli *cli = launch->cli;
@@ -268,7 +286,9 @@ static int start(struct launch *launch, const struct start_values *values, bool 
 	if (wait_until_ready(cli, values, &sandbox, began, &services, e) < 0)
 		return -1;
 	say_ready(cli, was_running, began);
-	return finish(cli, values, &sandbox, &services, existing.state == SANDBOX_ABSENT, e);
+	if (finish(cli, values, &sandbox, &services, existing.state == SANDBOX_ABSENT, e) < 0)
+		return -1;
+	return configure(cli, values, &sandbox, e);
 }
 
 static void take_back(struct launch *launch, bool cancelled)

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "controlplane/admission/admission.h"
 #include "controlplane/api/api.h"
+#include "controlplane/cluster/cluster_resources.h"
 #include "controlplane/engine/engine.h"
 #include "controlplane/schedule/scheduler.h"
 #include "controlplane/pages.h"
@@ -35,6 +36,7 @@ struct program {
 	struct kubernetes *kubernetes;
 	struct engine *engine;
 	struct scheduler *scheduler;
+	struct cluster_resources *cluster_resources;
 	struct rpc_server *server;
 	struct admission *admission; /* NULL: none is wanted */
 	struct rpc_method *admin_methods;
@@ -171,6 +173,14 @@ static int start_scheduler(struct program *program, struct err *e)
 	return scheduler_start(&options, &program->scheduler, e);
 }
 
+static int start_cluster_resources(struct program *program, struct err *e)
+{
+	const struct cluster_resources_options options = { .database = program->api.database,
+		                                           .kubernetes = program->kubernetes,
+		                                           .settings = program->settings };
+	return cluster_resources_start(&options, &program->cluster_resources, e);
+}
+
 static int start_server(struct program *program, struct err *e)
 {
 	join_admin_methods(program);
@@ -211,6 +221,7 @@ static void on_settings(void *context, const struct err *problem)
 	}
 	auto_settings const struct settings *settings = settings_current(program->settings);
 	set_log_level(settings);
+	cluster_resources_wake(program->cluster_resources);
 	log_info("the settings have changed", "file", settings->file, NULL);
 	notify_supervisor("STATUS=");
 }
@@ -275,7 +286,6 @@ static int start_admission(struct program *program, struct err *e)
 
 static int run(struct program *program, const sigset_t *signals, struct err *e)
 {
-	follow_settings(program);
 	if (open_stores(program, e) < 0)
 		return -1;
 	fill_api_config(program);
@@ -283,10 +293,14 @@ static int run(struct program *program, const sigset_t *signals, struct err *e)
 		return err_wrap(e, "cannot start the engine");
 	if (start_scheduler(program, e) < 0)
 		return err_wrap(e, "cannot start the scheduler");
+	if (start_cluster_resources(program, e) < 0)
+		return err_wrap(e, "cannot keep the namespaces of projects");
 	if (start_server(program, e) < 0)
 		return err_wrap(e, "cannot start the server");
 	if (start_admission(program, e) < 0)
 		return err_wrap(e, "cannot start the webhook");
+	/* Last: whom it tells is there then. */
+	follow_settings(program);
 	log_info("ready", "version", SANDBOX_VERSION, NULL);
 	notify_supervisor("READY=1");
 	int received = 0;
@@ -308,6 +322,7 @@ static bool stop(struct program *program)
 	program->admission = admission_stop(program->admission);
 	if (program->settings)
 		settings_unfollow(program->settings);
+	program->cluster_resources = cluster_resources_stop(program->cluster_resources);
 	program->scheduler = scheduler_stop(program->scheduler);
 	program->engine = engine_stop(program->engine);
 	return true;

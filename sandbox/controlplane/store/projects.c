@@ -70,3 +70,16 @@ int projects_list(struct database_connection *c, struct list_query *query, struc
 	*ret_rows = (struct project_rows){ .count = rows.count, .rows = projects };
 	return 0;
 }
+
+int projects_active(struct database_connection *c, struct arena *arena, struct project_rows *ret_rows, struct err *e)
+{
+	struct database_rows rows;
+	if (database_query(c, arena, "select " COLUMNS " from projects p where p.state = 0 order by p.identifier", NULL, 0,
+	                   &rows, e) < 0)
+		return -1;
+	struct project_row *projects = arena_array(arena, struct project_row, rows.count);
+	for (size_t i = 0; i < rows.count; i++)
+		projects[i] = read_row(&rows, i);
+	*ret_rows = (struct project_rows){ .count = rows.count, .rows = projects };
+	return 0;
+}

@@ -30,4 +30,7 @@ struct project_rows {
 int projects_list(struct database_connection *c, struct list_query *query, struct project_rows *ret_rows,
                   struct err *e);
 
+/* All that are not archived, by identifier; in the arena. */
+int projects_active(struct database_connection *c, struct arena *arena, struct project_rows *ret_rows, struct err *e);
+
 #endif

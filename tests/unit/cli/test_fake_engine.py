@@ -941,6 +941,27 @@ class Build(Case):
         self.run_sandbox("reload", "--reset")
         self.assert_error(self.run_sandbox("reload", "/nonexistent", code=3), "not-found")
 
+    def put_configuration(self, text):
+        file = pathlib.Path(self.directory, "mine.yaml")
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def test_reload_of_the_configuration(self):
+        file = self.put_configuration("flyteadmin: {}\n")
+        self.engine.commands["sh -c p=*"] = Exec()
+        self.engine.commands["mv /var/lib/sandbox/config/candidate/config.yaml /var/lib/sandbox/config/config.yaml"] = Exec()
+        self.engine.commands["rm -f /var/lib/sandbox/config/config.yaml"] = Exec()
+        self.run_sandbox("reload", "--config", str(file))
+        self.assertEqual(self.engine.uploads[0][1]["config/candidate/config.yaml"], b"flyteadmin: {}\n")
+        self.run_sandbox("reload", "--config", "--reset")
+        self.assert_error(self.run_sandbox("reload", "--config", "/nonexistent", code=3), "not-found")
+
+    def test_reload_of_a_wrong_configuration(self):
+        file = self.put_configuration("a: 1\n")
+        self.engine.commands["sh -c p=*"] = Exec(stderr="config.yaml, line 1: a: there is no such setting\n", code=1)
+        done = self.run_sandbox("reload", "--config", str(file), code=12)
+        self.assert_error(done, "bad-configuration", "mine.yaml: config.yaml, line 1: a: there is no such setting")
+
 
 class Delete(Case):
     def test_volume_stays_unless_asked(self):

@@ -18,13 +18,14 @@ ALLOWED = {
     "controlplane/store": {"base", "proto"},
     "controlplane/launch": {"base", "proto", "controlplane/settings", "controlplane/compiler", "controlplane/store"},
     "controlplane/schedule": {"base", "proto", "controlplane/settings", "controlplane/store", "controlplane/launch"},
+    "controlplane/cluster": {"base", "proto", "controlplane/settings", "controlplane/store", "controlplane/launch"},
     "controlplane/engine": {"base", "proto", "controlplane/settings", "controlplane/compiler", "controlplane/store", "controlplane/launch"},
     "controlplane/api": {"base", "proto", "rpc", "controlplane/settings", "controlplane/compiler", "controlplane/store", "controlplane/launch",
                          "controlplane/schedule", "controlplane/engine"},
     "controlplane/admission": {"base", "proto", "controlplane/settings", "controlplane/store", "controlplane/engine"},
     "copilot": {"base", "proto", "controlplane/store"},
     "controlplane": {"base", "proto", "rpc", "controlplane/settings", "controlplane/compiler", "controlplane/store", "controlplane/launch",
-                     "controlplane/schedule", "controlplane/engine", "controlplane/admission", "controlplane/api"},
+                     "controlplane/schedule", "controlplane/cluster", "controlplane/engine", "controlplane/admission", "controlplane/api"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
