@@ -40,7 +40,7 @@ struct program {
 	struct rpc_server *server;
 	struct admission *admission; /* NULL: none is wanted */
 	struct rpc_method *admin_methods;
-	struct rpc_service services[3];
+	struct rpc_service services[4];
 	struct rpc_page pages[PAGES_MAXIMUM];
 	struct pages_context pages_context;
 	char *metadata_prefix;
@@ -100,6 +100,9 @@ static void join_admin_methods(struct program *program)
 	const struct api_methods catalog = api_catalog_methods();
 	program->services[2] = (struct rpc_service){ .name = "datacatalog.DataCatalog", .methods = catalog.methods,
 						     .method_count = catalog.count, .context = &program->api };
+	const struct api_methods signals = api_signal_methods();
+	program->services[3] = (struct rpc_service){ .name = "flyteidl.service.SignalService", .methods = signals.methods,
+						     .method_count = signals.count, .context = &program->api };
 }
 
 static int open_stores(struct program *program, struct err *e)

@@ -25,7 +25,6 @@ NOT_SERVED = {
 
 # RPCs that are being written: served or not, until this list is empty.
 COMING = {
-    "flyteidl.service.SignalService": "signals",
 }
 
 

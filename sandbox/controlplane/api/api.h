@@ -57,6 +57,8 @@ struct api_methods api_project_methods(void);
 struct api_methods api_matchable_attributes_methods(void);
 struct api_methods api_version_methods(void);
 struct api_methods api_execution_methods(void);
+/* SignalService. */
+struct api_methods api_signal_methods(void);
 /* DataProxyService. */
 struct api_methods api_data_proxy_methods(void);
 /* datacatalog.DataCatalog. */

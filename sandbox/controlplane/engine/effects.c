@@ -7,6 +7,8 @@
 
 #include "base/metrics.h"
 #include "base/text.h"
+#include "controlplane/engine/dynamic.h"
+#include "controlplane/store/signals.h"
 
 /* On top of the object itself, what an arena needs for its bookkeeping. */
 #define ARENA_SLACK ((size_t)1 << 20)
@@ -166,11 +168,11 @@ static void read_literals(struct machine *m, struct job *job, struct round_resul
 }
 
 static void prepare_write(const struct round_context *context, struct machine *m, struct jobs *jobs,
-                          struct machine_node *node, const char *uri, const Flyteidl__Core__LiteralMap *literals)
+                          struct machine_node *node, const char *uri, const ProtobufCMessage *message)
 {
 	struct job *job = add_job(context, m, jobs, node, run_put);
 	job->uri = uri;
-	job->body = proto_pack(m->arena, &literals->base);
+	job->body = proto_pack(m->arena, message);
 }
 
 static void read_write(struct job *job, struct round_result *result)
@@ -178,7 +180,25 @@ static void read_write(struct job *job, struct round_result *result)
 	if (job->error.kind == ERR_NONE)
 		job->node->answer = ANSWER_GIVEN;
 	else
-		give_up_for_now(job->node, result, &job->error, "cannot write literals");
+		give_up_for_now(job->node, result, &job->error, "cannot write what a node leaves");
+}
+
+/* ---- WANT_SIGNAL ---- */
+
+static int prepare_signal(struct database_connection *c, struct machine *m, struct machine_node *node, struct err *e)
+{
+	struct proto_bytes value;
+	const struct proto_bytes type = proto_pack(m->arena, &machine_signal_type(m, node)->base);
+	if (signals_await(c, m->arena, m->definition->id, machine_signal_id(node), type, &value, e) < 0)
+		return -1;
+	node->signal = NULL;
+	if (value.data) {
+		node->signal = proto_unpack(m->arena, flyteidl__core__literal, value.data, value.length, e);
+		if (!node->signal)
+			return err_wrap(e, "the stored value of signal \"%s\"", machine_signal_id(node));
+	}
+	node->answer = ANSWER_GIVEN;
+	return 0;
 }
 
 /* ---- WANT_CACHE ---- */
@@ -299,7 +319,8 @@ static json_t *build_pod(struct job *job, bool *ret_needs_task_template)
 	return pod;
 }
 
-METRIC_COUNTER(pods_created, "sandbox_engine_pods_created_total", "Pods created for attempts of tasks, those found to exist already included.");
+METRIC_COUNTER(pods_created, "sandbox_engine_pods_created_total",
+               "Pods created for attempts of tasks, those found to exist already included.");
 METRIC_COUNTER(pods_refused, "sandbox_engine_pod_errors_total", "Pods that could not be created.");
 
 static void run_create(struct job *job)
@@ -518,6 +539,53 @@ static void read_result(struct machine *m, struct job *job, struct round_result 
 	}
 }
 
+/* ---- WANT_DYNAMIC, WANT_WRITE_DYNAMIC ---- */
+
+static void fail_dynamic(struct machine_node *node, const char *message)
+{
+	fail_for_ever(node, "DynamicWorkflowBuildFailed", message);
+	node->failure.kind = ERROR_KIND(USER);
+}
+
+static int compile_futures(struct database_connection *c, struct machine *m, struct machine_node *node,
+                           const struct proto_bytes *bytes, struct err *e)
+{
+	auto_err struct err failure = ERR_INIT;
+	const struct progress_definition *d = m->definition;
+	const struct dynamic_request request = {
+		.project = d->project,
+		.domain = d->domain,
+		.node_id = node->row.node_id,
+		.version = names_generated(m->arena, d->name, node->row.node_id, node->row.attempt),
+		.task = node->vertex->task,
+		.job = proto_unpack(m->arena, flyteidl__core__dynamic_job_spec, bytes->data, bytes->length, &failure),
+	};
+	node->dynamic = request.job ? dynamic_compile(c, m->arena, &request, &failure) : NULL;
+	if (node->dynamic) {
+		node->answer = ANSWER_GIVEN;
+		return 0;
+	}
+	if (failure.kind != ERR_INVALID && failure.kind != ERR_NOT_FOUND && failure.kind != ERR_EXHAUSTED)
+		return err_move(e, &failure);
+	fail_dynamic(node, arena_strdup(m->arena, err_message(&failure)));
+	return 0;
+}
+
+static int read_futures(struct database_connection *c, struct machine *m, struct job *job, struct round_result *result,
+                        struct err *e)
+{
+	struct machine_node *node = job->node;
+	if (job->error.kind == ERR_EXHAUSTED)
+		fail_dynamic(node, arena_strdup(m->arena, err_message(&job->error)));
+	else if (job->error.kind != ERR_NONE)
+		give_up_for_now(node, result, &job->error, "cannot read what a dynamic task has made");
+	else if (job->absent)
+		fail_dynamic(node, arena_printf(m->arena, "the object %s does not exist", job->uri));
+	else
+		return compile_futures(c, m, node, &job->bytes, e);
+	return 0;
+}
+
 /* ---- All of them ---- */
 
 static int prepare(const struct round_context *context, struct database_connection *c, struct machine *m,
@@ -534,16 +602,25 @@ static int prepare(const struct round_context *context, struct database_connecti
 		add_get(context, m, jobs, node, m->definition->inputs_uri);
 		return 0;
 	case WANT_WRITE:
-		prepare_write(context, m, jobs, node, node->row.outputs_uri, node->outputs);
+		prepare_write(context, m, jobs, node, node->row.outputs_uri, &node->outputs->base);
 		return 0;
 	case WANT_WRITE_INPUTS:
-		prepare_write(context, m, jobs, node, node->row.inputs_uri, node->inputs);
+		prepare_write(context, m, jobs, node, node->row.inputs_uri, &node->inputs->base);
 		return 0;
+	case WANT_SIGNAL:
+		return prepare_signal(c, m, node, e);
 	case WANT_POD:
 		prepare_pod(context, m, jobs, node);
 		return 0;
 	case WANT_RESULT:
 		prepare_result(context, m, jobs, node);
+		return 0;
+	case WANT_DYNAMIC:
+		add_get(context, m, jobs, node,
+		        arena_printf(m->arena, "%s/futures.pb", machine_attempt_directory(m, node)));
+		return 0;
+	case WANT_WRITE_DYNAMIC:
+		prepare_write(context, m, jobs, node, node->row.dynamic_workflow_uri, &node->dynamic->base);
 		return 0;
 	case WANT_NOTHING:
 		return 0;
@@ -551,8 +628,8 @@ static int prepare(const struct round_context *context, struct database_connecti
 	return 0;
 }
 
-static void read_job(const struct round_context *context, struct machine *m, struct job *job,
-                     struct round_result *result)
+static int read_job(const struct round_context *context, struct database_connection *c, struct machine *m,
+                    struct job *job, struct round_result *result, struct err *e)
 {
 	switch (job->node->want) {
 	case WANT_CACHE:
@@ -567,6 +644,7 @@ static void read_job(const struct round_context *context, struct machine *m, str
 		break;
 	case WANT_WRITE:
 	case WANT_WRITE_INPUTS:
+	case WANT_WRITE_DYNAMIC:
 		read_write(job, result);
 		break;
 	case WANT_POD:
@@ -575,9 +653,13 @@ static void read_job(const struct round_context *context, struct machine *m, str
 	case WANT_RESULT:
 		read_result(m, job, result);
 		break;
+	case WANT_DYNAMIC:
+		return read_futures(c, m, job, result, e);
+	case WANT_SIGNAL:
 	case WANT_NOTHING:
 		break;
 	}
+	return 0;
 }
 
 int effects_fulfil(const struct round_context *context, struct database_connection *c, struct machine *m,
@@ -596,7 +678,7 @@ int effects_fulfil(const struct round_context *context, struct database_connecti
 		parallel_run(context->parallel, run_job, jobs.list, jobs.count, sizeof(*jobs.list));
 	for (size_t i = 0; i < jobs.count; i++) {
 		if (outcome == 0)
-			read_job(context, m, &jobs.list[i], result);
+			outcome = read_job(context, c, m, &jobs.list[i], result, e);
 		release_job(&jobs.list[i]);
 	}
 	return outcome < 0 ? -1 : tried;

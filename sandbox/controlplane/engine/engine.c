@@ -52,13 +52,16 @@ struct engine {
 
 METRIC_HISTOGRAM(round_seconds, "sandbox_engine_round_seconds", "Rounds: one execution brought as far as it can go.");
 METRIC_HISTOGRAM(wait_seconds, "sandbox_engine_queue_wait_seconds", "From the wake-up of an execution to its round.");
-METRIC_COUNTER(rounds_failed, "sandbox_engine_rounds_failed_total", "Rounds that could not be completed and are tried again.");
-METRIC_COUNTER(transitions, "sandbox_engine_transitions_total", "Changes of phase of executions, nodes and task attempts.");
+METRIC_COUNTER(rounds_failed, "sandbox_engine_rounds_failed_total",
+               "Rounds that could not be completed and are tried again.");
+METRIC_COUNTER(transitions, "sandbox_engine_transitions_total",
+               "Changes of phase of executions, nodes and task attempts.");
 METRIC_COUNTER(executions_succeeded, "sandbox_engine_executions_succeeded_total", "Executions that succeeded.");
 METRIC_COUNTER(executions_ended, "sandbox_engine_executions_ended_total", "Executions that ended, in whatever way.");
 METRIC_COUNTER(pod_events, "sandbox_engine_pod_events_total", "Events of the pod watch.");
 METRIC_COUNTER(watch_interruptions, "sandbox_engine_watch_interruptions_total", "Interruptions of the pod watch.");
-METRIC_GAUGE(watch_heard, "sandbox_engine_watch_last_event_timestamp_seconds", "When the pod watch last heard of anything, Unix time.");
+METRIC_GAUGE(watch_heard, "sandbox_engine_watch_last_event_timestamp_seconds",
+             "When the pod watch last heard of anything, Unix time.");
 
 static void wake(struct engine *engine, int64_t execution_id)
 {
@@ -298,11 +301,14 @@ static void on_transition(void *context, const char *execution, const struct mac
 static void collect(void *context, struct metrics_page *page)
 {
 	const struct engine *engine = context;
-	metrics_family(page, "sandbox_engine_executions", METRIC_KIND_GAUGE, "Executions that the engine holds: unfinished ones.");
+	metrics_family(page, "sandbox_engine_executions", METRIC_KIND_GAUGE,
+	               "Executions that the engine holds: unfinished ones.");
 	metrics_sample(page, NULL, 0, (double)queue_count(engine->queue));
-	metrics_family(page, "sandbox_engine_plan_bytes", METRIC_KIND_GAUGE, "Memory of the plans kept between rounds.");
+	metrics_family(page, "sandbox_engine_plan_bytes", METRIC_KIND_GAUGE,
+	               "Memory of the plans kept between rounds.");
 	metrics_sample(page, NULL, 0, (double)atomic_load(&engine->plan_bytes));
-	metrics_family(page, "sandbox_engine_watch_synced", METRIC_KIND_GAUGE, "1 while the pod watch runs and its list is complete.");
+	metrics_family(page, "sandbox_engine_watch_synced", METRIC_KIND_GAUGE,
+	               "1 while the pod watch runs and its list is complete.");
 	metrics_sample(page, NULL, 0, atomic_load(&engine->synced));
 }
 

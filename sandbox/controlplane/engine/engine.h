@@ -21,8 +21,8 @@ struct engine_options {
 	struct database *database;
 	struct objects *objects;
 	struct kubernetes *kubernetes;
-	const char *metadata_prefix;   /* "s3://my-s3-bucket/metadata/propeller" */
-	const char *raw_output_prefix; /* "s3://my-s3-bucket/data" */
+	const char *metadata_prefix;      /* "s3://my-s3-bucket/metadata/propeller" */
+	const char *raw_output_prefix;    /* "s3://my-s3-bucket/data" */
 	struct settings_holder *settings; /* a round uses those that are current when it begins; NULL: the defaults */
 	const struct pod_environment *environment; /* of every pod: where the platform is */
 	size_t environment_count;

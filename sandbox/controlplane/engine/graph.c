@@ -93,8 +93,6 @@ static const char *target_name(const Flyteidl__Core__Node *node)
 	switch (node->target_case) {
 	case FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE:
 		return "a launch plan node";
-	case FLYTEIDL__CORE__NODE__TARGET_GATE_NODE:
-		return "a gate node";
 	default:
 		return "a node without a target";
 	}
@@ -177,6 +175,9 @@ static int set_target(struct build *b, struct machine_vertex *v, struct err *e)
 		break;
 	case FLYTEIDL__CORE__NODE__TARGET_BRANCH_NODE:
 		v->kind = &machine_kind_branch; /* its cases are added once all nodes are known that these refer to */
+		return 0;
+	case FLYTEIDL__CORE__NODE__TARGET_GATE_NODE:
+		v->kind = &machine_kind_gate;
 		return 0;
 	default:
 		break;

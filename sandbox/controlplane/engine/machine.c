@@ -35,8 +35,9 @@ static void count_running_nodes(struct machine *m)
 	m->running = 0;
 	for (size_t i = 0; i < m->node_count; i++) {
 		const struct machine_node *node = m->nodes[i];
-		if (machine_node_is_active(node) && !node->element_of && node->vertex->kind &&
-		    node->vertex->kind->counts_for_parallelism)
+		/* What is around other nodes would keep its own children waiting. */
+		if (machine_node_is_active(node) && !node->element_of && node->row.phase != NODE(DYNAMIC_RUNNING) &&
+		    node->vertex->kind && node->vertex->kind->counts_for_parallelism)
 			m->running++;
 	}
 }

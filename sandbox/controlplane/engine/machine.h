@@ -96,14 +96,17 @@ struct machine_scope {
 /* What a node wants from outside. At most one thing at a time. */
 enum machine_want {
 	WANT_NOTHING,
-	WANT_OUTPUTS,      /* a node that succeeded earlier: its outputs, from the row or outputs_uri -> outputs */
-	WANT_INPUTS_READ,  /* the start node: the execution's inputs, which are only in the object store -> outputs */
-	WANT_WRITE,        /* put `outputs` at row.outputs_uri */
-	WANT_WRITE_INPUTS, /* put `inputs` at row.inputs_uri */
-	WANT_POD,          /* put `inputs` at row.inputs_uri, then create the pod of the current attempt -> creation */
-	WANT_CACHE,        /* whether the task's outputs are known already, and whose turn it is -> cache */
-	WANT_RECOVERED,    /* what became of the node in the execution that this one recovers -> recovery, outputs */
-	WANT_RESULT,       /* the attempt's pod has ended well: error.pb, outputs.pb, deck -> result */
+	WANT_OUTPUTS,       /* a node that succeeded earlier: its outputs, from the row or outputs_uri -> outputs */
+	WANT_INPUTS_READ,   /* the start node: the execution's inputs, which are only in the object store -> outputs */
+	WANT_WRITE,         /* put `outputs` at row.outputs_uri */
+	WANT_WRITE_INPUTS,  /* put `inputs` at row.inputs_uri */
+	WANT_SIGNAL,        /* a gate's signal, made when there is none -> signal */
+	WANT_POD,           /* put `inputs` at row.inputs_uri, then create the pod of the current attempt -> creation */
+	WANT_CACHE,         /* whether the task's outputs are known already, and whose turn it is -> cache */
+	WANT_RECOVERED,     /* what became of the node in the execution that this one recovers -> recovery, outputs */
+	WANT_RESULT,        /* the attempt's pod has ended well: error.pb, outputs.pb, deck -> result */
+	WANT_DYNAMIC,       /* futures.pb of the attempt, compiled -> dynamic */
+	WANT_WRITE_DYNAMIC, /* put `dynamic` at row.dynamic_workflow_uri */
 };
 
 enum machine_answer {
@@ -130,9 +133,9 @@ enum machine_creation { CREATION_DONE, CREATION_WAITS, CREATION_FAILED };
 
 enum machine_cache_outcome {
 	CACHE_UNKNOWN,
-	CACHE_FOUND,      /* node->outputs are what they put out */
-	CACHE_ABSENT,     /* run it; reserved, if that was asked for */
-	CACHE_OCCUPIED,   /* somebody else is running it; the execution is woken when that has ended, or at expires_ns */
+	CACHE_FOUND,    /* node->outputs are what they put out */
+	CACHE_ABSENT,   /* run it; reserved, if that was asked for */
+	CACHE_OCCUPIED, /* somebody else is running it; the execution is woken when that has ended, or at expires_ns */
 	CACHE_UNREADABLE, /* there is something, but it is damaged or gone: run it */
 };
 
@@ -163,17 +166,21 @@ struct machine_node {
 	const Flyteidl__Core__LiteralMap *inputs;
 	const Flyteidl__Core__LiteralMap *outputs;
 	bool outputs_known;
-	struct machine_pod pod; /* of the current attempt, when that has a pod */
+	bool signal_known;
+	const Flyteidl__Core__Literal *signal;                  /* NULL while nobody has set it */
+	const Flyteidl__Core__CompiledWorkflowClosure *dynamic; /* what the current attempt has made */
+	struct machine_pod pod;                                 /* of the current attempt, when that has a pod */
 
 	enum machine_want want;
 	enum machine_answer answer;
 	/* Answers. A failure with budget NONE means none. */
 	struct machine_failure failure; /* any want: it can never be fulfilled, and why */
+	bool result_known;              /* the current attempt's, while more is wanted for it */
 	enum machine_creation creation;
 	const char *creation_reason; /* why it waits */
 	struct machine_cache cache;
 	struct {
-		bool answered, inputs_written; /* in this round */
+		bool answered, inputs_written;              /* in this round */
 		Flyteidl__Core__NodeExecution__Phase phase; /* UNDEFINED: there is nothing to take over */
 		const char *checkpoint_uri, *deck_uri;      /* or "" */
 	} recovery;
@@ -270,6 +277,9 @@ bool machine_owns_pod(const struct machine *m, const char *pod_name);
 const char *machine_raw_output_prefix(struct machine *m, const struct machine_node *node, uint32_t attempt);
 const char *machine_checkpoint_uri(struct machine *m, const struct machine_node *node, uint32_t attempt);
 bool machine_node_is_interruptible(const struct machine *m, const struct machine_node *node);
+/* Of gate nodes that wait for a signal. */
+const char *machine_signal_id(const struct machine_node *node);
+const Flyteidl__Core__LiteralType *machine_signal_type(struct machine *m, const struct machine_node *node);
 enum machine_deck { DECK_PERHAPS, DECK_ALWAYS, DECK_NEVER };
 enum machine_deck machine_makes_deck(const struct machine_node *node);
 
@@ -285,7 +295,8 @@ struct machine_kind {
 	/* Ends what the node runs: the node itself is set to ABORTED by the caller. */
 	void (*abort)(struct machine *m, struct machine_node *node, const char *reason);
 };
-extern const struct machine_kind machine_kind_task, machine_kind_workflow, machine_kind_branch, machine_kind_array;
+extern const struct machine_kind machine_kind_task, machine_kind_workflow, machine_kind_branch, machine_kind_gate,
+        machine_kind_array;
 
 /*
  * Opens a scope for the node's current attempt and gives its nodes the rows that were saved for it, which opens the
@@ -294,6 +305,12 @@ extern const struct machine_kind machine_kind_task, machine_kind_workflow, machi
  */
 int machine_open_scope(struct machine *m, struct machine_node *parent, const struct machine_graph *graph,
                        const char *directory, struct err *e);
+
+/* Of task nodes (engine/node_dynamic.c): an attempt whose pod left futures.pb behind, a node in DYNAMIC_RUNNING, and
+ * one whose row was loaded in that phase. */
+void machine_begin_dynamic(struct machine *m, struct machine_node *node);
+void machine_advance_dynamic(struct machine *m, struct machine_node *node);
+int machine_resume_dynamic(struct machine *m, struct machine_node *node, struct err *e);
 
 enum machine_progress { SCOPE_RUNS, SCOPE_SUCCEEDED, SCOPE_FAILS, SCOPE_FAILED };
 /*
@@ -321,6 +338,9 @@ void machine_abort_scope(struct machine *m, struct machine_scope *scope, const c
 void machine_abort_node(struct machine *m, struct machine_node *node, const char *reason);
 /* False while they are still wanted. `failed_for` is failed when they can never be had. */
 bool machine_find_outputs(struct machine *m, struct machine_node *source, struct machine_node *failed_for);
+/* Resolves the node's inputs and puts them where clients read them. False while that is under way, or when the node has
+ * just failed for it. */
+bool machine_write_inputs(struct machine *m, struct machine_node *node);
 /* Makes the outputs of `source`, which has succeeded, the node's own, in its own outputs.pb, and the node SUCCEEDED;
  * returns early while that is under way. */
 void machine_succeed_with(struct machine *m, struct machine_node *node, struct machine_node *source);
@@ -352,7 +372,8 @@ void machine_fail_node(struct machine *m, struct machine_node *node, Flyteidl__C
                        const struct machine_failure *failure);
 /* Ends the current attempt as FAILED, then retries as the budgets allow (reference §2.9), else fails the node. */
 void machine_fail_attempt(struct machine *m, struct machine_node *node, const struct machine_failure *failure);
-/* Of a node that may begin: true when it has been, or is being, taken over from the execution that this one recovers. */
+/* Of a node that may begin: true when it has been, or is being, taken over from the execution that this one recovers.
+ */
 bool machine_recover_node(struct machine *m, struct machine_node *node);
 /*
  * Of task nodes, before an attempt is begun: true when it is to run. Else the node has just succeeded with outputs of
@@ -375,6 +396,12 @@ Flyteidl__Core__LiteralMap *machine_resolve_bindings(struct machine *m, struct m
 /* Resolves the node's bindings into node->inputs. False while outputs are still wanted, or when the node has just
  * failed for it. */
 bool machine_resolve_inputs(struct machine *m, struct machine_node *node);
+/* Nanoseconds; 0 for none, and for what makes no sense. Never so long that it does not fit behind a time of today. */
+int64_t machine_duration_ns(const Google__Protobuf__Duration *duration);
+/* What an attempt of the node may take; 0 for any time. */
+int64_t machine_attempt_timeout_ns(const struct machine_node *node);
+const char *machine_duration_text(struct machine *m, int64_t duration_ns); /* "1m30s" */
+struct machine_failure machine_attempt_timed_out(struct machine *m, int64_t timeout_ns);
 /* Remembers that something happens by itself at that time. */
 void machine_wake_at(struct machine *m, int64_t at_ns);
 Flyteidl__Core__ExecutionError *machine_error(struct arena *arena, const struct machine_failure *failure);

@@ -1,6 +1,7 @@
 /*
  * A workflow's failure node: runs after everything else of the workflow has been ended and before the workflow counts
- * as failed. Its inputs are bound to the workflow's; one called "err" that nothing is bound to gets what went wrong.
+ * as failed. Its inputs are bound to the workflow's; one called "err" that takes an error gets what went wrong, in
+ * place of what it is bound to (flytekit binds it to none).
  * However the failure node ends, the workflow fails with the error it failed with.
  */
 #include "controlplane/engine/machine.h"
@@ -86,29 +87,22 @@ static Flyteidl__Core__Literal *make_error(struct arena *arena, const struct mac
 	return NULL;
 }
 
-static bool has_literal(const Flyteidl__Core__LiteralMap *literals, const char *name)
-{
-	for (size_t i = 0; i < literals->n_literals; i++) {
-		if (text_equal(literals->literals[i]->key, name))
-			return true;
-	}
-	return false;
-}
-
 /* `inputs` may be shared: a map with the error in it is a new one. */
 const Flyteidl__Core__LiteralMap *machine_failure_inputs(struct arena *arena, const struct machine_scope *scope,
                                                          const Flyteidl__Core__LiteralMap *inputs)
 {
-	Flyteidl__Core__Literal *error = has_literal(inputs, ERROR_INPUT) ? NULL : make_error(arena, scope);
+	Flyteidl__Core__Literal *error = make_error(arena, scope);
 	if (!error)
 		return inputs;
+	Flyteidl__Core__LiteralMap *extended = proto_new(arena, flyteidl__core__literal_map);
+	for (size_t i = 0; i < inputs->n_literals; i++) {
+		if (!text_equal(inputs->literals[i]->key, ERROR_INPUT))
+			proto_append(arena, extended->n_literals, extended->literals, inputs->literals[i]);
+	}
 	Flyteidl__Core__LiteralMap__LiteralsEntry *entry = (Flyteidl__Core__LiteralMap__LiteralsEntry *)proto_new_of(
 	        arena, &flyteidl__core__literal_map__literals_entry__descriptor);
 	entry->key = arena_strdup(arena, ERROR_INPUT);
 	entry->value = error;
-	Flyteidl__Core__LiteralMap *extended = proto_new(arena, flyteidl__core__literal_map);
-	extended->n_literals = inputs->n_literals;
-	extended->literals = proto_copy_array(arena, inputs->literals, inputs->n_literals);
 	proto_append(arena, extended->n_literals, extended->literals, entry);
 	return extended;
 }

@@ -218,6 +218,14 @@ static void begin_next_attempt(struct machine *m, struct machine_node *node)
 		const struct machine_ended_task ended = { .node = node, .task = node->row.task };
 		proto_append(m->arena, m->ended_task_count, m->ended_tasks, ended);
 	}
+	if (node->inner) {
+		machine_abort_scope(m, node->inner, "The attempt around it has failed.");
+		node->inner = NULL;
+	}
+	node->dynamic = NULL;
+	node->result_known = false;
+	if (node->row.phase == NODE(DYNAMIC_RUNNING))
+		machine_set_node(m, node, NODE(RUNNING));
 	node->row.task = NULL;
 	node->row.attempt++;
 	node->row.recheck_at_ns = 0;

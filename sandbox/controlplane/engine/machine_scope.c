@@ -110,6 +110,11 @@ bool machine_resolve_inputs(struct machine *m, struct machine_node *node)
 	return true;
 }
 
+bool machine_write_inputs(struct machine *m, struct machine_node *node)
+{
+	return machine_resolve_inputs(m, node) && machine_ask(m, node, WANT_WRITE_INPUTS);
+}
+
 const char *machine_attempt_directory(struct machine *m, const struct machine_node *node)
 {
 	if (node->element_of)
@@ -352,6 +357,7 @@ static struct machine_node *new_node(struct machine *m, struct machine_scope *sc
 		         .inputs_uri = "",
 		         .outputs_uri = "",
 		         .deck_uri = "",
+		         .dynamic_workflow_uri = "",
 		         .checkpoint_uri = "",
 		         .cache_tag = "",
 		         .previous_checkpoint_uri = "" },

@@ -273,8 +273,11 @@ static void succeed_attempt(struct machine *m, struct machine_node *node)
 static void end_attempt(struct machine *m, struct machine_node *node)
 {
 	struct machine_failure failure = { .budget = POD_FAILURE_NONE };
-	if (!machine_ask(m, node, WANT_RESULT))
-		return;
+	if (!node->result_known) {
+		if (!machine_ask(m, node, WANT_RESULT))
+			return;
+		node->result_known = true;
+	}
 	if (node->result.deck_found)
 		set_deck(m, node); /* tasks that fail may have one, too */
 	if (node->failure.budget != POD_FAILURE_NONE) {
@@ -282,12 +285,8 @@ static void end_attempt(struct machine *m, struct machine_node *node)
 	} else if (node->result.error) {
 		failure = failure_of_document(m, node);
 	} else if (node->result.futures_found) {
-		failure = (struct machine_failure){
-			.budget = POD_FAILURE_PERMANENT,
-			.kind = ERROR_KIND(SYSTEM),
-			.code = "UnsupportedNode",
-			.message = "the task is dynamic, which this version of the sandbox cannot run"
-		};
+		machine_begin_dynamic(m, node);
+		return;
 	} else if (declares_outputs(node) && !node->result.outputs_found) {
 		failure = (struct machine_failure){ .budget = POD_FAILURE_USER,
 			                            .kind = ERROR_KIND(UNKNOWN),
@@ -313,31 +312,6 @@ static struct machine_failure failure_of_pod(const struct pod_observation *pod)
 
 /* ---- Deadlines ---- */
 
-static const char *duration_text(struct machine *m, int64_t duration)
-{
-	return go_format_duration(m->arena, duration / NS_PER_SECOND, (int32_t)(duration % NS_PER_SECOND));
-}
-
-static int64_t duration_ns(const Google__Protobuf__Duration *duration)
-{
-	const int64_t maximum_seconds = INT64_MAX / NS_PER_SECOND / 1000;
-	if (!duration || duration->seconds < 0 || duration->nanos < 0)
-		return 0;
-	return duration->seconds > maximum_seconds ? maximum_seconds * NS_PER_SECOND
-	                                           : duration->seconds * NS_PER_SECOND + duration->nanos;
-}
-
-/* What an attempt may take; 0 for any time. */
-static int64_t attempt_timeout_ns(const struct machine_node *node)
-{
-	const Flyteidl__Core__NodeMetadata *of_node = node->vertex->node->metadata;
-	const int64_t timeout = of_node ? duration_ns(of_node->timeout) : 0;
-	if (timeout > 0)
-		return timeout;
-	const Flyteidl__Core__TaskMetadata *of_task = node->vertex->task->metadata;
-	return of_task ? duration_ns(of_task->timeout) : 0;
-}
-
 /* A century at most: added to a time of today it still is one. */
 static int64_t times(int64_t timeout_ns, int64_t count)
 {
@@ -352,16 +326,16 @@ static int64_t times(int64_t timeout_ns, int64_t count)
  */
 static bool check_deadlines(struct machine *m, struct machine_node *node)
 {
-	const int64_t timeout = attempt_timeout_ns(node);
+	const int64_t timeout = machine_attempt_timeout_ns(node);
 	if (timeout == 0)
 		return false;
 	const int64_t node_timeout = times(timeout, (int64_t)machine_maximum_attempts(node) + 1);
 	struct machine_failure failure = { .budget = POD_FAILURE_USER, .kind = ERROR_KIND(USER) };
 	if (m->now_ns >= node->row.created_at_ns + node_timeout) {
 		failure.code = "TimedOut";
-		failure.message =
-		        arena_printf(m->arena, "task active timeout [%s] expired", duration_text(m, node_timeout));
-		if (node->row.task) {
+		failure.message = arena_printf(m->arena, "task active timeout [%s] expired",
+		                               machine_duration_text(m, node_timeout));
+		if (node->row.task && node->row.task->phase != TASK(SUCCEEDED)) {
 			node->row.task->error = machine_error(m->arena, &failure);
 			machine_set_task(m, node, TASK(FAILED), failure.message);
 		}
@@ -372,9 +346,7 @@ static bool check_deadlines(struct machine *m, struct machine_node *node)
 	if (!node->row.task)
 		return false;
 	if (m->now_ns >= node->row.task->created_at_ns + timeout) {
-		failure.code = "TimeoutExpired";
-		failure.message =
-		        arena_printf(m->arena, "task execution timeout [%s] expired", duration_text(m, timeout));
+		failure = machine_attempt_timed_out(m, timeout);
 		machine_fail_attempt(m, node, &failure);
 		return true;
 	}
@@ -432,6 +404,11 @@ static void watch_attempt(struct machine *m, struct machine_node *node)
 
 static void task_advance(struct machine *m, struct machine_node *node)
 {
+	if (node->row.phase == NODE(DYNAMIC_RUNNING)) {
+		if (!check_deadlines(m, node))
+			machine_advance_dynamic(m, node);
+		return;
+	}
 	if (machine_node_has_pod(node))
 		watch_attempt(m, node);
 	else if (!check_deadlines(m, node))
@@ -440,6 +417,8 @@ static void task_advance(struct machine *m, struct machine_node *node)
 
 static void task_abort(struct machine *m, struct machine_node *node, const char *reason)
 {
+	if (node->inner)
+		machine_abort_scope(m, node->inner, reason);
 	struct progress_task *task = node->row.task;
 	if (!task || task->phase == TASK(SUCCEEDED) || task->phase == TASK(FAILED))
 		return;
@@ -452,5 +431,6 @@ const struct machine_kind machine_kind_task = {
 	.name = "task node",
 	.counts_for_parallelism = true,
 	.advance = task_advance,
+	.resume = machine_resume_dynamic,
 	.abort = task_abort,
 };

@@ -18,7 +18,7 @@ static int open_scope(struct machine *m, struct machine_node *node, struct err *
 static bool begin(struct machine *m, struct machine_node *node)
 {
 	auto_err struct err e = ERR_INIT;
-	if (!machine_resolve_inputs(m, node) || !machine_ask(m, node, WANT_WRITE_INPUTS))
+	if (!machine_write_inputs(m, node))
 		return false;
 	node->row.is_parent = true;
 	machine_set_node(m, node, NODE(RUNNING));

@@ -41,12 +41,13 @@ struct pod_scheduling {
 struct pod_defaults {
 	const struct pod_environment *environment; /* FLYTE_AWS_ENDPOINT … */
 	size_t environment_count;
-	json_t *variables;       /* more of them: name to value; NULL: none */
+	json_t *variables;                  /* more of them: name to value; NULL: none */
 	const json_t *labels, *annotations; /* below those of everybody else; NULL: none */
-	const json_t *node_selector;   /* object: for every pod; NULL: none */
-	const json_t *tolerations;     /* list: for every pod; NULL: none */
-	struct resource_policy resources; /* for executions that have none of their own */
-	int64_t offload_minimum_mb, offload_maximum_mb; /* literals of this size are objects of their own; 0: none are */
+	const json_t *node_selector;        /* object: for every pod; NULL: none */
+	const json_t *tolerations;          /* list: for every pod; NULL: none */
+	struct resource_policy resources;   /* for executions that have none of their own */
+	int64_t offload_minimum_mb,
+	        offload_maximum_mb;    /* literals of this size are objects of their own; 0: none are */
 	const char *pod_template_name; /* base of every pod whose task names no other, where it exists; NULL: none */
 	const char *copilot_image;     /* for tasks that want their data as files; NULL or "": none */
 	struct pod_scheduling scheduling;

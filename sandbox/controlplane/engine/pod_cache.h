@@ -51,8 +51,8 @@ enum pod_knowledge {
 	POD_ASK,     /* ask the API server */
 	POD_UNKNOWN, /* too early to ask: a list will come */
 };
-/* *ret_pod is a new reference or NULL; the object must not be changed. The version changes whenever what is known of the
- * pod does, and is never 0 with a pod. */
+/* *ret_pod is a new reference or NULL; the object must not be changed. The version changes whenever what is known of
+ * the pod does, and is never 0 with a pod. */
 enum pod_knowledge pod_cache_find(struct pod_cache *cache, int64_t execution_id, const char *name,
                                   uint64_t *ret_version, json_t **ret_pod);
 

@@ -76,8 +76,8 @@ int queue_dump(struct queue *q, struct buf *out)
 	pthread_mutex_lock(&q->mutex);
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (const struct entry *entry = q->buckets[i]; entry && status == 0; entry = entry->next_in_bucket) {
-			status = buf_add_format(out, "execution_row=%" PRId64 " state=\"%s\" failures=%u", entry->execution_id,
-			                        states[entry->state], entry->failures);
+			status = buf_add_format(out, "execution_row=%" PRId64 " state=\"%s\" failures=%u",
+			                        entry->execution_id, states[entry->state], entry->failures);
 			if (status == 0 && entry->wake_at_ms != CLOCK_NEVER)
 				status = buf_add_format(out, " due_in_ms=%" PRId64, entry->wake_at_ms - now_ms);
 			if (status == 0)

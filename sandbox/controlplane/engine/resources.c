@@ -88,7 +88,8 @@ static int read_quantity(const json_t *value, const char *name, struct quantity 
 	const char *text = number ? number : json_string_value(value);
 	if (text && quantity_parse(text, ret_quantity))
 		return 0;
-	return err_set(e, ERR_INVALID, "BadTaskSpecification", "\"%s\" is not a quantity of %s", text ? text : "", name);
+	return err_set(e, ERR_INVALID, "BadTaskSpecification", "\"%s\" is not a quantity of %s", text ? text : "",
+	               name);
 }
 
 static int lower_to(json_t *list, const char *name, const char *maximum, struct err *e)

@@ -20,10 +20,10 @@ json_t *resources_to_json(const Flyteidl__Core__Resources *resources, struct err
 int resources_override(json_t *resources, const Flyteidl__Core__Resources *overrides, struct err *e);
 
 /*
- * Fills what is missing and cuts off what is too much. A request comes from its limit, else from the defaults; a memory,
- * GPU or ephemeral storage limit from its request, or from the default limits when the task gave neither. CPU gets no
- * limit that was not asked for: a container that starts on an idle machine may use it (design §5). What is above a limit
- * of the platform is lowered to it, and a limit that is missing then is the platform's. ERR_INVALID
+ * Fills what is missing and cuts off what is too much. A request comes from its limit, else from the defaults; a
+ * memory, GPU or ephemeral storage limit from its request, or from the default limits when the task gave neither. CPU
+ * gets no limit that was not asked for: a container that starts on an idle machine may use it (design §5). What is
+ * above a limit of the platform is lowered to it, and a limit that is missing then is the platform's. ERR_INVALID
  * ("BadTaskSpecification") for a quantity that is none.
  */
 int resources_fill(json_t *resources, const struct resource_policy *policy, struct err *e);

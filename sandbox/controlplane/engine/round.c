@@ -11,10 +11,19 @@
 #define STEPS_BASE 16
 #define STEPS_PER_NODE 8
 
+/* What an attempt of a dynamic node has made. */
+struct plan_dynamic {
+	int64_t node_row_id;
+	uint32_t attempt;
+	struct machine_graph graph;
+	struct plan_dynamic *next;
+};
+
 struct plan {
 	struct arena arena;
 	struct progress_definition definition;
 	struct machine_graph graph;
+	struct plan_dynamic *dynamics;
 };
 
 struct plan *plan_free(struct plan *plan)
@@ -44,6 +53,36 @@ static struct plan *plan_load(struct database_connection *c, int64_t execution_i
 	    machine_graph_build(&plan->arena, plan->definition.closure, &plan->graph, e) < 0)
 		return plan_free(plan);
 	return plan;
+}
+
+static int load_dynamic(struct database_connection *c, struct plan *plan, struct progress_node *row, struct err *e)
+{
+	struct plan_dynamic *dynamic = plan->dynamics;
+	while (dynamic && (dynamic->node_row_id != row->row_id || dynamic->attempt != row->attempt))
+		dynamic = dynamic->next;
+	if (!dynamic) {
+		const Flyteidl__Core__CompiledWorkflowClosure *closure;
+		dynamic = arena_new(&plan->arena, struct plan_dynamic);
+		*dynamic = (struct plan_dynamic){ .node_row_id = row->row_id, .attempt = row->attempt };
+		if (progress_load_dynamic(c, &plan->arena, row->row_id, &closure, e) < 0 ||
+		    machine_graph_build(&plan->arena, closure, &dynamic->graph, e) < 0)
+			return err_wrap(e, "node \"%s\"", row->node_id);
+		dynamic->next = plan->dynamics;
+		plan->dynamics = dynamic;
+	}
+	row->dynamic_graph = &dynamic->graph;
+	return 0;
+}
+
+/* The workflows of the dynamic nodes that run: the plan keeps them from round to round. */
+static int load_dynamics(struct database_connection *c, struct plan *plan, const struct progress_nodes *rows,
+                         struct err *e)
+{
+	for (size_t i = 0; i < rows->count; i++) {
+		if (rows->nodes[i].phase == NODE(DYNAMIC_RUNNING) && load_dynamic(c, plan, &rows->nodes[i], e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* An execution that cannot be understood must end, with the reason where its user looks for it. */
@@ -134,11 +173,11 @@ static void report_transitions(const struct round_context *context, const struct
 }
 
 static int advance(const struct round_context *context, struct database_connection *c, struct machine *m,
-                   const struct progress_execution *execution, const struct plan *plan, struct arena *arena,
+                   const struct progress_execution *execution, struct plan *plan, struct arena *arena,
                    struct round_result *result, struct err *e)
 {
 	struct progress_nodes rows;
-	if (progress_load_nodes(c, arena, plan->definition.id, &rows, e) < 0 ||
+	if (progress_load_nodes(c, arena, plan->definition.id, &rows, e) < 0 || load_dynamics(c, plan, &rows, e) < 0 ||
 	    machine_init(m, arena, &context->machine, &plan->definition, &plan->graph, execution, &rows,
 	                 clock_wall_ns(), e) < 0)
 		return -1;

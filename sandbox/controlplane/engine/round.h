@@ -59,7 +59,8 @@ int round_end_reservations(struct database_connection *c, struct machine *m, str
 
 /* ---- Between effects.c and effects_cache.c ---- */
 
-/* Answers WANT_CACHE, unless `ret_uri` says what has to be read for it; then effects_take_cached does, with NULL when it is not there. */
+/* Answers WANT_CACHE, unless `ret_uri` says what has to be read for it; then effects_take_cached does, with NULL when
+ * it is not there. */
 int effects_consult_catalog(const struct round_context *context, struct database_connection *c, struct machine *m,
                             struct machine_node *node, const char **ret_uri, struct err *e);
 void effects_take_cached(struct machine *m, struct machine_node *node, const struct proto_bytes *bytes);

@@ -279,7 +279,8 @@ static int read_target_metadata(struct arena *arena, const struct database_rows 
 	        proto_unpack(arena, flyteidl__admin__node_execution_closure, bytes.data, bytes.length, e);
 	if (!closure)
 		return err_wrap(e, "the stored metadata of its target");
-	if (closure->target_metadata_case == FLYTEIDL__ADMIN__NODE_EXECUTION_CLOSURE__TARGET_METADATA_TASK_NODE_METADATA) {
+	if (closure->target_metadata_case ==
+	    FLYTEIDL__ADMIN__NODE_EXECUTION_CLOSURE__TARGET_METADATA_TASK_NODE_METADATA) {
 		n->checkpoint_uri = closure->task_node_metadata->checkpoint_uri;
 		n->cache_status = closure->task_node_metadata->cache_status;
 		n->cache_metadata = closure->task_node_metadata->catalog_key;
@@ -391,6 +392,20 @@ int progress_load_outputs(struct database_connection *c, struct arena *arena, in
 	return *ret_outputs ? 0 : err_wrap(e, "the stored outputs of a node");
 }
 
+int progress_load_dynamic(struct database_connection *c, struct arena *arena, int64_t node_row_id,
+                          const Flyteidl__Core__CompiledWorkflowClosure **ret_closure, struct err *e)
+{
+	struct database_rows rows;
+	if (database_query(c, arena, "select dynamic_closure from node_executions where id = $1",
+	                   (struct database_value[]){ DB_INT(node_row_id) }, 1, &rows, e) < 0)
+		return -1;
+	if (rows.count == 0 || database_is_null(&rows, 0, 0))
+		return err_set(e, ERR_NOT_FOUND, NULL, "a dynamic node has no workflow");
+	const struct proto_bytes bytes = database_bytes(&rows, 0, 0);
+	*ret_closure = proto_unpack(arena, flyteidl__core__compiled_workflow_closure, bytes.data, bytes.length, e);
+	return *ret_closure ? 0 : err_wrap(e, "the stored workflow of a dynamic node");
+}
+
 static struct database_value target_metadata_value(struct arena *arena, const struct progress_node *n)
 {
 	if (text_is_empty(n->checkpoint_uri) && n->cache_status == 0)
@@ -455,6 +470,8 @@ int progress_save_node(struct database_connection *c, struct arena *arena, int64
 		DB_BOOL(n->is_dynamic),
 		text_value(n->cache_tag),
 		text_value(n->previous_checkpoint_uri),
+		text_value(n->dynamic_workflow_uri),
+		message_value(arena, n->dynamic ? &n->dynamic->base : NULL),
 	};
 	/* Large or unloaded literals come as null and must not wipe what is there. */
 	const char *sql = "update node_executions set phase = $2, inputs = coalesce($3, inputs), inputs_uri = $4,"
@@ -465,10 +482,13 @@ int progress_save_node(struct database_connection *c, struct arena *arena, int64
 	                  "engine_user_failures = $16::integer,"
 	                  " engine_system_failures = $17::integer, engine_retry_at = $18, engine_recheck_at = $19, "
 	                  "is_parent = $20,"
-	                  " is_dynamic = $21, engine_cache_tag = $22, engine_previous_checkpoint = $23, updated_at = now() where id = $1";
+	                  " is_dynamic = $21, engine_cache_tag = $22, engine_previous_checkpoint = $23,"
+	                  " dynamic_workflow_uri = coalesce(nullif($24, ''), dynamic_workflow_uri),"
+	                  " dynamic_closure = coalesce($25, dynamic_closure), updated_at = now() where id = $1";
 	if (database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0)
 		return err_wrap(e, "cannot save node \"%s\"", n->node_id);
 	n->changed = false;
+	n->dynamic = NULL; /* saved once */
 	return 0;
 }
 

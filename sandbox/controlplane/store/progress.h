@@ -12,8 +12,8 @@
 #include "controlplane/store/database.h"
 
 #include "flyteidl/admin/execution.pb-c.h"
-#include "flyteidl/admin/task_execution.pb-c.h"
 #include "flyteidl/admin/matchable_resource.pb-c.h"
+#include "flyteidl/admin/task_execution.pb-c.h"
 #include "flyteidl/core/catalog.pb-c.h"
 #include "flyteidl/core/compiler.pb-c.h"
 #include "flyteidl/core/execution.pb-c.h"
@@ -21,6 +21,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+struct machine_graph; /* the engine's */
 
 /* Literal maps up to this many bytes are kept in the rows; larger ones only in the object store, whose URI is always in
  * the row. */
@@ -87,6 +89,9 @@ struct progress_node {
 	const char *inputs_uri, *outputs_uri, *deck_uri;
 	const Flyteidl__Core__LiteralMap *inputs, *outputs; /* to be saved; loaded only by progress_load_outputs */
 	const Flyteidl__Core__ExecutionError *error;
+	const char *dynamic_workflow_uri;                       /* "" keeps the stored one; never loaded */
+	const Flyteidl__Core__CompiledWorkflowClosure *dynamic; /* to be saved; loaded by progress_load_dynamic */
+	const struct machine_graph *dynamic_graph;              /* of that; the engine's, neither saved nor loaded */
 	/* What clients see of task nodes (flyteidl.admin.TaskNodeMetadata); loaded while the node is active. */
 	const char *checkpoint_uri;
 	Flyteidl__Core__CatalogCacheStatus cache_status;
@@ -130,6 +135,10 @@ int progress_load_recovered(struct database_connection *c, struct arena *arena, 
 /* The outputs kept in a node's row; NULL when they are only in the object store, or there are none. */
 int progress_load_outputs(struct database_connection *c, struct arena *arena, int64_t node_row_id,
                           const Flyteidl__Core__LiteralMap **ret_outputs, struct err *e);
+
+/* The workflow that a dynamic node has made. ERR_NOT_FOUND. */
+int progress_load_dynamic(struct database_connection *c, struct arena *arena, int64_t node_row_id,
+                          const Flyteidl__Core__CompiledWorkflowClosure **ret_closure, struct err *e);
 
 /* Save what changed; inserts give the structure its row_id. Inside the transaction of progress_lock. */
 int progress_save_execution(struct database_connection *c, struct arena *arena,

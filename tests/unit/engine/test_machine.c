@@ -21,7 +21,10 @@ struct bench {
 	struct machine_graph graph;
 	struct machine_options options;
 	struct machine m;
-	enum machine_creation creation; /* the answer to every WANT_POD */
+	const Flyteidl__Core__CompiledWorkflowClosure *dynamic; /* the answer to every WANT_DYNAMIC; NULL: it does not
+	                                                           compile */
+	const Flyteidl__Core__Literal *signal;                  /* the answer to every WANT_SIGNAL */
+	enum machine_creation creation;                         /* the answer to every WANT_POD */
 	enum pod_failure refusal;
 };
 
@@ -61,6 +64,16 @@ static void step(struct bench *b)
 			struct machine_node *n = b->m.nodes[i];
 			if (n->want == WANT_NOTHING || n->want == WANT_RESULT || n->answer != ANSWER_PENDING)
 				continue;
+			if (n->want == WANT_DYNAMIC) {
+				n->dynamic = b->dynamic;
+				if (!b->dynamic)
+					n->failure = (struct machine_failure){ .budget = POD_FAILURE_PERMANENT,
+						                               .kind = ERROR_KIND(USER),
+						                               .code = "DynamicWorkflowBuildFailed",
+						                               .message = "nonsense" };
+			}
+			if (n->want == WANT_SIGNAL)
+				n->signal = b->signal;
 			if (n->want == WANT_POD) {
 				n->creation = b->creation;
 				n->creation_reason = "Exceeded resourcequota: no";
@@ -239,22 +252,6 @@ static void test_error_documents(void **state)
 	wait_for_retry(b);
 	fail_with(b, "n0", FLYTEIDL__CORE__CONTAINER_ERROR__KIND__RECOVERABLE, ERROR_KIND(UNKNOWN));
 	assert_failed(b, "RetriesExhausted|C", "[2/2] currentAttempt done. Last Error: UNKNOWN::M", ERROR_KIND(USER));
-	bench_free(b);
-}
-
-static void test_a_dynamic_task_is_refused(void **state)
-{
-	(void)state;
-	struct bench *b = one_task(1);
-	struct machine_node *n = node(b, "n0");
-	observe(b, "n0", POD_SUCCEEDED, POD_FAILURE_NONE, "", "");
-	n->pod.known = true;
-	memset(&n->result, 0, sizeof(n->result));
-	n->result.futures_found = true;
-	n->answer = ANSWER_GIVEN;
-	step(b);
-	assert_failed(b, "UnsupportedNode", "the task is dynamic, which this version of the sandbox cannot run",
-	              ERROR_KIND(SYSTEM));
 	bench_free(b);
 }
 
@@ -793,6 +790,242 @@ static void test_a_failure_node_that_needs_what_has_not_run(void **state)
 	bench_free(b);
 }
 
+/* ---- Dynamic tasks ---- */
+
+/* The pod of the task has left futures.pb behind. */
+static void make_dynamic(struct bench *b, const char *id)
+{
+	struct machine_node *n = node(b, id);
+	n->pod.known = true;
+	n->pod.observation = (struct pod_observation){ .state = POD_SUCCEEDED, .code = "", .message = "" };
+	step(b);
+	assert_int_equal(n->want, WANT_RESULT);
+	memset(&n->result, 0, sizeof(n->result));
+	n->result.futures_found = true;
+	n->answer = ANSWER_GIVEN;
+	step(b);
+	n->pod.known = false;
+}
+
+static struct bench *with_dynamic(uint32_t retries)
+{
+	struct bench *b = one_task(retries);
+	b->dynamic = workflow_dynamic(&b->arena, 40, 2, 0);
+	make_dynamic(b, "n0");
+	return b;
+}
+
+static void test_a_dynamic_task_runs_what_it_made(void **state)
+{
+	(void)state;
+	struct bench *b = with_dynamic(0);
+	const char *root = "s3://my-s3-bucket/metadata/propeller/flytesnacks-development-e1/n0/data/0";
+	const struct progress_node *row = &node(b, "n0")->row;
+	assert_int_equal(row->phase, NODE(DYNAMIC_RUNNING));
+	assert_int_equal(row->task->phase, TASK(SUCCEEDED));
+	assert_true(row->is_parent && row->is_dynamic);
+	assert_string_equal(row->dynamic_workflow_uri, arena_printf(&b->arena, "%s/dynamic_compiled.pb", root));
+	assert_ptr_equal(row->dynamic, b->dynamic);
+	const struct progress_node *child = &node(b, "n0-0-n0")->row;
+	assert_int_equal(child->phase, NODE(RUNNING));
+	assert_int_equal(workflow_integer_of(child->inputs, "i0"), 40);
+	assert_string_equal(child->inputs_uri, arena_printf(&b->arena, "%s/n0/inputs.pb", root));
+	succeed(b, "n0-0-n0");
+	succeed(b, "n0-0-n1");
+	assert_int_equal(row->phase, NODE(SUCCEEDED));
+	assert_string_equal(row->outputs_uri, arena_printf(&b->arena, "%s/outputs.pb", root));
+	assert_int_equal(workflow_integer_of(row->outputs, "o0"), 1);
+	assert_int_equal(b->m.execution.phase, EXECUTION(SUCCEEDED));
+	bench_free(b);
+}
+
+static void test_a_dynamic_task_in_what_one_made(void **state)
+{
+	(void)state;
+	struct bench *b = with_dynamic(0);
+	make_dynamic(b, "n0-0-n0");
+	assert_int_equal(node(b, "n0-0-n0")->row.phase, NODE(DYNAMIC_RUNNING));
+	succeed(b, "n0-0-n0-0-n0");
+	succeed(b, "n0-0-n0-0-n1");
+	assert_int_equal(node(b, "n0-0-n0")->row.phase, NODE(SUCCEEDED));
+	succeed(b, "n0-0-n1");
+	assert_int_equal(b->m.execution.phase, EXECUTION(SUCCEEDED));
+	bench_free(b);
+}
+
+static void test_a_dynamic_task_that_calls_itself_for_ever(void **state)
+{
+	(void)state;
+	struct bench *b = with_dynamic(0);
+	b->dynamic = workflow_dynamic(&b->arena, 40, 1, 0);
+	const char *id = "n0-0-n0";
+	while (b->m.execution.phase == EXECUTION(RUNNING)) {
+		make_dynamic(b, id);
+		id = names_node_execution(&b->arena, id, 0, "n0");
+	}
+	assert_failed(b, "DynamicWorkflowBuildFailed",
+	              "dynamic tasks and sub-workflows are nested deeper than 50 levels", ERROR_KIND(USER));
+	bench_free(b);
+}
+
+/* Of what it made only a time-out is tried again. */
+static void test_a_node_of_a_dynamic_task_fails(void **state)
+{
+	(void)state;
+	struct bench *b = with_dynamic(3);
+	observe(b, "n0-0-n0", POD_FAILED, POD_FAILURE_PERMANENT, "Bad", "bad");
+	assert_failed(b, "Bad", "bad", ERROR_KIND(USER));
+	assert_int_equal(node(b, "n0")->row.phase, NODE(FAILED));
+	assert_int_equal(node(b, "n0")->row.task->phase, TASK(SUCCEEDED));
+	bench_free(b);
+}
+
+static void test_a_dynamic_attempt_is_tried_again(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	Flyteidl__Core__Node *n = workflow_add_task(&b->workflow, 1, NULL, 0);
+	n->metadata->timeout = seconds(b, 90);
+	start(b);
+	b->dynamic = workflow_dynamic(&b->arena, 40, 2, 0);
+	make_dynamic(b, "n0");
+	b->m.now_ns += 90 * SECOND;
+	step(b);
+	assert_int_equal(node(b, "n0-0-n0")->row.phase, NODE(ABORTED));
+	assert_false(machine_owns_pod(&b->m, "e1-n0-0-n0-0"));
+	assert_int_equal(node(b, "n0")->row.attempt, 1);
+	assert_int_equal(node(b, "n0")->row.phase, NODE(RUNNING));
+	assert_true(machine_owns_pod(&b->m, "e1-n0-1"));
+	make_dynamic(b, "n0");
+	assert_int_equal(node(b, "n0-1-n0")->row.phase, NODE(RUNNING));
+	assert_string_equal(node(b, "n0-1-n0")->row.retry_group, "1");
+	succeed(b, "n0-1-n0");
+	succeed(b, "n0-1-n1");
+	assert_int_equal(b->m.execution.phase, EXECUTION(SUCCEEDED));
+	bench_free(b);
+}
+
+static void test_what_a_dynamic_task_made_does_not_compile(void **state)
+{
+	(void)state;
+	struct bench *b = one_task(3);
+	make_dynamic(b, "n0");
+	assert_failed(b, "DynamicWorkflowBuildFailed", "nonsense", ERROR_KIND(USER));
+	assert_int_equal(node(b, "n0")->row.task->phase, TASK(FAILED));
+	bench_free(b);
+}
+
+/* With room for one node, what is around it must not take that room. */
+static void test_a_dynamic_task_counts_while_its_pod_runs(void **state)
+{
+	(void)state;
+	struct bench *b = with_dynamic(0);
+	assert_int_equal(b->m.running, 1); /* n0-0-n0 */
+	bench_free(b);
+}
+
+/* ---- Gates ---- */
+
+/* A gate on x with a task after it. */
+static struct bench *with_gate(Flyteidl__Core__Node *(*add)(struct workflow_builder *, const size_t *, size_t),
+                               int64_t timeout_seconds)
+{
+	struct bench *b = bench_new();
+	Flyteidl__Core__Node *n = add(&b->workflow, NULL, 0);
+	n->metadata->timeout = seconds(b, timeout_seconds);
+	workflow_add_task(&b->workflow, 0, (size_t[]){ 0 }, 1);
+	start(b);
+	return b;
+}
+
+/* As if another round had begun: what was asked may be answered differently. */
+static void set_signal(struct bench *b, const char *id, const Flyteidl__Core__Literal *value)
+{
+	b->signal = value;
+	node(b, id)->signal_known = false;
+	step(b);
+}
+
+static void test_an_approval(void **state)
+{
+	(void)state;
+	struct bench *b = with_gate(workflow_add_approval, 0);
+	assert_int_equal(node(b, "n0")->row.phase, NODE(RUNNING));
+	assert_int_equal(b->m.wake_at_ns, 0); /* nothing happens by itself */
+	assert_string_equal(machine_signal_id(node(b, "n0")), "s0");
+	assert_int_equal(machine_signal_type(&b->m, node(b, "n0"))->simple, FLYTEIDL__CORE__SIMPLE_TYPE__BOOLEAN);
+	set_signal(b, "n0", workflow_boolean(&b->arena, true));
+	assert_int_equal(node(b, "n0")->row.phase, NODE(SUCCEEDED));
+	assert_int_equal(workflow_integer_of(node(b, "n0")->row.outputs, "o0"), 1);
+	assert_int_equal(node(b, "n1")->row.phase, NODE(RUNNING));
+	bench_free(b);
+}
+
+static void test_a_rejection(void **state)
+{
+	(void)state;
+	struct bench *b = with_gate(workflow_add_approval, 0);
+	set_signal(b, "n0", workflow_boolean(&b->arena, false));
+	assert_failed(b, "ReceivedRejectSignal", "received a reject signal to disapprove the node input values",
+	              ERROR_KIND(USER));
+	bench_free(b);
+}
+
+static void test_a_signals_value_is_the_output(void **state)
+{
+	(void)state;
+	struct bench *b = with_gate(workflow_add_signal, 0);
+	assert_int_equal(machine_signal_type(&b->m, node(b, "n0"))->simple, FLYTEIDL__CORE__SIMPLE_TYPE__INTEGER);
+	set_signal(b, "n0", workflow_integer(&b->arena, "", 41)->literals[0]->value);
+	assert_int_equal(workflow_integer_of(node(b, "n0")->row.outputs, "o0"), 41);
+	assert_int_equal(workflow_integer_of(node(b, "n1")->row.inputs, "i0"), 41);
+	bench_free(b);
+}
+
+static void test_a_gates_deadline(void **state)
+{
+	(void)state;
+	struct bench *b = with_gate(workflow_add_signal, 90);
+	assert_int_equal(b->m.wake_at_ns, b->m.now_ns + 90 * SECOND);
+	b->m.now_ns += 89 * SECOND;
+	step(b);
+	assert_int_equal(node(b, "n0")->row.phase, NODE(RUNNING));
+	b->m.now_ns += SECOND;
+	step(b);
+	assert_failed(b, "RetriesExhausted|TimeoutExpired",
+	              "[1/1] currentAttempt done. Last Error: USER::task execution timeout [1m30s] expired",
+	              ERROR_KIND(USER));
+	bench_free(b);
+}
+
+static void test_a_sleep(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	workflow_add_sleep(&b->workflow, 60, NULL, 0);
+	start(b);
+	assert_int_equal(b->m.wake_at_ns, b->m.now_ns + 60 * SECOND);
+	const int64_t began = node(b, "n0")->row.recheck_at_ns;
+	b->m.now_ns += 59 * SECOND;
+	step(b);
+	assert_int_equal(node(b, "n0")->row.phase, NODE(RUNNING));
+	assert_int_equal(node(b, "n0")->row.recheck_at_ns, began); /* saved: a restart does not begin anew */
+	b->m.now_ns += SECOND;
+	step(b);
+	assert_int_equal(b->m.execution.phase, EXECUTION(SUCCEEDED));
+	bench_free(b);
+}
+
+static void test_a_gate_is_aborted(void **state)
+{
+	(void)state;
+	struct bench *b = with_gate(workflow_add_signal, 0);
+	b->m.execution.phase = EXECUTION(ABORTING);
+	step(b);
+	assert_int_equal(node(b, "n0")->row.phase, NODE(ABORTED));
+	bench_free(b);
+}
+
 /* ---- What is shown of an attempt ---- */
 
 static void test_phases_and_reasons(void **state)
@@ -959,7 +1192,6 @@ int main(void)
 		cmocka_unit_test(test_the_systems_budget_is_its_own),
 		cmocka_unit_test(test_node_metadata_overrides_the_tasks_retries),
 		cmocka_unit_test(test_error_documents),
-		cmocka_unit_test(test_a_dynamic_task_is_refused),
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_a_refused_pod_fails_its_attempt),
 		cmocka_unit_test(test_echo),
@@ -986,6 +1218,19 @@ int main(void)
 		cmocka_unit_test(test_a_failure_node_of_a_sub_workflow),
 		cmocka_unit_test(test_aborting_while_a_failure_node_runs),
 		cmocka_unit_test(test_a_failure_node_that_needs_what_has_not_run),
+		cmocka_unit_test(test_a_dynamic_task_runs_what_it_made),
+		cmocka_unit_test(test_a_dynamic_task_in_what_one_made),
+		cmocka_unit_test(test_a_dynamic_task_that_calls_itself_for_ever),
+		cmocka_unit_test(test_a_node_of_a_dynamic_task_fails),
+		cmocka_unit_test(test_a_dynamic_attempt_is_tried_again),
+		cmocka_unit_test(test_what_a_dynamic_task_made_does_not_compile),
+		cmocka_unit_test(test_a_dynamic_task_counts_while_its_pod_runs),
+		cmocka_unit_test(test_an_approval),
+		cmocka_unit_test(test_a_rejection),
+		cmocka_unit_test(test_a_signals_value_is_the_output),
+		cmocka_unit_test(test_a_gates_deadline),
+		cmocka_unit_test(test_a_sleep),
+		cmocka_unit_test(test_a_gate_is_aborted),
 		cmocka_unit_test(test_phases_and_reasons),
 		cmocka_unit_test(test_decks),
 		cmocka_unit_test(test_raw_output_and_checkpoints),

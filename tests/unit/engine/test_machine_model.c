@@ -22,6 +22,9 @@
 #define NODES_MAXIMUM 10 /* of one workflow */
 #define ROWS_MAXIMUM 2048
 #define DEPTH_MAXIMUM 3
+#define SIGNALS_MAXIMUM 64
+#define SIGNAL_VALUE 7
+#define DYNAMICS_MAXIMUM 256
 
 enum fate {
 	FATE_SUCCESS,
@@ -32,7 +35,8 @@ enum fate {
 	FATE_OOM,
 	FATE_INTERRUPTED,
 	FATE_PERMANENT,
-	FATE_COUNT
+	FATE_COUNT,
+	FATE_DYNAMIC /* futures.pb */
 };
 
 struct fake_pod {
@@ -55,6 +59,22 @@ struct fake_entry {
 };
 static const char STRANGER[] = "somebody else";
 
+/* What an attempt of a dynamic task has made. */
+struct fake_dynamic {
+	char *node;
+	uint32_t attempt;
+	const Flyteidl__Core__CompiledWorkflowClosure *closure;
+	struct machine_graph graph;
+};
+
+/* What a gate has asked for. */
+struct fake_signal {
+	char *node;
+	bool committed;
+	bool is_approval;
+	const Flyteidl__Core__Literal *value;
+};
+
 struct world {
 	struct arena arena; /* as long as the world */
 	unsigned random;
@@ -66,6 +86,11 @@ struct world {
 	/* The database. */
 	struct progress_execution execution;
 	struct progress_nodes rows;
+	struct fake_signal signals[SIGNALS_MAXIMUM];
+	size_t signal_count;
+	bool rejected;
+	struct fake_dynamic dynamics[DYNAMICS_MAXIMUM];
+	size_t dynamic_count;
 	/* The cluster and the object store. */
 	struct fake_pod pods[PODS_MAXIMUM];
 	size_t pod_count;
@@ -225,6 +250,27 @@ static const struct progress_node *find_earlier(const struct world *w, const cha
 	return NULL;
 }
 
+static unsigned depth_of(const struct machine_node *node)
+{
+	return node->scope->parent ? 1 + depth_of(node->scope->parent) : 0;
+}
+
+static enum fate choose_fate(struct world *w, const struct machine_node *node)
+{
+	if (depth_of(node) < DEPTH_MAXIMUM && node->scope->on_failure != node && pick(w, 12) == 0)
+		return FATE_DYNAMIC;
+	return pick(w, 100) < w->bad_percent ? (enum fate)(1 + pick(w, FATE_COUNT - 1)) : FATE_SUCCESS;
+}
+
+static const struct fake_dynamic *find_dynamic(const struct world *w, const char *node, uint32_t attempt)
+{
+	for (size_t i = 0; i < w->dynamic_count; i++) {
+		if (text_equal(w->dynamics[i].node, node) && w->dynamics[i].attempt == attempt)
+			return &w->dynamics[i];
+	}
+	return NULL;
+}
+
 static bool has_succeeded(Flyteidl__Core__NodeExecution__Phase phase)
 {
 	return phase == NODE(SUCCEEDED) || phase == NODE(RECOVERED);
@@ -238,6 +284,23 @@ static bool is_for_failures(const struct machine_node *node)
 			return true;
 	}
 	return false;
+}
+
+/* In the end it comes to what the task itself would have put out. */
+static const struct fake_dynamic *make_dynamic(struct world *w, const struct machine_node *node, int64_t sum_of_inputs)
+{
+	auto_err struct err e = ERR_INIT;
+	const struct fake_dynamic *made = find_dynamic(w, node->row.node_id, node->row.attempt);
+	if (made)
+		return made;
+	assert_true(w->dynamic_count < DYNAMICS_MAXIMUM);
+	struct fake_dynamic *dynamic = &w->dynamics[w->dynamic_count++];
+	const size_t length = 1 + pick(w, 3);
+	dynamic->node = arena_strdup(&w->arena, node->row.node_id);
+	dynamic->attempt = node->row.attempt;
+	dynamic->closure = workflow_dynamic(&w->arena, sum_of_inputs + 1 - (int64_t)length, length, pick(w, 3));
+	assert_int_equal(machine_graph_build(&w->arena, dynamic->closure, &dynamic->graph, &e), 0);
+	return dynamic;
 }
 
 static void create_pod(struct world *w, struct machine *m, struct machine_node *node)
@@ -266,21 +329,58 @@ static void create_pod(struct world *w, struct machine *m, struct machine_node *
 		.node = arena_strdup(&w->arena, node->row.node_id),
 		.attempt = node->row.attempt,
 		.state = POD_QUEUED,
-		.fate = pick(w, 100) < w->bad_percent ? (enum fate)(1 + pick(w, FATE_COUNT - 1)) : FATE_SUCCESS,
+		.fate = choose_fate(w, node),
 		.sum_of_inputs = sum(node->inputs),
 	};
 }
 
-/* Something happens in the cluster. False when nothing can. */
+/* A user answers a gate that waits. False when none does. */
+static bool user_answers(struct world *w)
+{
+	for (size_t i = 0; i < w->signal_count; i++) {
+		struct fake_signal *signal = &w->signals[i];
+		if (!signal->committed || signal->value)
+			continue;
+		const bool yes = pick(w, 100) >= w->bad_percent;
+		w->rejected = w->rejected || (signal->is_approval && !yes);
+		signal->value = signal->is_approval ? workflow_boolean(&w->arena, yes)
+		                                    : workflow_integer(&w->arena, "", SIGNAL_VALUE)->literals[0]->value;
+		return true;
+	}
+	return false;
+}
+
+static void give_signal(struct world *w, const struct machine *m, struct machine_node *node)
+{
+	assert_int_equal(node->row.phase, NODE(RUNNING));
+	for (size_t i = 0; i < w->signal_count; i++) {
+		if (text_equal(w->signals[i].node, node->row.node_id)) {
+			node->signal = w->signals[i].value;
+			return;
+		}
+	}
+	assert_true(w->signal_count < SIGNALS_MAXIMUM);
+	w->signals[w->signal_count++] = (struct fake_signal){
+		.node = arena_strdup(&w->arena, node->row.node_id),
+		.is_approval =
+		        node->vertex->node->gate_node->condition_case == FLYTEIDL__CORE__GATE_NODE__CONDITION_APPROVE,
+	};
+	node->signal = NULL;
+	(void)m;
+}
+
+/* Something happens in the cluster, or a user does something. False when nothing can. */
 static bool cluster_moves(struct world *w)
 {
+	if (pick(w, 4) == 0 && user_answers(w))
+		return true;
 	size_t candidates[PODS_MAXIMUM], count = 0;
 	for (size_t i = 0; i < w->pod_count; i++) {
 		if (!has_ended(&w->pods[i]))
 			candidates[count++] = i;
 	}
 	if (count == 0)
-		return false;
+		return user_answers(w);
 	struct fake_pod *pod = &w->pods[candidates[pick(w, (unsigned)count)]];
 	if (pick(w, 60) == 0) {
 		pod->gone = true;
@@ -322,6 +422,8 @@ static void give_result(struct world *w, struct machine *m, struct machine_node 
 	if (pod->fate == FATE_SUCCESS) {
 		node->result.outputs_found = true;
 		node->result.outputs = workflow_integer(m->arena, "o0", pod->sum_of_inputs + 1);
+	} else if (pod->fate == FATE_DYNAMIC) {
+		node->result.futures_found = true;
 	} else if (pod->fate != FATE_NO_OUTPUTS) {
 		Flyteidl__Core__ErrorDocument *document = proto_new(m->arena, flyteidl__core__error_document);
 		document->error = proto_new(m->arena, flyteidl__core__container_error);
@@ -361,7 +463,9 @@ static struct progress_node copy_node(struct arena *arena, const struct progress
 	to.inputs_uri = arena_strdup(arena, from->inputs_uri);
 	to.outputs_uri = arena_strdup(arena, from->outputs_uri);
 	to.deck_uri = arena_strdup(arena, from->deck_uri);
-	to.checkpoint_uri = "";
+	to.checkpoint_uri = to.dynamic_workflow_uri = "";
+	to.dynamic = NULL;
+	to.dynamic_graph = NULL;
 	to.cache_tag = arena_strdup(arena, from->cache_tag);
 	to.cache_metadata = from->cache_metadata ? proto_copy(arena, from->cache_metadata) : NULL;
 	to.error = from->error ? proto_copy(arena, from->error) : NULL;
@@ -383,7 +487,8 @@ static struct progress_node *find_row(struct world *w, const char *node_id)
 
 static bool phase_is_final(Flyteidl__Core__NodeExecution__Phase phase)
 {
-	return phase != NODE(UNDEFINED) && phase != NODE(QUEUED) && phase != NODE(RUNNING) && phase != NODE(FAILING);
+	return phase != NODE(UNDEFINED) && phase != NODE(QUEUED) && phase != NODE(RUNNING) && phase != NODE(FAILING) &&
+	       phase != NODE(DYNAMIC_RUNNING);
 }
 
 static bool phase_is_active(Flyteidl__Core__NodeExecution__Phase phase)
@@ -399,7 +504,7 @@ static void save_node(struct world *w, const struct machine_node *node)
 		assert_false(phase_is_final(saved->phase)); /* what is over stays as it is */
 		assert_true(row->attempt >= saved->attempt);
 		if (saved->task && row->task && saved->task->attempt == row->task->attempt) {
-			assert_int_not_equal(saved->task->phase, TASK(SUCCEEDED));
+			assert_true(saved->task->phase != TASK(SUCCEEDED) || saved->is_dynamic);
 			assert_false(saved->task->phase == TASK(RUNNING) && row->task->phase == TASK(QUEUED));
 		}
 		*saved = copy_node(&w->arena, row);
@@ -432,6 +537,8 @@ static void commit(struct world *w, const struct machine *m)
 		if (row->changed || (row->task && row->task->changed))
 			save_node(w, m->nodes[i]);
 	}
+	for (size_t i = 0; i < w->signal_count; i++)
+		w->signals[i].committed = true;
 	for (size_t i = 0; i < m->ended_task_count; i++) {
 		assert_true(m->ended_tasks[i].task->phase == TASK(FAILED));
 		assert_non_null(m->ended_tasks[i].task->error);
@@ -445,7 +552,12 @@ static const struct machine_vertex *vertex_of(const struct world *w, const struc
 /* The graph that the row's node is in. */
 static const struct machine_graph *graph_of(const struct world *w, const struct progress_node *row)
 {
-	return row->parent_row_id ? vertex_of(w, &w->rows.nodes[row->parent_row_id - 1])->inner : &w->graph;
+	if (!row->parent_row_id)
+		return &w->graph;
+	const struct progress_node *parent = &w->rows.nodes[row->parent_row_id - 1];
+	if (parent->is_dynamic)
+		return &find_dynamic(w, parent->node_id, (uint32_t)strtoul(row->retry_group, NULL, 10))->graph;
+	return vertex_of(w, parent)->inner;
 }
 
 static const struct machine_vertex *vertex_of(const struct world *w, const struct progress_node *row)
@@ -485,8 +597,10 @@ static void check_parent(const struct world *w, const struct progress_node *row)
 		return;
 	const struct progress_node *parent = &w->rows.nodes[row->parent_row_id - 1];
 	assert_true(parent->is_parent);
-	if (phase_is_active(row->phase))
+	if (phase_is_active(row->phase)) {
 		assert_true(phase_is_active(parent->phase));
+		assert_int_equal(strtoul(row->retry_group, NULL, 10), parent->attempt);
+	}
 	if (parent->phase == NODE(SUCCEEDED))
 		assert_true(has_succeeded(row->phase) ||
 		            (row->phase == NODE(SKIPPED) && is_branch(vertex_of(w, parent))));
@@ -543,7 +657,8 @@ static void check_invariants(struct world *w)
 		const struct progress_node *row = &w->rows.nodes[i];
 		check_row(w, row);
 		active += phase_is_active(row->phase);
-		running += vertex_of(w, row)->kind == &machine_kind_task && phase_is_active(row->phase);
+		running += vertex_of(w, row)->kind == &machine_kind_task && phase_is_active(row->phase) &&
+		           row->phase != NODE(DYNAMIC_RUNNING);
 	}
 	if (w->definition.spec->max_parallelism > 0)
 		assert_true(running <= (unsigned)w->definition.spec->max_parallelism);
@@ -597,6 +712,15 @@ static void fulfil(struct world *w, struct machine *m, struct machine_node *node
 		}
 		break;
 	}
+	case WANT_DYNAMIC:
+		node->dynamic = make_dynamic(w, node, find_pod(w, node->row.task->pod_name)->sum_of_inputs)->closure;
+		break;
+	case WANT_WRITE_DYNAMIC:
+		assert_non_null(node->dynamic);
+		break;
+	case WANT_SIGNAL:
+		give_signal(w, m, node);
+		break;
 	case WANT_NOTHING:
 		return;
 	}
@@ -656,7 +780,13 @@ static int64_t run_round(struct world *w)
 	for (size_t i = 0; i < rows.count; i++) {
 		rows.nodes[i] = copy_node(&arena, &w->rows.nodes[i]);
 		rows.nodes[i].outputs = NULL;
+		if (rows.nodes[i].phase == NODE(DYNAMIC_RUNNING))
+			rows.nodes[i].dynamic_graph =
+			        &find_dynamic(w, rows.nodes[i].node_id, rows.nodes[i].attempt)->graph;
 	}
+	/* Asked for in a transaction that never was. */
+	while (w->signal_count > 0 && !w->signals[w->signal_count - 1].committed)
+		w->signal_count--;
 	assert_int_equal(
 	        machine_init(&m, &arena, &w->options, &w->definition, &w->graph, &w->execution, &rows, w->now_ns, &e),
 	        0);
@@ -692,6 +822,10 @@ static void fill(struct world *w, struct workflow_builder *b, unsigned depth)
 			struct workflow_builder sub = workflow_sub_builder(b);
 			fill(w, &sub, depth + 1);
 			workflow_add_sub(b, &sub, upstream, upstream_count);
+		} else if (pick(w, 12) == 0) {
+			workflow_add_approval(b, upstream, upstream_count);
+		} else if (pick(w, 12) == 0) {
+			workflow_add_signal(b, upstream, upstream_count);
 		} else if (pick(w, 5) == 0) {
 			workflow_add_branch(b, (int64_t)pick(w, 6), NULL, pick(w, 3), upstream, upstream_count);
 		} else {
@@ -701,6 +835,8 @@ static void fill(struct world *w, struct workflow_builder *b, unsigned depth)
 			metadata->cache_serializable = pick(w, 2);
 		}
 	}
+	if (pick(w, 3) == 0 && depth == 0)
+		workflow_add_sleep(b, 60, (size_t[]){ 0 }, pick(w, 2));
 	if (pick(w, 3) == 0)
 		workflow_add_failure_task(b);
 	if (pick(w, 2))
@@ -737,6 +873,10 @@ static int64_t expected_output(const struct machine_graph *graph, size_t vertex,
 		const int64_t limit = first->condition->comparison->right_value->scalar->primitive->integer;
 		return value <= limit ? value + 1 : 2 * value + 1;
 	}
+	if (v->kind == &machine_kind_gate)
+		return v->node->gate_node->condition_case == FLYTEIDL__CORE__GATE_NODE__CONDITION_SIGNAL
+		               ? SIGNAL_VALUE
+		               : expected_output(graph, v->upstream[0], x);
 	if (v->inner) {
 		const struct machine_vertex *end = &v->inner->vertices[v->inner->end];
 		return expected_output(v->inner, end->upstream[end->upstream_count - 1],
@@ -751,13 +891,21 @@ static int64_t expected_output(const struct machine_graph *graph, size_t vertex,
 static void check_outputs(const struct world *w)
 {
 	const struct machine_vertex *end = &w->graph.vertices[w->graph.end];
+	if (w->definition.closure->primary->template_->n_outputs == 0) {
+		assert_string_equal(w->execution.outputs_uri, "");
+		return;
+	}
 	assert_true(w->end_written);
 	assert_string_equal(
 	        w->execution.outputs_uri,
 	        "s3://my-s3-bucket/metadata/propeller/flytesnacks-development-e1/end-node/data/0/outputs.pb");
 	for (size_t i = 0; i < end->upstream_count; i++) {
+		const struct machine_vertex *leaf = &w->graph.vertices[end->upstream[i]];
 		char name[16];
-		(void)snprintf(name, sizeof(name), "o%s", w->graph.vertices[end->upstream[i]].id + 1);
+		if (leaf->kind == &machine_kind_gate &&
+		    leaf->node->gate_node->condition_case == FLYTEIDL__CORE__GATE_NODE__CONDITION_SLEEP)
+			continue;
+		(void)snprintf(name, sizeof(name), "o%s", leaf->id + 1);
 		assert_int_equal(workflow_integer_of(w->execution.outputs, name),
 		                 expected_output(&w->graph, end->upstream[i], 1));
 	}
@@ -767,10 +915,10 @@ static void check_outputs(const struct world *w)
 static bool there_was_a_reason(const struct world *w)
 {
 	for (size_t i = 0; i < w->pod_count; i++) {
-		if (w->pods[i].gone || w->pods[i].fate != FATE_SUCCESS)
+		if (w->pods[i].gone || (w->pods[i].fate != FATE_SUCCESS && w->pods[i].fate != FATE_DYNAMIC))
 			return true;
 	}
-	return false;
+	return w->rejected;
 }
 
 static void check_end(struct world *w, bool aborted)
@@ -841,7 +989,7 @@ static bool play(struct world *w, unsigned seed)
 }
 
 /* Over all worlds. */
-static unsigned hits, waits, recovered;
+static unsigned hits, waits, recovered, dynamics, signals;
 
 /* Another execution that takes over from the one that has just ended: what succeeded there does not run again. */
 static void recover_world(struct world *w, unsigned seed)
@@ -852,6 +1000,7 @@ static void recover_world(struct world *w, unsigned seed)
 	memcpy(w->earlier.nodes, w->rows.nodes, w->rows.count * sizeof(*w->rows.nodes));
 	w->rows.count = 0;
 	w->pod_count = 0;
+	w->signal_count = 0; /* signals are an execution's own */
 	w->start_written = w->end_written = false;
 	w->execution = (struct progress_execution){ .id = 2, .outputs_uri = "", .abort_cause = "" };
 	w->definition.recovered_id = 1;
@@ -886,6 +1035,8 @@ static void run_world(unsigned seed, unsigned *ended)
 	for (size_t i = 0; i < w->rows.count; i++)
 		hits += w->rows.nodes[i].cache_status == FLYTEIDL__CORE__CATALOG_CACHE_STATUS__CACHE_HIT;
 	waits += w->waits;
+	dynamics += (unsigned)w->dynamic_count;
+	signals += (unsigned)w->signal_count;
 	ended[w->execution.phase]++;
 	if (w->execution.phase != EXECUTION(SUCCEEDED))
 		recover_world(w, seed);
@@ -903,7 +1054,7 @@ static void test_random_worlds(void **state)
 	assert_true(ended[EXECUTION(SUCCEEDED)] > 200);
 	assert_true(ended[EXECUTION(FAILED)] > 200);
 	assert_true(ended[EXECUTION(ABORTED)] > 50);
-	assert_true(hits > 200 && waits > 200 && recovered > 200);
+	assert_true(hits > 200 && waits > 200 && recovered > 200 && dynamics > 200 && signals > 200);
 }
 
 int main(void)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "controlplane/store/signals.h"
 #include "fake_outside.h"
 #include "postgres.h"
 #include "workflow_builder.h"
@@ -251,6 +252,67 @@ static void test_a_chain_runs_to_its_end(void **state)
 	assert_int_equal(run(f), ROUND_FINISHED);
 	assert_int_equal(fake_outside_pods_created(f->fake), 2);
 	assert_int_equal(fake_outside_pods_deleted(f->fake), 0);
+	fixture_free(f);
+}
+
+/* Everything of a sub-workflow in rows and objects, and found again there by rounds that know nothing else. */
+static void test_a_sub_workflow_in_rows(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	struct workflow_builder b = workflow_builder(&arena), sub = workflow_sub_builder(&b);
+	workflow_add_task(&sub, 0, NULL, 0);
+	workflow_finish(&sub);
+	workflow_add_sub(&b, &sub, NULL, 0);
+	workflow_add_branch(&b, 100, NULL, 0, (size_t[]){ 0 }, 1);
+	struct fixture *f = fixture_new(workflow_finish(&b));
+	run(f);
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "n0/data/inputs.pb")), "x"), 1);
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "n0/data/0/start-node/0/outputs.pb")), "x"),
+	                 1);
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "n0/data/0/n0/inputs.pb")), "i0"), 1);
+	plan_free(f->plan);
+	f->plan = NULL;
+	put_message(f, object_uri(f, "n0/data/0/n0/0/outputs.pb"), &workflow_integer(&f->arena, "o0", 5)->base);
+	end_pod(f, "n0-0-n0", 0, 0, "Completed");
+	run(f);
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "n0/data/0/outputs.pb")), "o0"), 5);
+	put_message(f, object_uri(f, "n1/data/0/n1-then/0/outputs.pb"), &workflow_integer(&f->arena, "o0", 6)->base);
+	end_pod(f, "n1-0-n1-then", 0, 0, "Completed");
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(
+	        f,
+	        "select string_agg(concat_ws(':', n.node_id, p.node_id, n.retry_group, n.is_parent::text, n.phase), ' '"
+	        " order by n.id) from node_executions n left join node_executions p on p.id = n.parent_id"
+	        " where n.execution_id = $1 and n.spec_node_id not like '%-node'",
+	        "n0::true:SUCCEEDED n0-0-n0:n0:0:false:SUCCEEDED n1::true:SUCCEEDED "
+	        "n1-0-n1-then:n1:0:false:SUCCEEDED n1-0-n1-else:n1:0:false:SKIPPED");
+	assert_int_equal(fake_outside_pods_deleted(f->fake), 0);
+	fixture_free(f);
+}
+
+static void test_a_signal_is_asked_for_and_taken(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	struct workflow_builder b = workflow_builder(&arena);
+	workflow_add_signal(&b, NULL, 0);
+	struct fixture *f = fixture_new(workflow_finish(&b));
+	run(f);
+	run(f);
+	assert_query(f, "select concat_ws(' ', signal_id, (value is null)::text) from signals where execution_id = $1",
+	             "s0 true");
+	const Flyteidl__Core__Literal *value = workflow_integer(&f->arena, "", 41)->literals[0]->value;
+	auto_err struct err e = ERR_INIT;
+	const struct signal_key key = { "flytesnacks", "development", f->name, "s0" };
+	{
+		auto_connection struct database_connection *c = NULL;
+		must(database_borrow(f->database, clock_monotonic_ms() + 20000, &c, &e), &e);
+		must(signals_set(c, &f->arena, &key, proto_pack(&f->arena, &value->base), &e), &e);
+	}
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "n0/data/0/outputs.pb")), "o0"), 41);
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "end-node/data/0/outputs.pb")), "o0"), 41);
 	fixture_free(f);
 }
 
@@ -782,13 +844,13 @@ static void test_an_unsupported_node_fails_at_the_start(void **state)
 	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
 	struct workflow_builder b = workflow_builder(&arena);
 	workflow_add_task(&b, 0, NULL, 0);
-	Flyteidl__Core__Node *gate = workflow_add_task(&b, 0, NULL, 0);
-	gate->target_case = FLYTEIDL__CORE__NODE__TARGET_GATE_NODE;
-	gate->gate_node = proto_new(&arena, flyteidl__core__gate_node);
+	Flyteidl__Core__Node *node = workflow_add_task(&b, 0, NULL, 0);
+	node->target_case = FLYTEIDL__CORE__NODE__TARGET__NOT_SET;
+	node->gate_node = proto_new(&arena, flyteidl__core__gate_node);
 	struct fixture *f = fixture_new(workflow_finish(&b));
 	assert_int_equal(run(f), ROUND_FINISHED);
 	assert_execution_error(f, "UnsupportedNode",
-	                       "node \"n1\" is a gate node, which this version of the sandbox cannot run");
+	                       "node \"n1\" is a node without a target, which this version of the sandbox cannot run");
 	assert_int_equal(fake_outside_pods_created(f->fake), 0);
 	fixture_free(f);
 }
@@ -979,6 +1041,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_chain_runs_to_its_end),
+		cmocka_unit_test(test_a_sub_workflow_in_rows),
+		cmocka_unit_test(test_a_signal_is_asked_for_and_taken),
 		cmocka_unit_test(test_phases_of_a_pod_are_shown),
 		cmocka_unit_test(test_large_literals_go_through_the_object_store),
 		cmocka_unit_test(test_a_map_task),

@@ -152,6 +152,13 @@ static void follow(struct workflow_builder *b, const Flyteidl__Core__Node *node,
 static void bind(struct workflow_builder *b, Flyteidl__Core__Node *node, const char *input, const char *from)
 {
 	const bool of_workflow = text_is_empty(from);
+	if (of_workflow && b->has_constant) {
+		Flyteidl__Core__Binding *binding = promise(b->arena, input, "", "");
+		binding->binding->value_case = FLYTEIDL__CORE__BINDING_DATA__VALUE_SCALAR;
+		binding->binding->scalar = workflow_integer(b->arena, "", b->constant)->literals[0]->value->scalar;
+		proto_append(b->arena, node->n_inputs, node->inputs, binding);
+		return;
+	}
 	proto_append(b->arena, node->n_inputs, node->inputs,
 	             promise(b->arena, input, from, of_workflow ? "x" : output_of(b, from)));
 }
@@ -210,6 +217,48 @@ Flyteidl__Core__Node *workflow_add_sub(struct workflow_builder *b, const struct 
 	node->workflow_node->sub_workflow_ref = sub->template->id;
 	bind(b, node, "x", upstream_count ? arena_printf(b->arena, "n%zu", upstream[0]) : "");
 	follow(b, node, upstream, upstream_count);
+	return node;
+}
+
+static Flyteidl__Core__Node *add_gate(struct workflow_builder *b, const size_t *upstream, size_t upstream_count)
+{
+	Flyteidl__Core__Node *node = add_node(b, next_id(b));
+	node->target_case = FLYTEIDL__CORE__NODE__TARGET_GATE_NODE;
+	node->metadata = proto_new(b->arena, flyteidl__core__node_metadata);
+	node->gate_node = proto_new(b->arena, flyteidl__core__gate_node);
+	follow(b, node, upstream, upstream_count);
+	return node;
+}
+
+Flyteidl__Core__Node *workflow_add_approval(struct workflow_builder *b, const size_t *upstream, size_t upstream_count)
+{
+	Flyteidl__Core__Node *node = add_gate(b, upstream, upstream_count);
+	node->gate_node->condition_case = FLYTEIDL__CORE__GATE_NODE__CONDITION_APPROVE;
+	node->gate_node->approve = proto_new(b->arena, flyteidl__core__approve_condition);
+	node->gate_node->approve->signal_id = arena_printf(b->arena, "s%s", node->id + 1);
+	bind(b, node, "o0", upstream_count ? arena_printf(b->arena, "n%zu", upstream[0]) : "");
+	return node;
+}
+
+Flyteidl__Core__Node *workflow_add_signal(struct workflow_builder *b, const size_t *upstream, size_t upstream_count)
+{
+	Flyteidl__Core__Node *node = add_gate(b, upstream, upstream_count);
+	node->gate_node->condition_case = FLYTEIDL__CORE__GATE_NODE__CONDITION_SIGNAL;
+	node->gate_node->signal = proto_new(b->arena, flyteidl__core__signal_condition);
+	node->gate_node->signal->signal_id = arena_printf(b->arena, "s%s", node->id + 1);
+	node->gate_node->signal->type = integer_variable(b->arena)->type;
+	node->gate_node->signal->output_variable_name = arena_strdup(b->arena, "o0");
+	return node;
+}
+
+Flyteidl__Core__Node *workflow_add_sleep(struct workflow_builder *b, int64_t seconds, const size_t *upstream,
+                                         size_t upstream_count)
+{
+	Flyteidl__Core__Node *node = add_gate(b, upstream, upstream_count);
+	node->gate_node->condition_case = FLYTEIDL__CORE__GATE_NODE__CONDITION_SLEEP;
+	node->gate_node->sleep = proto_new(b->arena, flyteidl__core__sleep_condition);
+	node->gate_node->sleep->duration = proto_new(b->arena, google__protobuf__duration);
+	node->gate_node->sleep->duration->seconds = seconds;
 	return node;
 }
 
@@ -288,6 +337,7 @@ Flyteidl__Core__Node *workflow_add_failure_task(struct workflow_builder *b)
 	proto_append(b->arena, type->union_type->n_variants, type->union_type->variants, error);
 	proto_append(b->arena, type->union_type->n_variants, type->union_type->variants, none);
 	bind(b, node, "x", "");
+	bind(b, node, "err", ""); /* to anything, as flytekit does */
 	b->template->failure_node = node;
 	return node;
 }
@@ -324,6 +374,12 @@ static bool is_followed(const struct workflow_builder *b, const char *id)
 	return false;
 }
 
+static bool is_sleep(const Flyteidl__Core__Node *node)
+{
+	return node->target_case == FLYTEIDL__CORE__NODE__TARGET_GATE_NODE &&
+	       node->gate_node->condition_case == FLYTEIDL__CORE__GATE_NODE__CONDITION_SLEEP;
+}
+
 Flyteidl__Core__CompiledWorkflowClosure *workflow_finish(struct workflow_builder *b)
 {
 	const char **leaves = arena_array(b->arena, const char *, b->template->n_nodes);
@@ -334,6 +390,8 @@ Flyteidl__Core__CompiledWorkflowClosure *workflow_finish(struct workflow_builder
 			continue;
 		const char *output = arena_printf(b->arena, "o%s", id + 1);
 		leaves[count++] = id;
+		if (is_sleep(b->template->nodes[i]))
+			continue;
 		declare(b->arena, b->template->interface->outputs, output);
 		proto_append(b->arena, b->template->n_outputs, b->template->outputs,
 		             promise(b->arena, output, id, output_of(b, id)));
@@ -343,6 +401,29 @@ Flyteidl__Core__CompiledWorkflowClosure *workflow_finish(struct workflow_builder
 	end->inputs = b->template->outputs;
 	connect(b, "end-node", leaves, count);
 	return b->closure;
+}
+
+Flyteidl__Core__CompiledWorkflowClosure *workflow_dynamic(struct arena *arena, int64_t constant, size_t length,
+                                                          uint32_t retries)
+{
+	struct workflow_builder b = workflow_builder(arena);
+	b.has_constant = true;
+	b.constant = constant;
+	for (size_t i = 0; i < length; i++)
+		workflow_add_task(&b, retries, (size_t[]){ i - 1 }, i > 0);
+	workflow_finish(&b);
+	b.template->interface->inputs->n_variables = 0;
+	b.template->interface->outputs->variables[0]->key = arena_strdup(arena, "o0");
+	b.template->outputs[0]->var = arena_strdup(arena, "o0");
+	return b.closure;
+}
+
+Flyteidl__Core__Literal *workflow_boolean(struct arena *arena, bool value)
+{
+	Flyteidl__Core__Literal *literal = workflow_integer(arena, "", 0)->literals[0]->value;
+	literal->scalar->primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_BOOLEAN;
+	literal->scalar->primitive->boolean = value;
+	return literal;
 }
 
 static Flyteidl__Core__Literal *integer_literal(struct arena *arena, int64_t value)

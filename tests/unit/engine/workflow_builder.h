@@ -12,9 +12,15 @@ struct workflow_builder {
 	Flyteidl__Core__CompiledWorkflow *workflow; /* the closure's primary, or a sub-workflow of it */
 	Flyteidl__Core__WorkflowTemplate *template;
 	size_t node_count; /* without start and end node */
+	bool has_constant; /* then `constant` stands for the input "x", which there is none of */
+	int64_t constant;
 };
 
 struct workflow_builder workflow_builder(struct arena *arena);
+/* What a dynamic task makes: `length` tasks with these retries in a row, which add `length` to the constant, and the
+ * output "o0". */
+Flyteidl__Core__CompiledWorkflowClosure *workflow_dynamic(struct arena *arena, int64_t constant, size_t length,
+                                                          uint32_t retries);
 /* A sub-workflow "wf<k>" in the same closure, with the input "x". */
 struct workflow_builder workflow_sub_builder(struct workflow_builder *parent);
 /*
@@ -35,6 +41,13 @@ Flyteidl__Core__Node *workflow_add_sub(struct workflow_builder *b, const struct 
  */
 Flyteidl__Core__Node *workflow_add_branch(struct workflow_builder *b, int64_t limit, const char *otherwise,
                                           uint32_t retries, const size_t *upstream, size_t upstream_count);
+/* Gates "n<k>" after the nodes with these numbers: one that waits for the signal "s<k>" to approve what it follows and
+ * puts out the same, one whose output is the integer set as signal "s<k>", and one that sleeps and puts out nothing (so
+ * nothing may be added after it). */
+Flyteidl__Core__Node *workflow_add_approval(struct workflow_builder *b, const size_t *upstream, size_t upstream_count);
+Flyteidl__Core__Node *workflow_add_signal(struct workflow_builder *b, const size_t *upstream, size_t upstream_count);
+Flyteidl__Core__Node *workflow_add_sleep(struct workflow_builder *b, int64_t seconds, const size_t *upstream,
+                                         size_t upstream_count);
 /* The failure node "efn": a task with the inputs "x" (the workflow's) and "err". */
 Flyteidl__Core__Node *workflow_add_failure_task(struct workflow_builder *b);
 /* Adds node "n<k>", an array over a task of its own whose input "i0" is the workflow's "x", a list. Returns the array
@@ -45,6 +58,7 @@ Flyteidl__Core__TaskTemplate *workflow_task(const struct workflow_builder *b, si
 /* Adds end node and connections: the workflow's outputs "o<k>" are those of the nodes that nothing follows. */
 Flyteidl__Core__CompiledWorkflowClosure *workflow_finish(struct workflow_builder *b);
 
+Flyteidl__Core__Literal *workflow_boolean(struct arena *arena, bool value);
 /* A map of one integer. */
 Flyteidl__Core__LiteralMap *workflow_integer(struct arena *arena, const char *name, int64_t value);
 /* A map of one list of integers. */

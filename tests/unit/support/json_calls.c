@@ -33,6 +33,7 @@ static const struct rpc_method *find_method(const char *name)
 		                             api_matchable_attributes_methods(),
 		                             api_version_methods(),
 		                             api_execution_methods(),
+		                             api_signal_methods(),
 		                             api_data_proxy_methods() };
 	for (size_t i = 0; i < ARRAY_LENGTH(areas); i++) {
 		for (size_t j = 0; j < areas[i].count; j++) {

@@ -1,0 +1,240 @@
+"""Nodes that contain or wait for something: what comes out is what the same code gives locally."""
+
+import datetime
+import time
+
+import grpc
+import pytest
+from flyteidl.admin import signal_pb2
+from flyteidl.core import identifier_pb2
+from flyteidl.core.execution_pb2 import NodeExecution, WorkflowExecution
+from flyteidl.service import signal_pb2_grpc
+from flytekit.models.core.identifier import NodeExecutionIdentifier
+
+from workflows import nodes
+
+
+@pytest.fixture(scope="module")
+def start(remote, version):
+    def launch(workflow, **inputs):
+        plan = remote.fetch_launch_plan(name=f"workflows.nodes.{workflow}", version=version)
+        return remote.execute(plan, inputs=inputs, wait=False)
+
+    return launch
+
+
+@pytest.fixture(scope="module")
+def run(start, finish):
+    return lambda workflow, **inputs: finish(start(workflow, **inputs))
+
+
+@pytest.fixture(scope="module")
+def rows(remote):
+    """Every node of an execution by its id, whatever is around it."""
+
+    def read(execution, parent=""):
+        found = {}
+        listed, token = remote.client.list_node_executions(execution.id, limit=100, unique_parent_id=parent or None)
+        for node in listed:
+            found[node.id.node_id] = node
+            found.update(read(execution, node.id.node_id) if node.metadata.is_parent_node else {})
+        return found
+
+    return read
+
+
+def phases(rows):
+    return {name: NodeExecution.Phase.Name(node.closure.phase) for name, node in rows.items() if "-node" not in name}
+
+
+# ---- Sub-workflows ----
+
+
+def test_sub_workflows_in_sub_workflows(run, rows, remote):
+    execution = run("nested", x=3)
+    assert execution.outputs["o0"] == nodes.nested(x=3) == 11
+    found = rows(execution)
+    assert found["n0"].metadata.is_parent_node and found["n0-0-n0"].metadata.is_parent_node
+    child = found["n0-0-n0-0-n1"]
+    assert child.metadata.spec_node_id == "n1" and child.metadata.retry_group == "0"
+    root = f"s3://my-s3-bucket/metadata/propeller/flytesnacks-development-{execution.id.name}"
+    assert child.input_uri == f"{root}/n0/data/0/n0/0/n1/inputs.pb"
+    assert child.closure.output_uri == f"{root}/n0/data/0/n0/0/n1/0/outputs.pb"
+    data = remote.client.get_node_execution_data(NodeExecutionIdentifier("n0", execution.id))
+    assert data.full_outputs.literals["high"].scalar.primitive.integer == nodes.middle(x=3).high
+    # flytekit's own view of it
+    outer = execution.node_executions["n0"]
+    assert outer.outputs["low"] == nodes.middle(x=3).low
+    assert outer.subworkflow_node_executions["n0-0-n0"].outputs["high"] == nodes.inner(x=3).high
+
+
+def test_a_failure_within_is_the_executions(run, rows):
+    execution = run("nested_refuses", x=1)
+    assert execution.closure.phase == WorkflowExecution.FAILED
+    assert "2 is not wanted" in execution.error.message
+    assert phases(rows(execution)) == {"n0": "FAILED", "n0-0-n0": "SUCCEEDED", "n0-0-n1": "FAILED"}
+
+
+def test_the_failure_policy_is_the_sub_workflows(run, rows):
+    execution = run("sub_workflow_goes_on", x=1)
+    assert execution.closure.phase == WorkflowExecution.FAILED
+    found = phases(rows(execution))
+    assert found["n0-0-n0"] == "FAILED" and found["n0-0-n1"] == found["n0-0-n2"] == "SUCCEEDED"
+
+
+# ---- Branches ----
+
+
+@pytest.mark.parametrize("x, y", [(12, 0.1), (3, 0.1), (12, 8.0), (5, 1.0)])
+def test_the_case_that_holds_runs(run, x, y):
+    assert run("choose_then_use", x=x, y=y).outputs["o0"] == nodes.choose_then_use(x=x, y=y)
+
+
+def test_the_other_cases_are_skipped(run, rows):
+    execution = run("choose", x=3, y=0.1)
+    assert execution.outputs["o0"] == nodes.choose(x=3, y=0.1) == 4
+    found = rows(execution)
+    children = [name for name in found if name.startswith("n0-0-")]
+    assert sorted(phases({name: found[name] for name in children}).values()) == ["SKIPPED", "SKIPPED", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize("x", [4, 5])
+def test_a_branch_on_what_a_task_gave(run, x):
+    assert run("choose_by_task", x=x).outputs["o0"] == nodes.choose_by_task(x=x)
+
+
+@pytest.mark.parametrize("x", [4, 5, 104])
+def test_a_branch_within_a_branch(run, x):
+    assert run("choose_in_choice", x=x).outputs["o0"] == nodes.choose_in_choice(x=x)
+
+
+def test_no_case_holds(run):
+    assert run("choose_or_fail", x=2).outputs["o0"] == nodes.choose_or_fail(x=2) == 4
+    execution = run("choose_or_fail", x=4)
+    assert execution.closure.phase == WorkflowExecution.FAILED
+    assert execution.error.code == "UserProvidedError" and "x has to be small" in execution.error.message
+    with pytest.raises(ValueError, match="x has to be small"):
+        nodes.choose_or_fail(x=4)
+
+
+# ---- Failure nodes ----
+
+
+def wait_for_end(remote, execution):
+    """Without flytekit's view of the nodes, which has no place for a failure node."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        state = remote.client.get_execution(execution.id)
+        if state.closure.phase in (WorkflowExecution.SUCCEEDED, WorkflowExecution.FAILED, WorkflowExecution.ABORTED):
+            return state
+        time.sleep(0.2)
+    pytest.fail(f"execution {execution.id.name} is still in phase {state.closure.phase}")
+
+
+@pytest.mark.parametrize("workflow, node, failed", [("cleaned_up", "fn0", "n1"), ("cleaned_up_within", "n0-0-fn0", "n0-0-n1")])
+def test_a_failure_node_runs_and_knows_why(start, remote, rows, kubectl, workflow, node, failed):
+    execution = start(workflow, x=8)
+    state = wait_for_end(remote, execution)
+    assert state.closure.phase == WorkflowExecution.FAILED
+    assert "9 is not wanted" in state.closure.error.message
+    assert phases(rows(execution))[node] == "SUCCEEDED"
+    log = kubectl("logs", "-n", "flytesnacks-development", f"{execution.id.name}-{node}-0")
+    assert "CLEANED UP 8: " in log and "9 is not wanted" in log and f"in {failed}" in log
+
+
+# ---- Gates ----
+
+
+@pytest.fixture(scope="module")
+def signals(sandbox):
+    with grpc.insecure_channel(sandbox.endpoint("grpc")) as channel:
+        yield signal_pb2_grpc.SignalServiceStub(channel)
+
+
+def signal_id(execution, name):
+    return identifier_pb2.SignalIdentifier(signal_id=name, execution_id=execution.id.to_flyte_idl())
+
+
+def await_signal(remote, execution, name):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        found = {signal.id.signal_id: signal for signal in remote.list_signals(execution.id.name)}
+        if name in found:
+            return found
+        time.sleep(0.2)
+    pytest.fail(f"signal {name} was not asked for; there are {sorted(found)}")
+
+
+def test_approval_and_input(start, finish, remote, signals):
+    execution = start("gated", x=2)
+    with pytest.raises(grpc.RpcError) as early:
+        signals.SetSignal(signal_pb2.SignalSetRequest(id=signal_id(execution, "title"), value=nodes_literal("x")))
+    assert early.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "exists" in early.value.details()
+    assert set(await_signal(remote, execution, "go-on")) == {"go-on"}
+    with pytest.raises(grpc.RpcError) as wrong:
+        signals.SetSignal(signal_pb2.SignalSetRequest(id=signal_id(execution, "go-on"), value=nodes_literal("yes")))
+    assert wrong.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "castable" in wrong.value.details()
+    remote.approve("go-on", execution.id.name)
+    await_signal(remote, execution, "title")
+    remote.set_input("title", execution.id.name, value="chapter 1", python_type=str)
+    assert finish(execution).outputs["o0"] == nodes.say(text="chapter 1")
+    listed = signals.ListSignals(signal_pb2.SignalListRequest(
+        workflow_execution_id=execution.id.to_flyte_idl(), limit=10, filters="eq(signal_id,title)"))
+    assert [signal.value.scalar.primitive.string_value for signal in listed.signals] == ["chapter 1"]
+
+
+def nodes_literal(text):
+    from flyteidl.core import literals_pb2
+
+    return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(string_value=text)))
+
+
+def test_rejection(start, finish, remote):
+    execution = start("gated", x=2)
+    await_signal(remote, execution, "go-on")
+    remote.reject("go-on", execution.id.name)
+    execution = finish(execution)
+    assert execution.closure.phase == WorkflowExecution.FAILED
+    assert execution.error.code == "ReceivedRejectSignal"
+    assert "received a reject signal" in execution.error.message
+
+
+def test_nobody_answers(run):
+    execution = run("impatient")
+    assert execution.closure.phase == WorkflowExecution.FAILED
+    assert "TimeoutExpired" in execution.error.code
+
+
+def test_sleep(run):
+    execution = run("sleeping", x=2)
+    assert execution.outputs["o0"] == 3
+    assert execution.node_executions["n0"].closure.duration >= datetime.timedelta(seconds=3)
+
+
+# ---- Dynamic tasks ----
+
+
+def test_a_dynamic_task_runs_what_it_makes(run, rows, remote):
+    execution = run("dynamic_fan_out", count=2)
+    assert execution.outputs["o0"] == nodes.dynamic_fan_out(count=2)
+    parent = rows(execution)["n0"]
+    assert parent.metadata.is_parent_node and parent.metadata.is_dynamic
+    data = remote.client.get_node_execution_data(NodeExecutionIdentifier("n0", execution.id))
+    workflow = data.dynamic_workflow.compiled_workflow.primary.template
+    assert workflow.id.name == "dynamic_n0"
+    assert [node.id for node in workflow.nodes if node.id.startswith("dn")] == ["dn0", "dn1", "dn2", "dn3", "dn4"]
+    # flytekit's own view: it finds every node in the compiled workflow
+    children = execution.node_executions["n0"].subworkflow_node_executions
+    assert children["n0-0-dn4"].outputs["o0"] == nodes.dynamic_fan_out(count=2) - 1
+
+
+def test_a_dynamic_task_that_calls_itself(run):
+    assert run("recursive", n=2).outputs["o0"] == nodes.recursive(n=2) == 1
+
+
+def test_a_failure_of_what_a_dynamic_task_made(run, rows):
+    execution = run("dynamic_refuses", x=1)
+    assert execution.closure.phase == WorkflowExecution.FAILED
+    assert "2 is not wanted" in execution.error.message
+    found = phases(rows(execution))
+    assert found["n0"] == "FAILED" and found["n0-0-dn0"] == "SUCCEEDED" and found["n0-0-dn1"] == "FAILED"
