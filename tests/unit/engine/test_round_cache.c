@@ -401,6 +401,70 @@ static void test_reservations_of_clients_expire(void **state)
 	assert_state(&second, "RUNNING CACHE_MISS -1 1");
 }
 
+/* ---- Recovery, which stands on the same rows ---- */
+
+/* An execution of two tasks, one after the other; it recovers `earlier` unless that is NULL. */
+static struct run launch_chain(const char *name, const struct run *earlier)
+{
+	struct workflow_builder b = workflow_builder(&arena);
+	workflow_add_task(&b, 0, NULL, 0);
+	workflow_add_task(&b, 0, (size_t[]){ 0 }, 1);
+	const Flyteidl__Core__CompiledWorkflowClosure *closure = workflow_finish(&b);
+	const struct database_rows workflow =
+	        QUERY("insert into workflows (project, domain, name, version, digest, closure)"
+	              " values ('flytesnacks', 'development', 'wf', $1, '', $2) returning id",
+	              DB_TEXT(name), DB_BYTES(proto_pack(&arena, &closure->base)));
+	const struct database_rows rows =
+	        QUERY("insert into executions (project, domain, name, workflow_id, spec, inputs, inputs_uri, mode, "
+	              "source_execution_id)"
+	              " values ('flytesnacks', 'development', $1, $2, '', $3, 's3://bucket/inputs', $4::smallint, $5) "
+	              "returning id",
+	              DB_TEXT(name), DB_INT(database_int(&workflow, 0, 0)),
+	              DB_BYTES(proto_pack(&arena, &workflow_integer(&arena, "x", 1)->base)),
+	              DB_INT(earlier ? FLYTEIDL__ADMIN__EXECUTION_METADATA__EXECUTION_MODE__RECOVERED : 0),
+	              earlier ? DB_INT(earlier->id) : DB_NULL);
+	const struct run run = { .id = database_int(&rows, 0, 0), .name = name, .plan = &plans[plan_count++] };
+	pod_cache_open(context.pods, run.id);
+	return run;
+}
+
+static const char *phases_of(const struct run *run)
+{
+	const struct database_rows rows = QUERY("select string_agg(node_id || ':' || phase, ' ' order by id) from "
+	                                        "node_executions where execution_id = $1",
+	                                        DB_INT(run->id));
+	return database_text(&rows, 0, 0);
+}
+
+static void test_recovery(void **state)
+{
+	(void)state;
+	struct run failed = launch_chain("failed", NULL);
+	round_of(&failed);
+	fake_outside_put(fake, arena_printf(&arena, "%s/outputs.pb", directory(&failed)),
+	                 proto_pack(&arena, &workflow_integer(&arena, "o0", 41)->base));
+	end_pod(&failed, 0, 0);
+	round_of(&failed);
+	fake_outside_remove_pod(fake, "failed-n1-0");
+	QUERY("update executions set phase = 'ABORTING' where id = $1", DB_INT(failed.id));
+	assert_int_equal(round_of(&failed), ROUND_FINISHED);
+	assert_string_equal(phases_of(&failed), "start-node:SUCCEEDED n0:SUCCEEDED n1:ABORTED");
+
+	struct run recovered = launch_chain("recovered", &failed);
+	const unsigned pods = fake_outside_pods_created(fake);
+	assert_int_equal(round_of(&recovered), ROUND_UNFINISHED);
+	assert_string_equal(phases_of(&recovered), "start-node:SUCCEEDED n0:RECOVERED n1:RUNNING");
+	assert_int_equal(fake_outside_pods_created(fake), pods + 1); /* n1's */
+	/* n1 gets what n0 had put out, in a directory of its own, and the checkpoint of the one before. */
+	const struct proto_bytes copy =
+	        fake_outside_object(fake, arena_printf(&arena, "%s/outputs.pb", directory(&recovered)));
+	assert_non_null(copy.data);
+	const struct database_rows rows = QUERY(
+	        "select engine_previous_checkpoint from node_executions where execution_id = $1 and node_id = 'n1'",
+	        DB_INT(recovered.id));
+	assert_true(text_ends_with(database_text(&rows, 0, 0), "/failed-n1-0/_flytecheckpoints"));
+}
+
 /* ---- Frame ---- */
 
 static int start(void **state)
@@ -482,6 +546,7 @@ int main(void)
 		TEST(test_the_turn_passes_on),
 		TEST(test_a_crash_after_the_reservation),
 		TEST(test_reservations_of_clients_expire),
+		TEST(test_recovery),
 	};
 	return cmocka_run_group_tests(tests, start, stop);
 }
