@@ -33,7 +33,7 @@ def rest(sandbox):
     def call(method, path, body=None, **query):
         url = f"http://{sandbox.endpoint('grpc')}/api/v1/{path}" + ("?" + urllib.parse.urlencode(query) if query else "")
         request = urllib.request.Request(url, method=method, data=None if body is None else json.dumps(body).encode())
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
 
     return call
@@ -58,7 +58,7 @@ def test_attributes_over_rest(rest, admin, level):
         listed = rest("GET", "matchable_attributes", resource_type="EXECUTION_CLUSTER_LABEL")["configurations"]
         assert [c["attributes"]["execution_cluster_label"]["value"] for c in listed] == [f"of the {level}"]
         # the same over gRPC
-        over_grpc = admin.ListMatchableAttributes(matchable_resource_pb2.ListMatchableAttributesRequest(resource_type="EXECUTION_CLUSTER_LABEL"), timeout=10)
+        over_grpc = admin.ListMatchableAttributes(matchable_resource_pb2.ListMatchableAttributesRequest(resource_type="EXECUTION_CLUSTER_LABEL"), timeout=60)
         assert [c.attributes.execution_cluster_label.value for c in over_grpc.configurations] == [f"of the {level}"]
     finally:
         rest("DELETE", path, {**place, "resource_type": "EXECUTION_CLUSTER_LABEL"})
@@ -92,9 +92,9 @@ def task_request(image, memory=None, allocates=0, domain=DOMAIN):
 
 
 def start(admin, request):
-    admin.CreateTask(request, timeout=10)
+    admin.CreateTask(request, timeout=60)
     spec = execution_pb2.ExecutionSpec(launch_plan=request.id)
-    return admin.CreateExecution(execution_pb2.ExecutionCreateRequest(project=PROJECT, domain=request.id.domain, spec=spec), timeout=10).id
+    return admin.CreateExecution(execution_pb2.ExecutionCreateRequest(project=PROJECT, domain=request.id.domain, spec=spec), timeout=60).id
 
 
 def until(check, seconds=180):
@@ -110,7 +110,7 @@ def until(check, seconds=180):
 
 def finish_of(admin, id):
     def finished():
-        execution = admin.GetExecution(execution_pb2.WorkflowExecutionGetRequest(id=id), timeout=10)
+        execution = admin.GetExecution(execution_pb2.WorkflowExecutionGetRequest(id=id), timeout=60)
         return execution if execution.closure.phase in (Phase.SUCCEEDED, Phase.FAILED, Phase.ABORTED) else None
 
     return until(finished)
@@ -119,12 +119,12 @@ def finish_of(admin, id):
 def set_attributes(admin, domain=DOMAIN, **attributes):
     request = project_domain_attributes_pb2.ProjectDomainAttributesUpdateRequest()
     json_format.ParseDict({"project": PROJECT, "domain": domain, "matching_attributes": attributes}, request.attributes)
-    admin.UpdateProjectDomainAttributes(request, timeout=10)
+    admin.UpdateProjectDomainAttributes(request, timeout=60)
 
 
 def delete_attributes(admin, type, domain=DOMAIN):
     admin.DeleteProjectDomainAttributes(
-        project_domain_attributes_pb2.ProjectDomainAttributesDeleteRequest(project=PROJECT, domain=domain, resource_type=type), timeout=10)
+        project_domain_attributes_pb2.ProjectDomainAttributesDeleteRequest(project=PROJECT, domain=domain, resource_type=type), timeout=60)
 
 
 def test_the_tutorial_of_a_memory_limit(admin, task_image):
@@ -132,11 +132,11 @@ def test_the_tutorial_of_a_memory_limit(admin, task_image):
     set_attributes(admin, task_resource_attributes={"limits": {"memory": "1Gi"}})
     try:
         with pytest.raises(grpc.RpcError) as raised:
-            admin.CreateTask(greedy, timeout=10)
+            admin.CreateTask(greedy, timeout=60)
         assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         assert raised.value.details() == MEMORY_REFUSAL
         set_attributes(admin, task_resource_attributes={"limits": {"memory": "4Gi"}})
-        admin.CreateTask(greedy, timeout=10)
+        admin.CreateTask(greedy, timeout=60)
 
         too_small = finish_of(admin, start(admin, task_request(task_image, memory="100Mi", allocates=300)))
         assert too_small.closure.phase == Phase.FAILED
@@ -161,7 +161,7 @@ def test_a_configuration_is_reloaded(sandbox, admin, kubectl, task_image, tmp_pa
     try:
         def is_taken_over():
             config = admin.GetProjectAttributes(project_attributes_pb2.ProjectAttributesGetRequest(
-                project=PROJECT, resource_type="WORKFLOW_EXECUTION_CONFIG"), timeout=10)
+                project=PROJECT, resource_type="WORKFLOW_EXECUTION_CONFIG"), timeout=60)
             return config.attributes.matching_attributes.workflow_execution_config.max_parallelism == 7
 
         until(is_taken_over, seconds=30)
@@ -190,13 +190,13 @@ def test_a_configuration_is_reloaded(sandbox, admin, kubectl, task_image, tmp_pa
 
 def test_a_new_project_has_its_namespaces(admin, kubectl):
     project = f"e2e-{uuid.uuid4().hex[:8]}"
-    admin.RegisterProject(project_pb2.ProjectRegisterRequest(project=project_pb2.Project(id=project, name=project)), timeout=10)
+    admin.RegisterProject(project_pb2.ProjectRegisterRequest(project=project_pb2.Project(id=project, name=project)), timeout=60)
     for domain in ("development", "staging", "production"):
         kubectl("wait", "--for=create", f"namespace/{project}-{domain}", "--timeout=30s")
     labels = kubectl("get", "namespace", f"{project}-staging", as_json=True)["metadata"]["labels"]
     assert labels["flyte.org/cluster-resource"] == "namespace"
     # archived projects take no more
-    admin.UpdateProject(project_pb2.Project(id=project, state=project_pb2.Project.ARCHIVED), timeout=10)
+    admin.UpdateProject(project_pb2.Project(id=project, state=project_pb2.Project.ARCHIVED), timeout=60)
     with pytest.raises(grpc.RpcError) as raised:
         set_attributes_of(admin, project)
     assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
@@ -206,7 +206,7 @@ def test_a_new_project_has_its_namespaces(admin, kubectl):
 def set_attributes_of(admin, project):
     request = project_domain_attributes_pb2.ProjectDomainAttributesUpdateRequest()
     json_format.ParseDict({"project": project, "domain": DOMAIN, "matching_attributes": {}}, request.attributes)
-    admin.UpdateProjectDomainAttributes(request, timeout=10)
+    admin.UpdateProjectDomainAttributes(request, timeout=60)
 
 
 def test_a_quota_is_waited_for(admin, kubectl, task_image):
@@ -219,8 +219,8 @@ def test_a_quota_is_waited_for(admin, kubectl, task_image):
 
         def waits():
             node = node_execution_pb2.NodeExecutionListRequest(workflow_execution_id=id, limit=10)
-            for n in admin.ListNodeExecutions(node, timeout=10).node_executions:
-                attempts = admin.ListTaskExecutions(task_execution_pb2.TaskExecutionListRequest(node_execution_id=n.id, limit=10), timeout=10)
+            for n in admin.ListNodeExecutions(node, timeout=60).node_executions:
+                attempts = admin.ListTaskExecutions(task_execution_pb2.TaskExecutionListRequest(node_execution_id=n.id, limit=10), timeout=60)
                 for attempt in attempts.task_executions:
                     if attempt.closure.phase == TaskPhase.WAITING_FOR_RESOURCES:
                         return attempt
