@@ -38,7 +38,8 @@
 struct engine {
 	struct engine_options options;
 	atomic_size_t plan_bytes;
-	atomic_bool synced; /* the pod watch has a complete list and is not interrupted */
+	atomic_bool listed;                  /* the pod watch has had a complete list */
+	atomic_int_fast64_t interrupted_us; /* when it was last interrupted */
 	struct metrics_collector collector;
 	struct outside *outside;
 	struct round_context rounds;
@@ -77,7 +78,7 @@ static void on_pod(void *context, enum kubernetes_event event, const json_t *pod
 	metric_add(&pod_events, 1);
 	metric_set(&watch_heard, clock_wall_ns() / 1000000000);
 	if (event == KUBERNETES_SYNCED) {
-		atomic_store(&engine->synced, true);
+		atomic_store(&engine->listed, true);
 		pod_cache_synced(engine->rounds.pods);
 		queue_wake_all(engine->queue);
 		return;
@@ -90,7 +91,7 @@ static void on_pod(void *context, enum kubernetes_event event, const json_t *pod
 static void on_watch_problem(void *context, const struct err *problem)
 {
 	struct engine *engine = context;
-	atomic_store(&engine->synced, false);
+	atomic_store(&engine->interrupted_us, clock_monotonic_us());
 	metric_add(&watch_interruptions, 1);
 	log_err(LOG_WARN, "the pod watch was interrupted", problem, NULL, NULL);
 }
@@ -309,12 +310,14 @@ static void collect(void *context, struct metrics_page *page)
 	metrics_sample(page, NULL, 0, (double)atomic_load(&engine->plan_bytes));
 	metrics_family(page, "sandbox_engine_watch_synced", METRIC_KIND_GAUGE,
 	               "1 while the pod watch runs and its list is complete.");
-	metrics_sample(page, NULL, 0, atomic_load(&engine->synced));
+	metrics_sample(page, NULL, 0, engine_is_synced(engine));
 }
 
 bool engine_is_synced(const struct engine *engine)
 {
-	return atomic_load(&engine->synced);
+	/* A stream that goes on after an interruption begins with no list: hearing anything at all shows that it does. */
+	return atomic_load(&engine->listed) &&
+	       kubernetes_watch_heard_us(engine->watch) > atomic_load(&engine->interrupted_us);
 }
 
 int engine_dump(struct engine *engine, struct buf *out)

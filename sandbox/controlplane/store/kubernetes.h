@@ -45,6 +45,8 @@ struct kubernetes_watch *kubernetes_watch_new(struct kubernetes *k, const char *
  * be left unset. */
 void kubernetes_watch_on_problem(struct kubernetes_watch *watch,
                                  void (*on_problem)(void *context, const struct err *problem), void *context);
+/* When the last complete list, event or bookmark came, monotonic microseconds; 0: never. From any thread. */
+int64_t kubernetes_watch_heard_us(const struct kubernetes_watch *watch);
 void kubernetes_watch_run(struct kubernetes_watch *watch,
                           void (*on_event)(void *context, enum kubernetes_event event, const json_t *object),
                           void *context);

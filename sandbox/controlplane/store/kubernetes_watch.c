@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define LINE_MAXIMUM ((size_t)16 * 1024 * 1024)
@@ -35,6 +36,8 @@ struct kubernetes_watch {
 	void *context;
 	void (*on_problem)(void *context, const struct err *problem);
 	void *problem_context;
+
+	atomic_int_fast64_t heard_us;
 
 	char *resource_version; /* of the last list, event or bookmark; NULL: a list is due */
 	struct buf line;
@@ -116,6 +119,7 @@ static void pause_before_retry(struct kubernetes_watch *watch)
 
 static void remember_version(struct kubernetes_watch *watch, const char *version)
 {
+	atomic_store(&watch->heard_us, clock_monotonic_us());
 	if (!*version)
 		return;
 	free(watch->resource_version);
@@ -272,6 +276,11 @@ static int stream(struct kubernetes_watch *watch, struct err *e)
 	if (http_perform(watch->client, &request, &response, e) < 0)
 		return -1;
 	return response.status == 200 ? 0 : kubernetes_translate(&response, e);
+}
+
+int64_t kubernetes_watch_heard_us(const struct kubernetes_watch *watch)
+{
+	return atomic_load(&watch->heard_us);
 }
 
 void kubernetes_watch_run(struct kubernetes_watch *watch,

@@ -228,6 +228,11 @@ static void stop_watch(struct seen *seen)
 	kubernetes_watch_stop(seen->watch);
 	pthread_join(seen->thread, NULL);
 	assert_true(clock_monotonic_ms() - before < 2000);
+	/* A complete list is something heard; problems alone are not. */
+	if (strchr(seen->text, '='))
+		assert_true(kubernetes_watch_heard_us(seen->watch) > 0);
+	else
+		assert_int_equal(kubernetes_watch_heard_us(seen->watch), 0);
 	kubernetes_watch_free(seen->watch);
 }
 
