@@ -120,6 +120,12 @@ static enum err_kind kind_of_http(long status)
 	}
 }
 
+static bool has_status(const struct http_response *response)
+{
+	char text[16];
+	return http_response_header(response, "grpc-status", text, sizeof(text));
+}
+
 static int read_status(const struct http_response *response, struct err *e)
 {
 	char text[16];
@@ -164,7 +170,12 @@ static int perform(struct grpc_client *client, struct call *call, const struct b
 		.context = call,
 		.timeout_ms = request->timeout_ms,
 	};
-	if (client_pool_perform(client->clients, &exchange, &response, e) < 0 || read_status(&response, e) < 0)
+	auto_err struct err failure = ERR_INIT;
+	const int outcome = client_pool_perform(client->clients, &exchange, &response, &failure);
+	/* A server may answer and close the stream before it has read the request: what it said counts. */
+	if (outcome < 0 && !(failure.kind == ERR_UNAVAILABLE && has_status(&response)))
+		return err_move(e, &failure);
+	if (read_status(&response, e) < 0)
 		return -1;
 	return grpc_frames_end(&call->frames, e);
 }
