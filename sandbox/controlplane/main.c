@@ -154,6 +154,7 @@ static int start_engine(struct program *program, struct err *e)
 	program->engine_options = (struct engine_options){
 		.database = program->api.database,
 		.objects = program->api.objects,
+		.bucket = config->bucket,
 		.kubernetes = program->kubernetes,
 		.metadata_prefix = program->metadata_prefix,
 		.raw_output_prefix = program->raw_output_prefix,

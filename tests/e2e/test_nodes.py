@@ -238,3 +238,39 @@ def test_a_failure_of_what_a_dynamic_task_made(run, rows):
     assert "2 is not wanted" in execution.error.message
     found = phases(rows(execution))
     assert found["n0"] == "FAILED" and found["n0-0-dn0"] == "SUCCEEDED" and found["n0-0-dn1"] == "FAILED"
+
+
+# ---- Launch plans ----
+
+
+def test_a_launch_plan_node_runs_an_execution_of_its_own(run, rows, remote):
+    execution = run("launching", x=3)
+    assert execution.outputs["o0"] == nodes.launching(x=3) == 9
+    node = rows(execution)["n0"]
+    child = remote.fetch_execution(name=node.closure.workflow_node_metadata.execution_id.name)
+    assert child.id.name == f"{execution.id.name}-n0-0" or child.id.name.startswith("f")
+    assert child.spec.metadata.mode == 4 and child.spec.metadata.nesting == 1
+    assert child.closure.phase == WorkflowExecution.SUCCEEDED
+    assert execution.node_executions["n0"].workflow_executions[0].outputs["high"] == nodes.inner(x=3).high
+
+
+def test_a_child_that_fails(run):
+    execution = run("launching_refusal", x=1)
+    assert execution.closure.phase == WorkflowExecution.FAILED
+    assert "2 is not wanted" in execution.error.message
+
+
+def test_aborting_a_parent_aborts_its_child(start, remote, rows):
+    execution = start("launching", x=3)
+    deadline = time.monotonic() + 120
+    metadata = None
+    while metadata is None and time.monotonic() < deadline:
+        found = rows(execution).get("n0")
+        metadata = found and found.closure.workflow_node_metadata
+        time.sleep(0.2)
+    remote.terminate(execution, "no longer wanted")
+    assert wait_for_end(remote, execution).closure.phase == WorkflowExecution.ABORTED
+    child = wait_for_end(remote, remote.fetch_execution(name=metadata.execution_id.name))
+    assert child.closure.phase == WorkflowExecution.ABORTED
+    assert child.closure.abort_metadata.cause.startswith("cascading abort as parent execution id [")
+    assert "no longer wanted" in child.closure.abort_metadata.cause

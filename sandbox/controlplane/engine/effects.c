@@ -7,6 +7,7 @@
 
 #include "base/metrics.h"
 #include "base/text.h"
+#include "controlplane/engine/children.h"
 #include "controlplane/engine/dynamic.h"
 #include "controlplane/store/signals.h"
 
@@ -230,7 +231,8 @@ static int prepare_recovered(const struct round_context *context, struct databas
                              struct jobs *jobs, struct machine_node *node, struct err *e)
 {
 	struct progress_recovered found;
-	const int known = progress_load_recovered(c, m->arena, m->definition->recovered_id, node->row.node_id, &found, e);
+	const int known =
+	        progress_load_recovered(c, m->arena, m->definition->recovered_id, node->row.node_id, &found, e);
 	if (known < 0)
 		return -1;
 	node->answer = ANSWER_GIVEN;
@@ -262,7 +264,8 @@ static void read_recovered(struct machine *m, struct job *job, struct round_resu
 	}
 	node->answer = ANSWER_GIVEN;
 	if (job->error.kind == ERR_NONE && !job->absent)
-		node->outputs = proto_unpack(m->arena, flyteidl__core__literal_map, job->bytes.data, job->bytes.length, &e);
+		node->outputs =
+		        proto_unpack(m->arena, flyteidl__core__literal_map, job->bytes.data, job->bytes.length, &e);
 	if (!node->outputs)
 		node->recovery.phase = NODE(UNDEFINED);
 }
@@ -373,8 +376,8 @@ static struct pod_request pod_request_of(const struct round_context *context, st
 		.array_index = node->index,
 		.raw_output_prefix = machine_raw_output_prefix(m, node, attempt),
 		.checkpoint_prefix = machine_checkpoint_uri(m, node, attempt),
-		.previous_checkpoint_prefix = attempt > 0 ? machine_checkpoint_uri(m, node, attempt - 1)
-		                                          : node->row.previous_checkpoint_uri,
+		.previous_checkpoint_prefix =
+		        attempt > 0 ? machine_checkpoint_uri(m, node, attempt - 1) : node->row.previous_checkpoint_uri,
 		.task_template_uri = arena_printf(m->arena, "%s/task.pb", node->directory),
 		.resource_policy = d->resource_policy,
 		.defaults = &context->pod_defaults,
@@ -539,6 +542,78 @@ static void read_result(struct machine *m, struct job *job, struct round_result 
 	}
 }
 
+/* ---- WANT_CHILD ---- */
+
+static int find_child(struct database_connection *c, struct machine *m, struct machine_node *node,
+                      const struct child_key *key, struct child *ret_child, struct err *e)
+{
+	auto_err struct err failure = ERR_INIT;
+	const int found = children_find(c, m->arena, key, ret_child, &failure);
+	if (found >= 0)
+		return found;
+	if (failure.kind != ERR_EXISTS) {
+		err_move(e, &failure);
+		return -1;
+	}
+	fail_for_ever(node, "ChildNameTaken", arena_strdup(m->arena, err_message(&failure)));
+	node->failure.kind = ERROR_KIND(USER);
+	return 1;
+}
+
+/* False when it cannot be launched, now or ever. */
+static bool launch_child(const struct round_context *context, struct machine *m, struct machine_node *node,
+                         const struct child_key *key, struct round_result *result)
+{
+	auto_err struct err failure = ERR_INIT;
+	if (children_launch(context->launch, m->arena, key, node->vertex->node->workflow_node->launchplan_ref,
+	                    node->inputs, &failure) == 0)
+		return true;
+	if (failure.kind == ERR_INVALID || failure.kind == ERR_NOT_FOUND) {
+		fail_for_ever(node, "RuntimeExecutionError", arena_strdup(m->arena, err_message(&failure)));
+		node->failure.kind = ERROR_KIND(USER);
+	} else {
+		give_up_for_now(node, result, &failure, "cannot launch a child execution");
+	}
+	return false;
+}
+
+static int prepare_child(const struct round_context *context, struct database_connection *c, struct machine *m,
+                         struct jobs *jobs, struct machine_node *node, struct round_result *result, struct err *e)
+{
+	struct child child = { .phase = EXECUTION(UNDEFINED), .outputs_uri = "" };
+	const struct child_key key = {
+		.parent = m->definition,
+		.name = names_child_execution(m->arena, m->definition->name, node->row.node_id, node->row.attempt),
+		.node_id = node->row.node_id,
+		.node_row_id = node->row.row_id,
+	};
+	int found = find_child(c, m, node, &key, &child, e);
+	if (found == 0) {
+		if (!launch_child(context, m, node, &key, result))
+			return 0;
+		found = find_child(c, m, node, &key, &child, e);
+	}
+	if (found < 0)
+		return -1;
+	if (node->answer != ANSWER_PENDING)
+		return 0;
+	node->child.phase = child.phase;
+	node->child.error = child.error;
+	node->child.outputs = child.outputs;
+	if (child.phase == EXECUTION(SUCCEEDED) && !child.outputs && !text_is_empty(child.outputs_uri))
+		add_get(context, m, jobs, node, child.outputs_uri);
+	else
+		node->answer = ANSWER_GIVEN;
+	return 0;
+}
+
+/* Outputs that are only in the object store. */
+static void read_child(struct machine *m, struct job *job, struct round_result *result)
+{
+	read_literals(m, job, result);
+	job->node->child.outputs = job->node->outputs;
+}
+
 /* ---- WANT_DYNAMIC, WANT_WRITE_DYNAMIC ---- */
 
 static void fail_dynamic(struct machine_node *node, const char *message)
@@ -589,7 +664,7 @@ static int read_futures(struct database_connection *c, struct machine *m, struct
 /* ---- All of them ---- */
 
 static int prepare(const struct round_context *context, struct database_connection *c, struct machine *m,
-                   struct jobs *jobs, struct machine_node *node, struct err *e)
+                   struct jobs *jobs, struct machine_node *node, struct round_result *result, struct err *e)
 {
 	switch (node->want) {
 	case WANT_OUTPUTS:
@@ -609,6 +684,8 @@ static int prepare(const struct round_context *context, struct database_connecti
 		return 0;
 	case WANT_SIGNAL:
 		return prepare_signal(c, m, node, e);
+	case WANT_CHILD:
+		return prepare_child(context, c, m, jobs, node, result, e);
 	case WANT_POD:
 		prepare_pod(context, m, jobs, node);
 		return 0;
@@ -653,6 +730,9 @@ static int read_job(const struct round_context *context, struct database_connect
 	case WANT_RESULT:
 		read_result(m, job, result);
 		break;
+	case WANT_CHILD:
+		read_child(m, job, result);
+		break;
 	case WANT_DYNAMIC:
 		return read_futures(c, m, job, result, e);
 	case WANT_SIGNAL:
@@ -672,7 +752,7 @@ int effects_fulfil(const struct round_context *context, struct database_connecti
 		if (node->want == WANT_NOTHING || node->answer != ANSWER_PENDING)
 			continue;
 		tried++;
-		outcome = prepare(context, c, m, &jobs, node, e);
+		outcome = prepare(context, c, m, &jobs, node, result, e);
 	}
 	if (outcome == 0)
 		parallel_run(context->parallel, run_job, jobs.list, jobs.count, sizeof(*jobs.list));

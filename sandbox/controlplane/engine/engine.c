@@ -42,6 +42,7 @@ struct engine {
 	atomic_int_fast64_t interrupted_us; /* when it was last interrupted */
 	struct metrics_collector collector;
 	struct outside *outside;
+	struct launch_context launch;
 	struct round_context rounds;
 	struct queue *queue;
 	struct kubernetes_watch *watch;
@@ -340,8 +341,13 @@ static struct engine *engine_new(const struct engine_options *options)
 	engine->queue = queue_new(free_attachment);
 	engine->watch = kubernetes_watch_new(options->kubernetes, "/api/v1/pods", POD_CACHE_LABEL);
 	kubernetes_watch_on_problem(engine->watch, on_watch_problem, engine);
+	engine->launch = (struct launch_context){ .database = options->database,
+		                                  .objects = options->objects,
+		                                  .bucket = options->bucket,
+		                                  .settings = options->settings };
 	engine->rounds = (struct round_context){
 		.database = options->database,
+		.launch = &engine->launch,
 		.outside = engine->outside,
 		.pods = pod_cache_new(),
 		.parallel = parallel_new(PARALLEL_THREADS),

@@ -20,6 +20,7 @@ struct engine;
 struct engine_options {
 	struct database *database;
 	struct objects *objects;
+	const char *bucket; /* of the inputs of child executions */
 	struct kubernetes *kubernetes;
 	const char *metadata_prefix;      /* "s3://my-s3-bucket/metadata/propeller" */
 	const char *raw_output_prefix;    /* "s3://my-s3-bucket/data" */

@@ -91,8 +91,6 @@ static int find_sub_graph(struct closure_build *all, const Flyteidl__Core__Ident
 static const char *target_name(const Flyteidl__Core__Node *node)
 {
 	switch (node->target_case) {
-	case FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE:
-		return "a launch plan node";
 	default:
 		return "a node without a target";
 	}
@@ -172,7 +170,10 @@ static int set_target(struct build *b, struct machine_vertex *v, struct err *e)
 	case FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE:
 		if (node->workflow_node->reference_case == FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_SUB_WORKFLOW_REF)
 			return add_sub_workflow(b, v, e);
-		break;
+		if (node->workflow_node->reference_case != FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_LAUNCHPLAN_REF)
+			break;
+		v->kind = &machine_kind_launch_plan;
+		return 0;
 	case FLYTEIDL__CORE__NODE__TARGET_BRANCH_NODE:
 		v->kind = &machine_kind_branch; /* its cases are added once all nodes are known that these refer to */
 		return 0;

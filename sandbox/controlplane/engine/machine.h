@@ -101,6 +101,7 @@ enum machine_want {
 	WANT_WRITE,         /* put `outputs` at row.outputs_uri */
 	WANT_WRITE_INPUTS,  /* put `inputs` at row.inputs_uri */
 	WANT_SIGNAL,        /* a gate's signal, made when there is none -> signal */
+	WANT_CHILD,         /* the execution that a launch plan node runs, launched when there is none -> child */
 	WANT_POD,           /* put `inputs` at row.inputs_uri, then create the pod of the current attempt -> creation */
 	WANT_CACHE,         /* whether the task's outputs are known already, and whose turn it is -> cache */
 	WANT_RECOVERED,     /* what became of the node in the execution that this one recovers -> recovery, outputs */
@@ -166,6 +167,12 @@ struct machine_node {
 	const Flyteidl__Core__LiteralMap *inputs;
 	const Flyteidl__Core__LiteralMap *outputs;
 	bool outputs_known;
+	struct {
+		bool known;
+		Flyteidl__Core__WorkflowExecution__Phase phase;
+		const Flyteidl__Core__ExecutionError *error;
+		const Flyteidl__Core__LiteralMap *outputs;
+	} child;
 	bool signal_known;
 	const Flyteidl__Core__Literal *signal;                  /* NULL while nobody has set it */
 	const Flyteidl__Core__CompiledWorkflowClosure *dynamic; /* what the current attempt has made */
@@ -239,6 +246,8 @@ struct machine {
 	size_t ended_task_count; /* attempts that are over and were replaced, in order: saved besides the current ones
 	                          */
 	struct machine_ended_task *ended_tasks;
+	size_t orphan_count; /* child executions whose node was aborted: to be aborted with what is saved */
+	struct machine_orphan *orphans;
 	int64_t wake_at_ns; /* the earliest time at which something would happen by itself; 0: none */
 
 	/* Private to a step. */
@@ -246,6 +255,10 @@ struct machine {
 	uint32_t running;                   /* active nodes that count for max_parallelism, in all scopes */
 	const struct progress_node **saved; /* the rows, grouped by parent_row_id */
 	size_t saved_count;
+};
+
+struct machine_orphan {
+	const char *name, *cause; /* of an execution that may not exist */
 };
 
 struct machine_ended_task {
@@ -296,7 +309,7 @@ struct machine_kind {
 	void (*abort)(struct machine *m, struct machine_node *node, const char *reason);
 };
 extern const struct machine_kind machine_kind_task, machine_kind_workflow, machine_kind_branch, machine_kind_gate,
-        machine_kind_array;
+        machine_kind_array, machine_kind_launch_plan;
 
 /*
  * Opens a scope for the node's current attempt and gives its nodes the rows that were saved for it, which opens the

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "controlplane/store/executions.h"
 
 #define ROUND_ARENA_MAXIMUM ((size_t)4 << 30)
 #define PLAN_ARENA_MAXIMUM ((size_t)1 << 30)
@@ -110,6 +111,21 @@ static int save_elements(struct database_connection *c, struct machine *m, struc
 	return array_elements_save(c, m->arena, node->row.task->row_id, &changes, e);
 }
 
+/* Their own rounds do the rest; one that has ended meanwhile, or was never launched, is let be. */
+static int abort_orphans(struct database_connection *c, struct machine *m, struct err *e)
+{
+	const struct progress_definition *d = m->definition;
+	for (size_t i = 0; i < m->orphan_count; i++) {
+		auto_err struct err failure = ERR_INIT;
+		const char *phase;
+		if (executions_begin_abort(c, m->arena, d->project, d->domain, m->orphans[i].name, m->orphans[i].cause,
+		                           "", &phase, &failure) < 0 &&
+		    failure.kind != ERR_NOT_FOUND)
+			return err_move(e, &failure);
+	}
+	return 0;
+}
+
 static int save(struct database_connection *c, struct machine *m, struct err *e)
 {
 	const int64_t id = m->definition->id;
@@ -192,7 +208,7 @@ static int advance(const struct round_context *context, struct database_connecti
 		if (tried < 0)
 			return -1;
 	}
-	return save(c, m, e);
+	return save(c, m, e) < 0 ? -1 : abort_orphans(c, m, e);
 }
 
 /* With the row locked: moves the execution on and commits. */

@@ -9,10 +9,12 @@
 #include "controlplane/engine/outside.h"
 #include "controlplane/engine/parallel.h"
 #include "controlplane/engine/pod_cache.h"
+#include "controlplane/launch/launch.h"
 
 /* What rounds share. */
 struct round_context {
 	struct database *database;
+	const struct launch_context *launch; /* for child executions */
 	const struct outside *outside;
 	struct pod_cache *pods;
 	struct parallel *parallel;

@@ -6,6 +6,7 @@
 #include "controlplane/store/progress.h"
 
 #include "base/text.h"
+#include "controlplane/store/executions.h"
 
 #include "flyteidl/admin/node_execution.pb-c.h"
 
@@ -180,6 +181,14 @@ int progress_lock(struct database_connection *c, struct arena *arena, int64_t id
 	return 0;
 }
 
+static int wake_parent(struct database_connection *c, int64_t id, struct err *e)
+{
+	const struct database_value values[] = { DB_INT(id), DB_TEXT(EXECUTIONS_CHANNEL) };
+	const char *sql = "select pg_notify($2, n.execution_id::text) from executions e"
+	                  " join node_executions n on n.id = e.parent_node_execution_id where e.id = $1";
+	return database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0 ? -1 : 0;
+}
+
 int progress_save_execution(struct database_connection *c, struct arena *arena, const struct progress_execution *x,
                             struct err *e)
 {
@@ -200,7 +209,9 @@ int progress_save_execution(struct database_connection *c, struct arena *arena, 
 	        "microsecond',"
 	        " outputs = $6, outputs_uri = $7, error = $8, error_kind = $9, error_code = $10,"
 	        " execution_created_at = coalesce(execution_created_at, created_at), updated_at = now() where id = $1";
-	return database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0 ? -1 : 0;
+	if (database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0)
+		return -1;
+	return progress_execution_is_finished(x->phase) ? wake_parent(c, x->id, e) : 0;
 }
 
 int progress_unfinished(struct database_connection *c, struct arena *arena, struct progress_ids *ret_ids, struct err *e)
@@ -408,15 +419,25 @@ int progress_load_dynamic(struct database_connection *c, struct arena *arena, in
 
 static struct database_value target_metadata_value(struct arena *arena, const struct progress_node *n)
 {
-	if (text_is_empty(n->checkpoint_uri) && n->cache_status == 0)
+	if (text_is_empty(n->checkpoint_uri) && n->cache_status == 0 && !n->child)
 		return DB_NULL;
-	Flyteidl__Admin__TaskNodeMetadata *metadata = proto_new(arena, flyteidl__admin__task_node_metadata);
-	metadata->checkpoint_uri = arena_strdup(arena, n->checkpoint_uri ? n->checkpoint_uri : "");
-	metadata->cache_status = n->cache_status;
-	metadata->catalog_key = n->cache_metadata;
 	Flyteidl__Admin__NodeExecutionClosure *closure = proto_new(arena, flyteidl__admin__node_execution_closure);
-	closure->target_metadata_case = FLYTEIDL__ADMIN__NODE_EXECUTION_CLOSURE__TARGET_METADATA_TASK_NODE_METADATA;
-	closure->task_node_metadata = metadata;
+	if (n->child) {
+		Flyteidl__Admin__WorkflowNodeMetadata *metadata =
+		        proto_new(arena, flyteidl__admin__workflow_node_metadata);
+		metadata->executionid = n->child;
+		closure->target_metadata_case =
+		        FLYTEIDL__ADMIN__NODE_EXECUTION_CLOSURE__TARGET_METADATA_WORKFLOW_NODE_METADATA;
+		closure->workflow_node_metadata = metadata;
+	} else {
+		Flyteidl__Admin__TaskNodeMetadata *metadata = proto_new(arena, flyteidl__admin__task_node_metadata);
+		metadata->checkpoint_uri = arena_strdup(arena, n->checkpoint_uri ? n->checkpoint_uri : "");
+		metadata->cache_status = n->cache_status;
+		metadata->catalog_key = n->cache_metadata;
+		closure->target_metadata_case =
+		        FLYTEIDL__ADMIN__NODE_EXECUTION_CLOSURE__TARGET_METADATA_TASK_NODE_METADATA;
+		closure->task_node_metadata = metadata;
+	}
 	return message_value(arena, &closure->base);
 }
 

@@ -40,7 +40,7 @@ struct progress_definition {
 	const char *inputs_uri;                   /* "" when there are none */
 	const char *resource_policy;              /* settings/resource_policy.h, as text; "": there was none yet */
 	const Flyteidl__Admin__PluginOverrides *plugin_overrides; /* NULL: none */
-	int64_t recovered_id;                     /* the execution whose successes are taken over; 0: none */
+	int64_t recovered_id; /* the execution whose successes are taken over; 0: none */
 };
 
 struct progress_execution {
@@ -92,11 +92,12 @@ struct progress_node {
 	const char *dynamic_workflow_uri;                       /* "" keeps the stored one; never loaded */
 	const Flyteidl__Core__CompiledWorkflowClosure *dynamic; /* to be saved; loaded by progress_load_dynamic */
 	const struct machine_graph *dynamic_graph;              /* of that; the engine's, neither saved nor loaded */
+	Flyteidl__Core__WorkflowExecutionIdentifier *child; /* the execution that it runs; saved in target_metadata */
 	/* What clients see of task nodes (flyteidl.admin.TaskNodeMetadata); loaded while the node is active. */
 	const char *checkpoint_uri;
 	Flyteidl__Core__CatalogCacheStatus cache_status;
 	Flyteidl__Core__CatalogMetadata *cache_metadata; /* or NULL */
-	const char *previous_checkpoint_uri; /* which the first attempt goes on from; "" for none */
+	const char *previous_checkpoint_uri;             /* which the first attempt goes on from; "" for none */
 	const char *cache_tag;                           /* what the outputs are to be kept under; "" for not */
 	int64_t created_at_ns, started_at_ns, ended_at_ns;
 	uint32_t attempt;
@@ -141,6 +142,7 @@ int progress_load_dynamic(struct database_connection *c, struct arena *arena, in
                           const Flyteidl__Core__CompiledWorkflowClosure **ret_closure, struct err *e);
 
 /* Save what changed; inserts give the structure its row_id. Inside the transaction of progress_lock. */
+/* The end of a child execution wakes the one that its node is in. */
 int progress_save_execution(struct database_connection *c, struct arena *arena,
                             const struct progress_execution *execution, struct err *e);
 int progress_save_node(struct database_connection *c, struct arena *arena, int64_t execution_id,

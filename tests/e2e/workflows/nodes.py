@@ -1,9 +1,9 @@
-"""Workflows whose nodes contain or wait for something: sub-workflows, branches, gates, failure nodes, dynamic tasks."""
+"""Workflows whose nodes contain or wait for something: sub-workflows, branches, gates, failure nodes, dynamic tasks, launch plans."""
 
 import datetime
 import typing
 
-from flytekit import WorkflowFailurePolicy, approve, conditional, dynamic, sleep, task, wait_for_input, workflow
+from flytekit import LaunchPlan, WorkflowFailurePolicy, approve, conditional, dynamic, sleep, task, wait_for_input, workflow
 from flytekit.types.error import FlyteError
 
 
@@ -209,3 +209,20 @@ def makes_refusal(x: int) -> int:
 @workflow
 def dynamic_refuses(x: int = 1) -> int:
     return makes_refusal(x=x)
+
+
+# ---- Launch plans ----
+
+
+inner_plan = LaunchPlan.get_or_create(inner, "workflows.nodes.inner_plan", default_inputs={"x": 20})
+refusing_plan = LaunchPlan.get_or_create(inner_refuses, "workflows.nodes.refusing_plan")
+
+
+@workflow
+def launching(x: int = 3) -> int:
+    return increment(x=inner_plan(x=x).high)
+
+
+@workflow
+def launching_refusal(x: int = 1) -> int:
+    return refusing_plan(x=x)

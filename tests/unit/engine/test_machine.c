@@ -21,6 +21,8 @@ struct bench {
 	struct machine_graph graph;
 	struct machine_options options;
 	struct machine m;
+	Flyteidl__Core__WorkflowExecution__Phase child_phase; /* the answer to every WANT_CHILD */
+	const Flyteidl__Core__ExecutionError *child_error;
 	const Flyteidl__Core__CompiledWorkflowClosure *dynamic; /* the answer to every WANT_DYNAMIC; NULL: it does not
 	                                                           compile */
 	const Flyteidl__Core__Literal *signal;                  /* the answer to every WANT_SIGNAL */
@@ -71,6 +73,14 @@ static void step(struct bench *b)
 						                               .kind = ERROR_KIND(USER),
 						                               .code = "DynamicWorkflowBuildFailed",
 						                               .message = "nonsense" };
+			}
+			if (n->want == WANT_CHILD) {
+				assert_int_not_equal(n->row.row_id, 0);
+				n->child.phase = b->child_phase;
+				n->child.error = b->child_error;
+				n->child.outputs = b->child_phase == EXECUTION(SUCCEEDED)
+				                           ? workflow_integer(&b->arena, "o0", 41)
+				                           : NULL;
 			}
 			if (n->want == WANT_SIGNAL)
 				n->signal = b->signal;
@@ -924,6 +934,80 @@ static void test_a_dynamic_task_counts_while_its_pod_runs(void **state)
 	bench_free(b);
 }
 
+/* ---- Launch plan nodes ---- */
+
+/* The child runs. */
+static struct bench *with_child(void)
+{
+	struct bench *b = bench_new();
+	workflow_add_launch_plan(&b->workflow, NULL, 0);
+	workflow_add_task(&b->workflow, 0, (size_t[]){ 0 }, 1);
+	b->child_phase = EXECUTION(QUEUED);
+	start(b);
+	/* Nothing is launched for a row that is not there. */
+	assert_int_equal(node(b, "n0")->row.phase, NODE(QUEUED));
+	assert_int_equal(b->m.wake_at_ns, b->m.now_ns);
+	node(b, "n0")->row.row_id = 7;
+	step(b);
+	assert_int_equal(node(b, "n0")->row.phase, NODE(RUNNING));
+	assert_string_equal(node(b, "n0")->row.child->name, "e1-n0-0");
+	return b;
+}
+
+/* As if another round had begun. */
+static void end_child(struct bench *b, Flyteidl__Core__WorkflowExecution__Phase phase)
+{
+	b->child_phase = phase;
+	node(b, "n0")->child.known = false;
+	step(b);
+}
+
+static void test_a_child_execution_succeeds(void **state)
+{
+	(void)state;
+	struct bench *b = with_child();
+	end_child(b, EXECUTION(RUNNING));
+	assert_int_equal(node(b, "n0")->row.phase, NODE(RUNNING));
+	assert_int_equal(b->m.wake_at_ns, 0); /* its end wakes us */
+	end_child(b, EXECUTION(SUCCEEDED));
+	assert_int_equal(node(b, "n0")->row.phase, NODE(SUCCEEDED));
+	assert_int_equal(workflow_integer_of(node(b, "n0")->row.outputs, "o0"), 41);
+	assert_int_equal(workflow_integer_of(node(b, "n1")->row.inputs, "i0"), 41);
+	bench_free(b);
+}
+
+static void test_a_child_execution_fails(void **state)
+{
+	(void)state;
+	struct bench *b = with_child();
+	b->child_error = machine_error(&b->arena, &(struct machine_failure){ .kind = ERROR_KIND(USER),
+	                                                                     .code = "USER:ValueError",
+	                                                                     .message = "no such number" });
+	end_child(b, EXECUTION(FAILED));
+	assert_failed(b, "USER:ValueError", "no such number", ERROR_KIND(USER));
+	bench_free(b);
+	b = with_child();
+	end_child(b, EXECUTION(ABORTED));
+	assert_failed(b, "RemoteChildWorkflowExecutionFailed", "launchplan [e1-n0-0] aborted", ERROR_KIND(USER));
+	bench_free(b);
+}
+
+static void test_aborting_reaches_the_child_execution(void **state)
+{
+	(void)state;
+	struct bench *b = with_child();
+	b->m.execution.phase = EXECUTION(ABORTING);
+	b->m.execution.abort_cause = "enough";
+	step(b);
+	assert_int_equal(node(b, "n0")->row.phase, NODE(ABORTED));
+	assert_int_equal(b->m.orphan_count, 1);
+	assert_string_equal(b->m.orphans[0].name, "e1-n0-0");
+	assert_string_equal(b->m.orphans[0].cause,
+	                    "cascading abort as parent execution id [flytesnacks:development:e1] aborted, reason "
+	                    "[enough]");
+	bench_free(b);
+}
+
 /* ---- Gates ---- */
 
 /* A gate on x with a task after it. */
@@ -1225,6 +1309,9 @@ int main(void)
 		cmocka_unit_test(test_a_dynamic_attempt_is_tried_again),
 		cmocka_unit_test(test_what_a_dynamic_task_made_does_not_compile),
 		cmocka_unit_test(test_a_dynamic_task_counts_while_its_pod_runs),
+		cmocka_unit_test(test_a_child_execution_succeeds),
+		cmocka_unit_test(test_a_child_execution_fails),
+		cmocka_unit_test(test_aborting_reaches_the_child_execution),
 		cmocka_unit_test(test_an_approval),
 		cmocka_unit_test(test_a_rejection),
 		cmocka_unit_test(test_a_signals_value_is_the_output),

@@ -721,6 +721,7 @@ static void fulfil(struct world *w, struct machine *m, struct machine_node *node
 	case WANT_SIGNAL:
 		give_signal(w, m, node);
 		break;
+	case WANT_CHILD:
 	case WANT_NOTHING:
 		return;
 	}

@@ -11,6 +11,8 @@
 #include "postgres.h"
 #include "workflow_builder.h"
 
+#include "flyteidl/admin/node_execution.pb-c.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -313,6 +315,90 @@ static void test_a_signal_is_asked_for_and_taken(void **state)
 	assert_int_equal(run(f), ROUND_FINISHED);
 	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "n0/data/0/outputs.pb")), "o0"), 41);
 	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "end-node/data/0/outputs.pb")), "o0"), 41);
+	fixture_free(f);
+}
+
+/* The execution that node n0 would launch, as if a round that then crashed had done so. */
+static int64_t insert_child(struct fixture *f)
+{
+	const struct database_rows rows =
+	        query(f, "insert into executions (project, domain, name, spec, phase, parent_node_execution_id)"
+	                 " select e.project, e.domain, e.name || '-n0-0', '', 'RUNNING', n.id from executions e"
+	                 " join node_executions n on n.execution_id = e.id and n.node_id = 'n0' where e.id = $1"
+	                 " returning id");
+	return database_int(&rows, 0, 0);
+}
+
+static struct fixture *with_child(void)
+{
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	struct workflow_builder b = workflow_builder(&arena);
+	workflow_add_launch_plan(&b, NULL, 0);
+	struct fixture *f = fixture_new(workflow_finish(&b));
+	run(f);
+	assert_query(f, "select phase from node_executions where execution_id = $1 and node_id = 'n0'", "QUEUED");
+	return f;
+}
+
+static void save_end(struct fixture *f, int64_t child_id, Flyteidl__Core__WorkflowExecution__Phase phase)
+{
+	auto_err struct err e = ERR_INIT;
+	auto_connection struct database_connection *c = NULL;
+	const struct progress_execution end = {
+		.id = child_id, .phase = phase, .outputs_uri = "", .outputs = workflow_integer(&f->arena, "o0", 41)
+	};
+	must(database_borrow(f->database, clock_monotonic_ms() + 20000, &c, &e), &e);
+	must(database_begin(c, &e), &e);
+	must(progress_save_execution(c, &f->arena, &end, &e), &e);
+	must(database_commit(c, &e), &e);
+}
+
+static void test_a_child_execution_is_found_and_watched(void **state)
+{
+	(void)state;
+	struct fixture *f = with_child();
+	const int64_t child = insert_child(f);
+	run(f);
+	run(f);
+	assert_query(f, "select phase from node_executions where execution_id = $1 and node_id = 'n0'", "RUNNING");
+	auto_err struct err e = ERR_INIT;
+	const struct database_rows rows =
+	        query(f, "select target_metadata from node_executions where execution_id = $1 and node_id = 'n0'");
+	const struct proto_bytes bytes = database_bytes(&rows, 0, 0);
+	const Flyteidl__Admin__NodeExecutionClosure *closure =
+	        proto_unpack(&f->arena, flyteidl__admin__node_execution_closure, bytes.data, bytes.length, &e);
+	assert_string_equal(closure->workflow_node_metadata->executionid->name, pod_name(f, "n0", 0));
+	save_end(f, child, EXECUTION(SUCCEEDED));
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "end-node/data/0/outputs.pb")), "o0"), 41);
+	fixture_free(f);
+}
+
+static void test_a_namesake_is_no_child(void **state)
+{
+	(void)state;
+	struct fixture *f = with_child();
+	insert_child(f);
+	query(f, "update executions set parent_node_execution_id = null where $1 = $1 and parent_node_execution_id is "
+	         "not null returning 1");
+	run(f);
+	assert_query(f, "select error_code from executions where id = $1", "ChildNameTaken");
+	fixture_free(f);
+}
+
+static void test_a_child_execution_is_aborted_with_its_parent(void **state)
+{
+	(void)state;
+	struct fixture *f = with_child();
+	insert_child(f);
+	run(f);
+	query(f, "update executions set phase = 'ABORTING', abort_cause = 'enough' where id = $1 returning 1");
+	run(f);
+	assert_query(f,
+	             "select c.phase || ': ' || replace(c.abort_cause, e.name, 'NAME') from executions e, executions c"
+	             " where e.id = $1 and c.name = e.name || '-n0-0'",
+	             "ABORTING: cascading abort as parent execution id [flytesnacks:development:NAME] aborted, reason "
+	             "[enough]");
 	fixture_free(f);
 }
 
@@ -1043,6 +1129,9 @@ int main(void)
 		cmocka_unit_test(test_a_chain_runs_to_its_end),
 		cmocka_unit_test(test_a_sub_workflow_in_rows),
 		cmocka_unit_test(test_a_signal_is_asked_for_and_taken),
+		cmocka_unit_test(test_a_child_execution_is_found_and_watched),
+		cmocka_unit_test(test_a_namesake_is_no_child),
+		cmocka_unit_test(test_a_child_execution_is_aborted_with_its_parent),
 		cmocka_unit_test(test_phases_of_a_pod_are_shown),
 		cmocka_unit_test(test_large_literals_go_through_the_object_store),
 		cmocka_unit_test(test_a_map_task),

@@ -127,7 +127,8 @@ static const char *output_of(const struct workflow_builder *b, const char *id)
 {
 	for (size_t i = 0; i < b->template->n_nodes; i++) {
 		const Flyteidl__Core__Node *node = b->template->nodes[i];
-		if (!text_equal(node->id, id) || node->target_case != FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE)
+		if (!text_equal(node->id, id) || node->target_case != FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE ||
+		    node->workflow_node->reference_case != FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_SUB_WORKFLOW_REF)
 			continue;
 		const Flyteidl__Core__WorkflowTemplate *sub = sub_template(b, node);
 		return sub->n_outputs ? sub->outputs[sub->n_outputs - 1]->var : "none";
@@ -354,6 +355,19 @@ Flyteidl__Core__Node *workflow_add_array(struct workflow_builder *b, uint32_t re
 	node->array_node->node = inner;
 	bind(b, node, "i0", "");
 	follow(b, node, NULL, 0);
+	return node;
+}
+
+Flyteidl__Core__Node *workflow_add_launch_plan(struct workflow_builder *b, const size_t *upstream,
+                                               size_t upstream_count)
+{
+	Flyteidl__Core__Node *node = add_node(b, next_id(b));
+	node->target_case = FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE;
+	node->workflow_node = proto_new(b->arena, flyteidl__core__workflow_node);
+	node->workflow_node->reference_case = FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_LAUNCHPLAN_REF;
+	node->workflow_node->launchplan_ref = identifier(b->arena, "lp");
+	bind(b, node, "x", upstream_count ? arena_printf(b->arena, "n%zu", upstream[0]) : "");
+	follow(b, node, upstream, upstream_count);
 	return node;
 }
 

@@ -48,6 +48,9 @@ Flyteidl__Core__Node *workflow_add_approval(struct workflow_builder *b, const si
 Flyteidl__Core__Node *workflow_add_signal(struct workflow_builder *b, const size_t *upstream, size_t upstream_count);
 Flyteidl__Core__Node *workflow_add_sleep(struct workflow_builder *b, int64_t seconds, const size_t *upstream,
                                          size_t upstream_count);
+/* Adds node "n<k>" running launch plan "lp", which gives "o0" for "x". */
+Flyteidl__Core__Node *workflow_add_launch_plan(struct workflow_builder *b, const size_t *upstream,
+                                               size_t upstream_count);
 /* The failure node "efn": a task with the inputs "x" (the workflow's) and "err". */
 Flyteidl__Core__Node *workflow_add_failure_task(struct workflow_builder *b);
 /* Adds node "n<k>", an array over a task of its own whose input "i0" is the workflow's "x", a list. Returns the array
