@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "controlplane/store/signals.h"
+#include "fake_objects.h"
 #include "fake_outside.h"
 #include "postgres.h"
 #include "workflow_builder.h"
@@ -371,6 +372,75 @@ static void test_a_child_execution_is_found_and_watched(void **state)
 	save_end(f, child, EXECUTION(SUCCEEDED));
 	assert_int_equal(run(f), ROUND_FINISHED);
 	assert_int_equal(workflow_integer_of(literals_at(f, object_uri(f, "end-node/data/0/outputs.pb")), "o0"), 41);
+	fixture_free(f);
+}
+
+/* The launch plan "lp" of the execution's own workflow, which takes the integer "x". */
+static void insert_plan(struct fixture *f)
+{
+	auto_err struct err e = ERR_INIT;
+	Flyteidl__Core__ParameterMap *expected = proto_new(&f->arena, flyteidl__core__parameter_map);
+	Flyteidl__Core__ParameterMap__ParametersEntry *entry =
+	        (Flyteidl__Core__ParameterMap__ParametersEntry *)proto_new_of(
+	                &f->arena, &flyteidl__core__parameter_map__parameters_entry__descriptor);
+	entry->key = arena_strdup(&f->arena, "x");
+	entry->value = proto_new(&f->arena, flyteidl__core__parameter);
+	entry->value->var = proto_new(&f->arena, flyteidl__core__variable);
+	entry->value->var->type = proto_new(&f->arena, flyteidl__core__literal_type);
+	entry->value->var->type->type_case = FLYTEIDL__CORE__LITERAL_TYPE__TYPE_SIMPLE;
+	entry->value->var->type->simple = FLYTEIDL__CORE__SIMPLE_TYPE__INTEGER;
+	entry->value->behavior_case = FLYTEIDL__CORE__PARAMETER__BEHAVIOR_REQUIRED;
+	entry->value->required = true;
+	proto_append(&f->arena, expected->n_parameters, expected->parameters, entry);
+	const struct database_value values[] = { DB_INT(f->id), DB_BYTES(proto_pack(&f->arena, &expected->base)) };
+	auto_connection struct database_connection *c = NULL;
+	struct database_rows rows;
+	must(database_borrow(f->database, clock_monotonic_ms() + 20000, &c, &e), &e);
+	must(database_query(c, &f->arena,
+	                    "insert into launch_plans (project, domain, name, version, workflow_id, spec,"
+	                    " expected_inputs, expected_outputs, digest) select 'flytesnacks', 'development', 'lp', "
+	                    "'v1', workflow_id, '', $2, '', '' from executions where id = $1",
+	                    values, ARRAY_LENGTH(values), &rows, &e),
+	     &e);
+}
+
+static void test_a_child_execution_is_launched_once(void **state)
+{
+	(void)state;
+	struct fixture *f = with_child();
+	struct fake_objects *store = fake_objects_start();
+	const struct objects_options options = { .endpoint = fake_objects_endpoint(store),
+		                                 .access_key = "minio",
+		                                 .secret_key = "miniostorage",
+		                                 .region = "us-east-1" };
+	struct objects *objects = objects_new(&options);
+	const struct launch_context launch = { .database = f->database, .objects = objects, .bucket = "bucket" };
+	f->context.launch = &launch;
+	insert_plan(f);
+	run(f);
+	run(f);
+	assert_query(f,
+	             "select concat_ws(' ', count(*), min(c.mode), bool_and(c.phase in ('UNDEFINED', 'QUEUED')))"
+	             " from executions c join node_executions n on n.id = c.parent_node_execution_id"
+	             " where n.execution_id = $1",
+	             "1 4 t");
+	assert_query(f, "select phase from node_executions where execution_id = $1 and node_id = 'n0'", "RUNNING");
+	f->context.launch = NULL;
+	objects_free(objects);
+	fake_objects_stop(store);
+	fixture_free(f);
+}
+
+/* Before the next one makes it. */
+static void test_a_launch_plan_that_is_not_there(void **state)
+{
+	(void)state;
+	struct fixture *f = with_child();
+	const struct launch_context launch = { .database = f->database, .bucket = "bucket" };
+	f->context.launch = &launch;
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select error_code from executions where id = $1", "RuntimeExecutionError");
+	f->context.launch = NULL;
 	fixture_free(f);
 }
 
@@ -1130,6 +1200,8 @@ int main(void)
 		cmocka_unit_test(test_a_sub_workflow_in_rows),
 		cmocka_unit_test(test_a_signal_is_asked_for_and_taken),
 		cmocka_unit_test(test_a_child_execution_is_found_and_watched),
+		cmocka_unit_test(test_a_launch_plan_that_is_not_there),
+		cmocka_unit_test(test_a_child_execution_is_launched_once),
 		cmocka_unit_test(test_a_namesake_is_no_child),
 		cmocka_unit_test(test_a_child_execution_is_aborted_with_its_parent),
 		cmocka_unit_test(test_phases_of_a_pod_are_shown),
