@@ -8,6 +8,7 @@ therefore what the engine adds to the tasks.
 import argparse
 import concurrent.futures
 import contextlib
+import functools
 import glob
 import json
 import os
@@ -132,6 +133,7 @@ class ControlPlane:
             f"clusters: [{{name: double, cluster: {{server: 'http://127.0.0.1:{double.port}'}}}}]\n"
             "contexts: [{name: double, context: {cluster: double, user: double}}]\n"
             "users: [{name: double, user: {token: none}}]\n")
+        os.environ["GRPC_VERBOSITY"] = "ERROR"
         environment = {**os.environ, "FLYTE_PORT": str(self.port), "FLYTE_LISTEN_ADDRESS": "127.0.0.1",
                        "FLYTE_DATABASE_URL": postgres.url, "FLYTE_KUBECONFIG": str(kubeconfig),
                        "FLYTE_S3_ENDPOINT": f"http://127.0.0.1:{double.port}", "FLYTE_ENGINE_WORKERS": str(workers),
@@ -211,12 +213,14 @@ class Entities:
             id=plan, spec=launch_plan_pb2.LaunchPlanSpec(workflow_id=identifier, default_inputs=expected)))
         return plan
 
+    @functools.cache
     def chain(self, length):
         task = self.task(f"benchmark.chain{length}.task", INTEGER, INTEGER)
         nodes = [core.Node(id=f"n{k}", metadata=core.NodeMetadata(name="t"), task_node=core.TaskNode(reference_id=task),
                            inputs=[promise("i", f"n{k - 1}", "o0") if k else promise("i", "", "x")]) for k in range(length)]
         return self.workflow(f"benchmark.chain{length}", nodes, INTEGER, INTEGER, f"n{length - 1}")
 
+    @functools.cache
     def map(self, concurrency):
         name = f"benchmark.map{concurrency}"
         task = self.task(f"{name}.task", list_of(INTEGER), list_of(INTEGER))

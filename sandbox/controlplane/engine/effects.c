@@ -689,6 +689,9 @@ static int prepare(const struct round_context *context, struct database_connecti
 	case WANT_POD:
 		prepare_pod(context, m, jobs, node);
 		return 0;
+	case WANT_ELEMENTS:
+		node->answer = ANSWER_GIVEN;
+		return array_elements_load_all(c, m->arena, node->row.task->row_id, &node->row.task->elements, e);
 	case WANT_RESULT:
 		prepare_result(context, m, jobs, node);
 		return 0;
@@ -736,6 +739,7 @@ static int read_job(const struct round_context *context, struct database_connect
 	case WANT_DYNAMIC:
 		return read_futures(c, m, job, result, e);
 	case WANT_SIGNAL:
+	case WANT_ELEMENTS:
 	case WANT_NOTHING:
 		break;
 	}

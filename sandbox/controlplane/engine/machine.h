@@ -105,6 +105,7 @@ enum machine_want {
 	WANT_POD,           /* put `inputs` at row.inputs_uri, then create the pod of the current attempt -> creation */
 	WANT_CACHE,         /* whether the task's outputs are known already, and whose turn it is -> cache */
 	WANT_RECOVERED,     /* what became of the node in the execution that this one recovers -> recovery, outputs */
+	WANT_ELEMENTS,      /* an array: what has become of all its elements -> row.task->elements */
 	WANT_RESULT,        /* the attempt's pod has ended well: error.pb, outputs.pb, deck -> result */
 	WANT_DYNAMIC,       /* futures.pb of the attempt, compiled -> dynamic */
 	WANT_WRITE_DYNAMIC, /* put `dynamic` at row.dynamic_workflow_uri */
@@ -161,6 +162,8 @@ struct machine_node {
 	/* Of elements of an array: the array's node, and which one this is. */
 	struct machine_node *element_of;
 	uint32_t index;
+	bool saved; /* there is a row of it, as of the attempt saved_attempt */
+	uint32_t saved_attempt;
 	struct machine_array *array; /* of array nodes that have begun (node_array.c) */
 
 	/* Known in this round. */

@@ -20,9 +20,10 @@
 /* Bytes of the messages of all elements (upstream's events.MaxErrorMessageLength at v1.16.8). */
 #define MESSAGES_MAXIMUM ((size_t)100 * 1024)
 
-enum element_state { ELEMENT_NEW, ELEMENT_ACTIVE, ELEMENT_SUCCEEDED, ELEMENT_FAILED };
+enum element_state { ELEMENT_UNKNOWN, ELEMENT_ACTIVE, ELEMENT_SUCCEEDED, ELEMENT_FAILED };
 
-/* What is remembered of an element that is over. */
+/* What is remembered of an element that is over. Of those that ended in earlier rounds nothing is known until it is
+ * asked for, at the end: how many they are is enough. */
 struct element {
 	enum element_state state;
 	uint32_t attempt;
@@ -36,6 +37,7 @@ struct machine_array {
 	size_t begun;             /* elements below this have begun */
 	size_t active, succeeded, failed;
 	size_t begun_in_round;
+	bool complete; /* nothing is ELEMENT_UNKNOWN that has begun */
 	/* Elements that are active, or have ended in this round. */
 	size_t live_count;
 	struct machine_node **live;
@@ -253,6 +255,7 @@ static bool begin(struct machine *m, struct machine_node *node)
 	if (!find_size(m, node, &size) || !machine_ask(m, node, WANT_WRITE_INPUTS))
 		return false;
 	open_array(m, node, size);
+	node->array->complete = true;
 	make_task(m, node);
 	machine_set_node(m, node, NODE(RUNNING));
 	return true;
@@ -260,9 +263,40 @@ static bool begin(struct machine *m, struct machine_node *node)
 
 /* ---- Ending ---- */
 
+static void recall_element(struct machine_array *array, const struct array_element *row)
+{
+	struct element *element = &array->elements[row->index];
+	if (element->state != ELEMENT_UNKNOWN) /* this round knows better */
+		return;
+	element->attempt = row->attempt;
+	element->outputs = row->outputs;
+	element->error = row->error;
+	element->state =
+	        row->phase == NODE(SUCCEEDED) || row->phase == NODE(RECOVERED) ? ELEMENT_SUCCEEDED : ELEMENT_FAILED;
+}
+
+/* False while it is wanted what became of the elements that ended in earlier rounds. */
+static bool recall_elements(struct machine *m, struct machine_node *node)
+{
+	struct machine_array *array = node->array;
+	if (array->complete)
+		return true;
+	if (!machine_ask(m, node, WANT_ELEMENTS))
+		return false;
+	const struct array_elements *rows = &node->row.task->elements;
+	for (size_t i = 0; i < rows->count; i++) {
+		if (rows->list[i].index < array->size)
+			recall_element(array, &rows->list[i]);
+	}
+	array->complete = true;
+	return true;
+}
+
 static void fail_array(struct machine *m, struct machine_node *node)
 {
 	const struct machine_array *array = node->array;
+	if (!recall_elements(m, node))
+		return;
 	struct array_error *errors = arena_array(m->arena, struct array_error, array->failed);
 	size_t count = 0;
 	struct machine_failure failure = { .budget = POD_FAILURE_PERMANENT,
@@ -363,7 +397,7 @@ static void succeed_array(struct machine *m, struct machine_node *node)
 	const struct machine_array *array = node->array;
 	struct progress_task *task = node->row.task;
 	if (!node->outputs) {
-		if (declares_outputs(node) && !find_outputs(m, node))
+		if (declares_outputs(node) && (!recall_elements(m, node) || !find_outputs(m, node)))
 			return;
 		const Flyteidl__Core__LiteralMap **outputs =
 		        arena_array(m->arena, const Flyteidl__Core__LiteralMap *, array->size);
@@ -383,6 +417,20 @@ static void succeed_array(struct machine *m, struct machine_node *node)
 
 /* ---- The kind ---- */
 
+/* The counts are in the task's row. */
+static void note_counts(struct machine_node *node)
+{
+	const struct machine_array *array = node->array;
+	struct progress_task *task = node->row.task;
+	if (task->array_begun == array->begun && task->array_succeeded == array->succeeded &&
+	    task->array_failed == array->failed)
+		return;
+	task->array_begun = (uint32_t)array->begun;
+	task->array_succeeded = (uint32_t)array->succeeded;
+	task->array_failed = (uint32_t)array->failed;
+	task->changed = true;
+}
+
 static void array_advance(struct machine *m, struct machine_node *node)
 {
 	if (!machine_resolve_inputs(m, node) || (node->row.phase == NODE(QUEUED) && !begin(m, node)))
@@ -400,6 +448,7 @@ static void array_advance(struct machine *m, struct machine_node *node)
 		if (array->active > 0)
 			machine_set_task(m, node, TASK(RUNNING), NULL);
 		advance_elements(m, node);
+		note_counts(node);
 		again = array->failed > failed;
 	}
 	if (array->succeeded + array->failed == array->size)
@@ -445,8 +494,11 @@ static struct progress_task *task_of_row(struct machine *m, const struct machine
 static void resume_element(struct machine *m, struct machine_node *node, const struct array_element *row)
 {
 	struct machine_node *element = add_live_element(m, node, row->index);
+	element->saved = true;
+	element->saved_attempt = row->attempt;
 	element->row.phase = row->phase;
 	element->row.attempt = row->attempt;
+	element->row.cache_tag = row->cache_tag;
 	element->row.user_failures = row->user_failures;
 	element->row.system_failures = row->system_failures;
 	element->row.retry_at_ns = row->retry_at_ns;
@@ -458,39 +510,24 @@ static void resume_element(struct machine *m, struct machine_node *node, const s
 		element->row.task = task_of_row(m, element, row);
 }
 
-static void recall_element(struct machine_array *array, const struct array_element *row)
-{
-	struct element *element = &array->elements[row->index];
-	element->attempt = row->attempt;
-	element->outputs = row->outputs;
-	element->error = row->error;
-	if (row->phase == NODE(SUCCEEDED) || row->phase == NODE(RECOVERED)) {
-		element->state = ELEMENT_SUCCEEDED;
-		array->succeeded++;
-	} else {
-		element->state = ELEMENT_FAILED;
-		array->failed++;
-	}
-}
-
 static int array_resume(struct machine *m, struct machine_node *node, struct err *e)
 {
 	const struct progress_task *task = node->row.task;
 	if (!task)
 		return 0;
 	open_array(m, node, task->array_size);
+	struct machine_array *array = node->array;
+	array->begun = task->array_begun;
+	array->succeeded = task->array_succeeded;
+	array->failed = task->array_failed;
 	for (size_t i = 0; i < task->elements.count; i++) {
 		const struct array_element *row = &task->elements.list[i];
-		if (row->index >= node->array->size)
+		if (row->index >= array->begun || array->begun > array->size)
 			return err_set(e, ERR_INTERNAL, NULL,
-			               "there is a row for element %" PRIu32 " of %zu of node \"%s\"", row->index,
-			               node->array->size, node->row.node_id);
-		if (row->index >= node->array->begun)
-			node->array->begun = (size_t)row->index + 1;
-		if (row->phase == NODE(QUEUED) || row->phase == NODE(RUNNING))
-			resume_element(m, node, row);
-		else
-			recall_element(node->array, row);
+			               "there is a row for element %" PRIu32
+			               " of node \"%s\", of which %zu of %zu have begun",
+			               row->index, node->row.node_id, array->begun, array->size);
+		resume_element(m, node, row);
 	}
 	return 0;
 }
@@ -502,6 +539,7 @@ static struct array_element row_of(const struct machine_node *element, const str
 		.index = element->index,
 		.attempt = task ? task->attempt : element->row.attempt,
 		.phase = phase,
+		.cache_tag = element->row.cache_tag,
 		.user_failures = element->row.user_failures,
 		.system_failures = element->row.system_failures,
 		.pod_name = "",
@@ -534,6 +572,18 @@ static struct array_element row_of(const struct machine_node *element, const str
 	return row;
 }
 
+/* The attempt of which there is a row has been replaced, and it never had a task that could say so. */
+static bool was_replaced_unseen(const struct machine *m, const struct machine_node *element)
+{
+	if (!element->saved || element->saved_attempt == element->row.attempt)
+		return false;
+	for (size_t i = 0; i < m->ended_task_count; i++) {
+		if (m->ended_tasks[i].node == element && m->ended_tasks[i].task->attempt == element->saved_attempt)
+			return false;
+	}
+	return true;
+}
+
 bool machine_array_changes(struct machine *m, struct machine_node *node, struct array_elements *ret_changes)
 {
 	const struct machine_array *array = node->array;
@@ -552,8 +602,16 @@ bool machine_array_changes(struct machine *m, struct machine_node *node, struct 
 		struct progress_task *task = element->row.task;
 		if (!element->row.changed && !(task && task->changed))
 			continue;
+		if (was_replaced_unseen(m, element)) {
+			const struct array_element replaced = { .index = element->index,
+				                                .attempt = element->saved_attempt,
+				                                .task_phase = TASK(FAILED) };
+			proto_append(m->arena, ret_changes->count, ret_changes->list, replaced);
+		}
 		const struct array_element row = row_of(element, task, element->row.phase);
 		proto_append(m->arena, ret_changes->count, ret_changes->list, row);
+		element->saved = true;
+		element->saved_attempt = element->row.attempt;
 		element->row.changed = false;
 		if (task)
 			task->changed = false;

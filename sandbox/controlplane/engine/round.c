@@ -182,6 +182,23 @@ static struct effects_pods unowned_pods(const struct round_context *context, con
 	return pods;
 }
 
+static bool has_ended(const struct progress_task *task)
+{
+	return task->phase == TASK(SUCCEEDED) || task->phase == TASK(FAILED) || task->phase == TASK(ABORTED);
+}
+
+/* Pods whose attempts are over, by what has just been committed: nobody will look at them again. */
+static void settle_pods(const struct round_context *context, const struct machine *m)
+{
+	for (size_t i = 0; i < m->ended_task_count; i++)
+		pod_cache_settle(context->pods, m->definition->id, m->ended_tasks[i].task->pod_name);
+	for (size_t i = 0; i < m->node_count; i++) {
+		const struct progress_task *task = m->nodes[i]->row.task;
+		if (task && has_ended(task))
+			pod_cache_settle(context->pods, m->definition->id, task->pod_name);
+	}
+}
+
 static void report_transitions(const struct round_context *context, const struct machine *m)
 {
 	for (size_t i = 0; context->on_transition && i < m->transition_count; i++)
@@ -259,8 +276,10 @@ int round_run(const struct round_context *context, int64_t execution_id, struct 
 		ret_result->outcome = lock == PROGRESS_BUSY ? ROUND_BUSY : ROUND_FINISHED;
 		return 0;
 	}
-	if (has_machine)
+	if (has_machine) {
 		report_transitions(context, &m);
+		settle_pods(context, &m);
+	}
 	const struct effects_pods unowned = unowned_pods(context, has_machine ? &m : NULL, execution_id, &arena);
 	effects_delete_pods(context, execution_id, &unowned, &arena, ret_result);
 	if (progress_execution_is_finished(execution.phase) && !ret_result->incomplete)

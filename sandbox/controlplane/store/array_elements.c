@@ -5,6 +5,7 @@
 #include "controlplane/store/array_elements.h"
 
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 
@@ -45,6 +46,7 @@ static int read_element(struct arena *arena, const struct database_rows *rows, s
 		.ended_at_ns = database_time(rows, row, 14),
 		.retry_at_ns = database_time(rows, row, 15),
 		.recheck_at_ns = database_time(rows, row, 16),
+		.cache_tag = database_text(rows, row, 17),
 	};
 	const struct proto_bytes error = database_bytes(rows, row, 9), outputs = database_bytes(rows, row, 10);
 	element.has_task = element.created_at_ns != 0;
@@ -62,15 +64,14 @@ static int read_element(struct arena *arena, const struct database_rows *rows, s
 	return 0;
 }
 
-int array_elements_load(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
-                        struct array_elements *ret_elements, struct err *e)
+#define COLUMNS                                                                                                        \
+	"element, attempt, phase, task_phase, cache_status, user_failures, system_failures, pod_name, reason, error, " \
+	"outputs, queued_at, created_at, started_at, ended_at, retry_at, recheck_at, cache_tag from array_elements"
+
+static int load(struct database_connection *c, struct arena *arena, const char *sql, int64_t task_execution_id,
+                struct array_elements *ret_elements, struct err *e)
 {
 	struct database_rows rows;
-	const char *sql =
-	        "select distinct on (element) element, attempt, phase, task_phase, cache_status, user_failures, "
-	        "system_failures, pod_name, reason, error, outputs, queued_at, created_at, started_at, ended_at, "
-	        "retry_at, recheck_at from array_elements where task_execution_id = $1"
-	        " order by element, attempt desc";
 	if (database_query(c, arena, sql, (struct database_value[]){ DB_INT(task_execution_id) }, 1, &rows, e) < 0)
 		return -1;
 	struct array_element *list = arena_array(arena, struct array_element, rows.count);
@@ -80,6 +81,25 @@ int array_elements_load(struct database_connection *c, struct arena *arena, int6
 	}
 	*ret_elements = (struct array_elements){ .count = rows.count, .list = list };
 	return 0;
+}
+
+int array_elements_load_active(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
+                               struct array_elements *ret_elements, struct err *e)
+{
+	/* The condition of the index array_elements_active. */
+	return load(c, arena,
+	            "select " COLUMNS
+	            " where task_execution_id = $1 and phase in ('QUEUED', 'RUNNING') order by element",
+	            task_execution_id, ret_elements, e);
+}
+
+int array_elements_load_all(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
+                            struct array_elements *ret_elements, struct err *e)
+{
+	return load(c, arena,
+	            "select distinct on (element) " COLUMNS
+	            " where task_execution_id = $1 order by element, attempt desc",
+	            task_execution_id, ret_elements, e);
 }
 
 int array_elements_list(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
@@ -116,11 +136,13 @@ static void set_number(json_t *row, const char *key, uint32_t number)
 	json_object_set_new(row, key, json_integer(number));
 }
 
-/* Microseconds, as Postgres keeps them. */
 static void set_time(json_t *row, const char *key, int64_t at_ns)
 {
-	if (at_ns)
-		json_object_set_new(row, key, json_integer(at_ns / 1000));
+	char text[CLOCK_RFC3339_SIZE];
+	if (!at_ns)
+		return;
+	clock_format_rfc3339(at_ns, text);
+	json_object_set_new(row, key, json_string(text));
 }
 
 static void set_message(struct arena *arena, json_t *row, const char *key, const ProtobufCMessage *message)
@@ -142,6 +164,7 @@ static json_t *element_to_json(struct arena *arena, const struct array_element *
 	set_number(row, "system_failures", element->system_failures);
 	set_text(row, "pod_name", element->pod_name);
 	set_text(row, "reason", element->reason);
+	set_text(row, "cache_tag", element->cache_tag);
 	if (element->error)
 		set_message(arena, row, "error", &element->error->base);
 	if (element->outputs &&
@@ -156,8 +179,25 @@ static json_t *element_to_json(struct arena *arena, const struct array_element *
 	return row;
 }
 
-#define TIME(name) "timestamptz 'epoch' + x." name " * interval '1 microsecond'"
-#define SET(name) name " = excluded." name
+static const char save_sql[] =
+        "insert into array_elements (task_execution_id, element, attempt, phase, task_phase, cache_status, cache_tag,"
+        " user_failures, system_failures, pod_name, reason, error, outputs,"
+        " queued_at, created_at, started_at, ended_at, retry_at, recheck_at)"
+        " select $1, x.element, x.attempt, x.phase, x.task_phase, x.cache_status, coalesce(x.cache_tag, ''),"
+        " x.user_failures, x.system_failures, coalesce(x.pod_name, ''), coalesce(x.reason, ''),"
+        " decode(x.error, 'base64'), decode(x.outputs, 'base64'),"
+        " x.queued_at, x.created_at, x.started_at, x.ended_at, x.retry_at, x.recheck_at"
+        " from json_to_recordset($2::json) as x (element integer, attempt integer, phase text, task_phase text,"
+        " cache_status smallint, cache_tag text, user_failures integer, system_failures integer, pod_name text,"
+        " reason text, error text, outputs text, queued_at timestamptz, created_at timestamptz,"
+        " started_at timestamptz, ended_at timestamptz, retry_at timestamptz, recheck_at timestamptz)"
+        " on conflict (task_execution_id, element, attempt) do update set phase = excluded.phase,"
+        " task_phase = excluded.task_phase, cache_status = excluded.cache_status, cache_tag = excluded.cache_tag,"
+        " user_failures = excluded.user_failures, system_failures = excluded.system_failures,"
+        " pod_name = excluded.pod_name, reason = excluded.reason, error = excluded.error,"
+        " outputs = coalesce(excluded.outputs, array_elements.outputs), queued_at = excluded.queued_at,"
+        " created_at = excluded.created_at, started_at = excluded.started_at, ended_at = excluded.ended_at,"
+        " retry_at = excluded.retry_at, recheck_at = excluded.recheck_at";
 
 int array_elements_save(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
                         const struct array_elements *elements, struct err *e)
@@ -169,48 +209,7 @@ int array_elements_save(struct database_connection *c, struct arena *arena, int6
 		json_array_append_new(rows, element_to_json(arena, &elements->list[i]));
 	auto_free char *text = json_to_text(rows);
 	const struct database_value values[] = { DB_INT(task_execution_id), DB_TEXT(text) };
-	const char
-	        *
-	                sql = "insert into array_elements (task_execution_id, element, attempt, phase, task_phase, "
-	                      "cache_status, "
-	                      "user_failures, system_failures, pod_name, reason, error, outputs, queued_at, "
-	                      "created_at, started_at, "
-	                      "ended_at, retry_at, recheck_at) "
-	                      "select $1, x.element, x.attempt, x.phase, x.task_phase, x.cache_status, "
-	                      "x.user_failures, "
-	                      "x.system_failures, coalesce(x.pod_name, ''), coalesce(x.reason, ''), decode(x.error, "
-	                      "'base64'), "
-	                      "decode(x.outputs, 'base64'), " TIME("queued_at") ", " TIME("created_at") ", " TIME("star"
-	                                                                                                          "ted_"
-	                                                                                                          "at") ", " TIME("ended_at") ", " TIME("retry_at") ", " TIME(
-	                              "recheck_at") " from json_to_recordset($2::json) as x (element integer, attempt "
-	                                            "integer, phase text, task_phase text, "
-	                                            "cache_status smallint, user_failures integer, system_failures "
-	                                            "integer, pod_name text, reason text, "
-	                                            "error text, outputs text, queued_at bigint, created_at bigint, "
-	                                            "started_at bigint, ended_at bigint, "
-	                                            "retry_at bigint, recheck_at bigint) "
-	                                            "on conflict (task_execution_id, element, attempt) do update "
-	                                            "set " SET("phase") ", " SET("task_phase") ", " SET("cache_status") ", " SET("user_failures") ", " SET("system_failures") ", " SET(
-	                                                    "pod_name") ", " SET("reason") ", " SET("error") ", "
-	                                                                                                     "outputs "
-	                                                                                                     "= "
-	                                                                                                     "coalesce("
-	                                                                                                     "excluded."
-	                                                                                                     "outputs, "
-	                                                                                                     "array_"
-	                                                                                                     "elements."
-	                                                                                                     "outputs),"
-	                                                                                                     " " SET("q"
-	                                                                                                             "u"
-	                                                                                                             "e"
-	                                                                                                             "u"
-	                                                                                                             "e"
-	                                                                                                             "d"
-	                                                                                                             "_"
-	                                                                                                             "a"
-	                                                                                                             "t") ", " SET("created_at") ", " SET("started_at") ", " SET("ended_at") ", " SET("retry_at") ", " SET("recheck_at");
-	return database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0
+	return database_execute(c, save_sql, values, ARRAY_LENGTH(values), e) < 0
 	               ? err_wrap(e, "cannot save elements of an array")
 	               : 0;
 }

@@ -24,6 +24,7 @@ struct array_element {
 	Flyteidl__Core__TaskExecution__Phase task_phase;
 	Flyteidl__Core__CatalogCacheStatus cache_status;
 	uint32_t user_failures, system_failures;
+	const char *cache_tag; /* what the outputs are to be kept under; "" for not */
 	const char *pod_name, *reason;
 	const Flyteidl__Core__ExecutionError *error;
 	const Flyteidl__Core__LiteralMap *outputs; /* NULL when unknown or large */
@@ -36,9 +37,12 @@ struct array_elements {
 	struct array_element *list;
 };
 
+/* The elements that are QUEUED or RUNNING, in the order of their indices. */
+int array_elements_load_active(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
+                               struct array_elements *ret_elements, struct err *e);
 /* The last attempt of every element that was tried, in the order of their indices. */
-int array_elements_load(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
-                        struct array_elements *ret_elements, struct err *e);
+int array_elements_load_all(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
+                            struct array_elements *ret_elements, struct err *e);
 /* Inserts or replaces; outputs that are NULL leave what is there. */
 int array_elements_save(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
                         const struct array_elements *elements, struct err *e);

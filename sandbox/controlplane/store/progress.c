@@ -253,6 +253,9 @@ static int read_task(struct arena *arena, const struct database_rows *rows, size
 		.ended_at_ns = database_time(rows, row, column + 13),
 		.is_array = !database_is_null(rows, row, column + 14),
 		.array_size = (uint32_t)database_int(rows, row, column + 14),
+		.array_begun = (uint32_t)database_int(rows, row, column + 15),
+		.array_succeeded = (uint32_t)database_int(rows, row, column + 16),
+		.array_failed = (uint32_t)database_int(rows, row, column + 17),
 	};
 	const struct proto_bytes bytes = database_bytes(rows, row, column + 8);
 	if (bytes.data) {
@@ -274,7 +277,7 @@ static int load_elements(struct database_connection *c, struct arena *arena, con
 	                    n->phase == FLYTEIDL__CORE__NODE_EXECUTION__PHASE__RUNNING;
 	if (!active || !n->task || !n->task->is_array)
 		return 0;
-	return array_elements_load(c, arena, n->task->row_id, &n->task->elements, e);
+	return array_elements_load_active(c, arena, n->task->row_id, &n->task->elements, e);
 }
 
 static int read_target_metadata(struct arena *arena, const struct database_rows *rows, size_t row, size_t column,
@@ -312,6 +315,7 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 	        " t.id, t.retry_attempt, t.phase, t.phase_version, t.task_type, t.inputs_uri, t.outputs_uri, t.reason, "
 	        "t.closure,"
 	        " t.pod_namespace, t.pod_name, t.task_execution_created_at, t.started_at, t.ended_at, t.array_size,"
+	        " t.array_begun, t.array_succeeded, t.array_failed,"
 	        " case when n.ended_at is null then n.target_metadata end, n.engine_cache_tag, "
 	        "n.engine_previous_checkpoint"
 	        " from node_executions n left join task_executions t on t.node_execution_id = n.id and t.retry_attempt "
@@ -353,7 +357,7 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 				return err_wrap(e, "the stored error of node \"%s\"", n->node_id);
 		}
 		if (read_task(arena, &rows, i, 22, &n->task, e) < 0 || load_elements(c, arena, n, e) < 0 ||
-		    read_target_metadata(arena, &rows, i, 37, n, e) < 0)
+		    read_target_metadata(arena, &rows, i, 40, n, e) < 0)
 			return err_wrap(e, "node \"%s\"", n->node_id);
 	}
 	*ret_nodes = (struct progress_nodes){ .count = rows.count, .nodes = nodes };
@@ -562,12 +566,16 @@ int progress_save_task(struct database_connection *c, struct arena *arena, int64
 		time_value(t->started_at_ns),
 		time_value(t->ended_at_ns),
 		duration_value(t->started_at_ns, t->ended_at_ns),
+		DB_INT(t->array_begun),
+		DB_INT(t->array_succeeded),
+		DB_INT(t->array_failed),
 	};
 	const char *sql =
 	        "update task_executions set phase = $2, phase_version = $3::integer, outputs = coalesce($4, outputs),"
 	        " outputs_uri = $5, error = $6, error_kind = $7, error_code = $8, reason = $9, closure = $10, "
 	        "started_at = $11,"
-	        " ended_at = $12, duration = $13 * interval '1 microsecond', updated_at = now() where id = $1";
+	        " ended_at = $12, duration = $13 * interval '1 microsecond', array_begun = $14::integer,"
+	        " array_succeeded = $15::integer, array_failed = $16::integer, updated_at = now() where id = $1";
 	if (database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0)
 		return err_wrap(e, "cannot save attempt %u of a task", t->attempt);
 	t->changed = false;

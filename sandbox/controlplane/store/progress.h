@@ -68,10 +68,10 @@ struct progress_task {
 	const char *reason;
 	Flyteidl__Admin__TaskExecutionClosure *closure; /* logs, reasons, metadata; never NULL */
 	const char *pod_namespace, *pod_name;
-	/* A map task stands for all its elements. Those that were tried are loaded while the node is active; they are
-	 * saved by themselves (array_elements_save). */
+	/* A map task stands for all its elements: how many there are, have begun, and ended how. Those under way are
+	 * loaded while the node is active; they are saved by themselves (array_elements_save). */
 	bool is_array;
-	uint32_t array_size;
+	uint32_t array_size, array_begun, array_succeeded, array_failed;
 	struct array_elements elements;
 	int64_t created_at_ns, started_at_ns, ended_at_ns;
 	bool changed;

@@ -252,13 +252,15 @@ static void commit(struct world *w, struct machine *m)
 	}
 }
 
-/* The last attempt of each element, as the store loads them. */
-static struct array_elements load_elements(struct world *w, struct arena *arena)
+/* The last attempt of each element, or of each that is under way, as the store loads them. */
+static struct array_elements load_elements(struct world *w, struct arena *arena, bool only_active)
 {
 	struct array_elements elements = { .list = arena_array(arena, struct array_element, w->size) };
 	for (size_t i = 0; i < w->size; i++) {
 		for (size_t k = ATTEMPTS_MAXIMUM; k > 0; k--) {
-			if (!w->saved[i][k - 1])
+			const struct array_element *row = &w->rows[i][k - 1];
+			if (!w->saved[i][k - 1] ||
+			    (only_active && row->phase != NODE(QUEUED) && row->phase != NODE(RUNNING)))
 				continue;
 			elements.list[elements.count++] = copy_element(arena, &w->rows[i][k - 1]);
 			break;
@@ -284,6 +286,8 @@ static void check_invariants(struct world *w)
 			assert_true(row->system_failures <= w->options.system_retries);
 		}
 		const struct array_element *row = &w->rows[i][current];
+		for (size_t k = 0; k < current; k++) /* only the last one goes on */
+			assert_true(!w->saved[i][k] || w->rows[i][k].phase == NODE(UNDEFINED));
 		assert_true(finals <= 1);
 		active += row->phase == NODE(QUEUED) || row->phase == NODE(RUNNING);
 		if (row->phase == NODE(SUCCEEDED))
@@ -305,6 +309,9 @@ static void fulfil(struct world *w, struct machine *m, struct machine_node *node
 			        workflow_integer(m->arena, "o0", w->pods[node->index][node->row.attempt].input + 1);
 		else
 			node->outputs = find_row(w, node->row.node_id)->outputs;
+		break;
+	case WANT_ELEMENTS:
+		node->row.task->elements = load_elements(w, m->arena, false);
 		break;
 	case WANT_WRITE_INPUTS:
 		w->inputs_written = true;
@@ -379,7 +386,7 @@ static int64_t run_round(struct world *w)
 		rows.nodes[i] = copy_node(&arena, &w->nodes[i]);
 		rows.nodes[i].outputs = NULL;
 		if (rows.nodes[i].task && rows.nodes[i].task->is_array)
-			rows.nodes[i].task->elements = load_elements(w, &arena);
+			rows.nodes[i].task->elements = load_elements(w, &arena, true);
 	}
 	assert_int_equal(
 	        machine_init(&m, &arena, &w->options, &w->definition, &w->graph, &w->execution, &rows, w->now_ns, &e),

@@ -533,13 +533,15 @@ static void test_large_literals_go_through_the_object_store(void **state)
 
 /* ---- Map tasks ---- */
 
-static struct fixture *map(size_t size, uint32_t retries, uint32_t parallelism)
+static struct fixture *map_of(size_t size, uint32_t retries, uint32_t parallelism, const char *cache_version)
 {
 	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
 	struct workflow_builder b = workflow_builder(&arena);
 	Flyteidl__Core__ArrayNode *array = workflow_add_array(&b, retries)->array_node;
 	array->parallelism_option_case = FLYTEIDL__CORE__ARRAY_NODE__PARALLELISM_OPTION_PARALLELISM;
 	array->parallelism = parallelism;
+	workflow_task(&b, 0)->metadata->discoverable = *cache_version != '\0';
+	workflow_task(&b, 0)->metadata->discovery_version = arena_strdup(&arena, cache_version);
 	struct fixture *f = fixture_new(workflow_finish(&b));
 	int64_t values[300];
 	assert_true(size <= ARRAY_LENGTH(values));
@@ -553,6 +555,11 @@ static struct fixture *map(size_t size, uint32_t retries, uint32_t parallelism)
 	                                  (struct database_value[]){ DB_INT(f->id), DB_BYTES(inputs) }, 2, &e),
 	                 1);
 	return f;
+}
+
+static struct fixture *map(size_t size, uint32_t retries, uint32_t parallelism)
+{
+	return map_of(size, retries, parallelism, "");
 }
 
 static void succeed_element(struct fixture *f, unsigned index, unsigned attempt, int64_t value)
@@ -610,6 +617,53 @@ static void test_a_map_task(void **state)
 	        arena_printf(&f->arena,
 	                     "0 0 SUCCEEDED SUCCEEDED %s, 1 0 SUCCEEDED SUCCEEDED %s, 2 0 SUCCEEDED SUCCEEDED %s",
 	                     pod_name(f, "n0-0-n0", 0), pod_name(f, "n0-0-n1", 0), pod_name(f, "n0-0-n2", 0)));
+	fixture_free(f);
+}
+
+/* Each element has a key of its own: one that is new runs, the others do not. */
+static void test_elements_are_cached(void **state)
+{
+	(void)state;
+	const char *elements = "select string_agg(element || ' ' || a.task_phase || ' ' || cache_status, ', ' order by "
+	                       "element) from array_elements a join task_executions t on t.id = a.task_execution_id"
+	                       " where t.execution_id = $1";
+	struct fixture *f = map_of(2, 0, 0, "1");
+	run(f);
+	forget_plan(f);
+	succeed_element(f, 0, 0, 10);
+	run(f);
+	forget_plan(f);
+	succeed_element(f, 1, 0, 11);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, elements, "0 SUCCEEDED 3, 1 SUCCEEDED 3"); /* CACHE_POPULATED */
+	fixture_free(f);
+
+	f = map_of(3, 0, 0, "1");
+	assert_int_equal(run(f), ROUND_UNFINISHED);
+	assert_int_equal(fake_outside_pods_created(f->fake), 1);
+	forget_plan(f);
+	succeed_element(f, 2, 0, 12);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, elements, "0 SUCCEEDED 2, 1 SUCCEEDED 2, 2 SUCCEEDED 3"); /* CACHE_HIT, CACHE_POPULATED */
+	const Flyteidl__Core__LiteralMap *outputs = literals_at(f, object_uri(f, "n0/data/0/outputs.pb"));
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(outputs->literals[0]->value->collection->literals[i]->scalar->primitive->integer,
+		                 10 + (int64_t)i);
+	fixture_free(f);
+}
+
+/* What follows a pod's end — its phase, its deletion — is no reason for another round. */
+static void test_the_end_of_a_pod_is_heard_once(void **state)
+{
+	(void)state;
+	struct fixture *f = map(2, 0, 0);
+	run(f);
+	succeed_element(f, 0, 0, 10);
+	run(f);
+	auto_json json_t *pod =
+	        fake_outside_set_status(f->fake, pod_name(f, "n0-0-n0", 0), json_pack("{s:s}", "phase", "Succeeded"));
+	assert_int_equal(pod_cache_update(f->context.pods, pod, false), 0);
+	assert_int_equal(pod_cache_update(f->context.pods, pod, true), 0);
 	fixture_free(f);
 }
 
@@ -1208,6 +1262,8 @@ int main(void)
 		cmocka_unit_test(test_large_literals_go_through_the_object_store),
 		cmocka_unit_test(test_a_map_task),
 		cmocka_unit_test(test_elements_are_tried_again),
+		cmocka_unit_test(test_the_end_of_a_pod_is_heard_once),
+		cmocka_unit_test(test_elements_are_cached),
 		cmocka_unit_test(test_a_large_map_begins_in_rounds),
 		cmocka_unit_test(test_an_aborted_map_ends_its_pods),
 		cmocka_unit_test(test_outputs_with_a_zero_byte),
