@@ -5,7 +5,7 @@
  * - a page from this machine, where developers run theirs: http or https, localhost, *.localhost, 127.0.0.0/8 or [::1], any port.
  *
  * These are answered with CORS headers (https://fetch.spec.whatwg.org/#http-cors-protocol); everybody else's pages may change
- * nothing and read nothing. docs/decisions/browser-origins.md.
+ * nothing and read nothing. docs/decisions/0015-browser-origins.md.
  */
 #ifndef SANDBOX_RPC_ORIGIN_H
 #define SANDBOX_RPC_ORIGIN_H

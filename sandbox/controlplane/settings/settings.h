@@ -84,15 +84,6 @@ struct settings {
 	json_t *cluster_resource_data;    /* map: template variable -> value */
 	json_t *cluster_resource_domain_data; /* domain -> such a map */
 
-	struct {
-		const char *smtp_server;
-		int64_t smtp_port;
-		bool smtp_skip_tls_verify;
-		const char *smtp_username, *smtp_password_secret;
-		const char *sender, *subject, *body;
-		const char *webhook_url;
-	} notifications;
-
 	struct settings_life *life;
 };
 

@@ -95,16 +95,6 @@ const struct setting settings_table[] = {
 	IN_FILE("cluster_resources.templatePath", NULL, SETTING_TEXT, cluster_resource_templates, "", "directory of YAML templates, applied in every namespace of a project; empty: a Namespace, and the ResourceQuota `project-quota` where projectQuotaCpu or projectQuotaMemory is given"),
 	IN_FILE("cluster_resources.templateData", NULL, SETTING_DATA, cluster_resource_data, "{}", "values of template variables: `{name: {value: v}}`, or `{name: {valueFrom: {env: VARIABLE}}}`, or `{… filePath: FILE}`"),
 	IN_FILE("cluster_resources.customData", NULL, SETTING_DOMAIN_DATA, cluster_resource_domain_data, "{}", "such values for a domain: `{production: [{projectQuotaCpu: {value: \"5\"}}]}`"),
-
-	IN_FILE("notifications.emailer.emailServerConfig.smtpServer", NULL, SETTING_TEXT, notifications.smtp_server, "", "mail server for notifications; empty: none are sent"),
-	NUMBER("notifications.emailer.emailServerConfig.smtpPort", NULL, notifications.smtp_port, "25", 1, 65535, "its port"),
-	IN_FILE("notifications.emailer.emailServerConfig.smtpSkipTLSVerify", NULL, SETTING_BOOLEAN, notifications.smtp_skip_tls_verify, "false", "its certificate is not checked"),
-	IN_FILE("notifications.emailer.emailServerConfig.smtpUsername", NULL, SETTING_TEXT, notifications.smtp_username, "", "user to sign in as; empty: not at all"),
-	IN_FILE("notifications.emailer.emailServerConfig.smtpPasswordSecretName", NULL, SETTING_TEXT, notifications.smtp_password_secret, "", "variable or file that has the password"),
-	IN_FILE("notifications.emailer.sender", NULL, SETTING_TEXT, notifications.sender, "flyte@localhost", "sender of mails"),
-	IN_FILE("notifications.emailer.subject", NULL, SETTING_TEXT, notifications.subject, "Notice: Execution \"{{ name }}\" has {{ phase }} in \"{{ domain }}\".", "their subject, a template"),
-	IN_FILE("notifications.emailer.body", NULL, SETTING_TEXT, notifications.body, "Execution \"{{ name }}\" has {{ phase }} in \"{{ domain }}\". {{ error }}", "their text, a template"),
-	IN_FILE("notifications.webhook.url", NULL, SETTING_TEXT, notifications.webhook_url, "", "URL that is told of the end of every execution with notifications, as JSON; empty: none"),
 };
 /* clang-format on */
 const size_t settings_table_size = ARRAY_LENGTH(settings_table);

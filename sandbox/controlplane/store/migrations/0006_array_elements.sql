@@ -1,5 +1,5 @@
 -- Map tasks. One row of task_executions stands for the whole array, as clients see it; each attempt of an element that was tried is a small
--- row here. Elements that have not begun have none. docs/decisions/0008-array-elements.md says why this way.
+-- row here. Elements that have not begun have none. docs/decisions/0009-array-elements.md says why this way.
 
 alter table task_executions add column array_size integer;  -- number of elements; null: not an array
 
