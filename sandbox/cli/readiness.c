@@ -129,6 +129,16 @@ static bool is_passing(const struct err *problem)
 	       text_equal(problem->id, "malformed-json");
 }
 
+/* Engines say in several ways that the container of a command has just ended; its state is one answer for all of them. */
+static bool container_runs(const struct readiness *readiness)
+{
+	auto_err struct err ignored = ERR_INIT;
+	auto_json json_t *document =
+	        docker_container_inspect(readiness->cli->docker, readiness->sandbox->id, &ignored);
+	const json_t *running = json_object_get(json_object_get(document, "State"), "Running");
+	return !json_is_false(running);
+}
+
 /* 0 ready, 1 try again, -1 failed. */
 static int judge(const struct follow *follow, const struct watcher *watcher, int outcome, int code, struct err *problem,
                  struct err *e)
@@ -140,7 +150,7 @@ static int judge(const struct follow *follow, const struct watcher *watcher, int
 		return died(readiness, watcher->exit_code, e);
 	if (clock_monotonic_ms() >= readiness->deadline_ms)
 		return timed_out(follow, e);
-	if (outcome < 0 && !is_passing(problem))
+	if (outcome < 0 && !is_passing(problem) && container_runs(readiness))
 		return err_move(e, problem);
 	if (code == DOCKER_EXEC_NOT_FOUND || code == DOCKER_EXEC_NOT_EXECUTABLE) {
 		err_set(e, ERR_INVALID, "image-unsuitable",

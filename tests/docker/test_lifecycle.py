@@ -11,6 +11,11 @@ import pytest
 from conftest import docker, exists
 
 
+def interruptible():
+    """In a child: interrupts are ignored by what a shell starts in the background, and so by these tests' children when they are run so."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_status_is_the_documented_document(running):
     document = running.status()
     assert document["schemaVersion"] == 1
@@ -65,7 +70,8 @@ def test_logs(running):
 
 
 def test_follow_logs_end_with_an_interrupt(running):
-    process = subprocess.Popen([running.binary, "--name", running.name, "logs", "-f", "postgres"], env=running.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen([running.binary, "--name", running.name, "logs", "-f", "postgres"], env=running.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=interruptible)
     assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=10) == 130
@@ -135,7 +141,8 @@ def test_client_configuration_comes_and_goes(make):
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.3, 0.6, 1.0, 2.0])
 def test_interrupt_leaves_nothing(make, after):
     sandbox = make("interrupted")
-    process = subprocess.Popen([sandbox.binary, "--name", sandbox.name, "start"], env=sandbox.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sandbox.binary, "--name", sandbox.name, "start"], env=sandbox.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=interruptible)
     time.sleep(after)  # any moment will do: that is the test
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)

@@ -3,7 +3,7 @@
 import typing
 import uuid
 
-from flytekit import current_context, task, workflow
+from flytekit import FlyteContextManager, current_context, task, workflow
 
 
 @task
@@ -21,7 +21,7 @@ def fails_until(text: str, flag: str) -> str:
     checkpoint = current_context().checkpoint
     earlier = checkpoint.read()
     checkpoint.write(b"left by the one before")
-    if not current_context().file_access.exists(flag):
+    if not FlyteContextManager.current_context().file_access.exists(flag):
         raise ValueError("not yet")
     return f"{text} {earlier.decode() if earlier else 'nothing'}"
 
