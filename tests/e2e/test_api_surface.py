@@ -23,14 +23,6 @@ NOT_SERVED = {
     "flyteidl.service.AuthMetadataService": "upstream registers it only with authentication on",
 }
 
-# RPCs that are being written: served or not, until this list is empty.
-COMING = {
-}
-
-
-def coming(method):
-    return COMING.get(method.containing_service.full_name) or COMING.get(method.full_name)
-
 
 def reason(method):
     return NOT_SERVED.get(method.containing_service.full_name) or NOT_SERVED.get(method.full_name)
@@ -72,8 +64,6 @@ def test_rpc_is_served(channel, method):
     if reason(method):
         assert code == grpc.StatusCode.UNIMPLEMENTED, f"it is served now: take it off the list ({reason(method)})"
         return
-    if code == grpc.StatusCode.UNIMPLEMENTED and coming(method):
-        pytest.skip(f"not written yet: {coming(method)}")
     assert code != grpc.StatusCode.UNIMPLEMENTED, details
     # What an empty request is told must be about the request, never about us.
     assert code not in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAUTHENTICATED), details
@@ -103,8 +93,6 @@ def value_of(method, name):
 def test_route_is_served(http, verb, path, method):
     target = re.sub(r"\{([^}=]+)[^}]*\}", lambda variable: value_of(method, variable[1]), path)
     status, body = http(verb.upper(), target, body=b"{}" if verb in ("post", "put", "delete") else None)
-    if coming(method) and (status == 501 or b"no such path" in body):
-        pytest.skip(f"not written yet: {coming(method)}")
     assert status not in (405, 500, 501), body
     if status == 404:
         assert b"no such path" not in body, body
@@ -126,7 +114,7 @@ def test_reflection_knows_the_services(channel):
     from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
     database = ProtoReflectionDescriptorDatabase(channel)
-    served = {method.containing_service.full_name for method in METHODS if not reason(method) and not coming(method)}
+    served = {method.containing_service.full_name for method in METHODS if not reason(method)}
     assert served <= set(database.get_services())
 
 
