@@ -65,11 +65,13 @@ install_packages() {
 		apt-get -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
 }
 
-LAUNCHER_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libjansson-dev libyaml-dev libarchive-dev libssl-dev)
+# The Flyte messages are generated while the launcher is built, from a Python package: hence protoc and Python.
+LAUNCHER_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libjansson-dev libyaml-dev libarchive-dev libssl-dev
+	protobuf-compiler protobuf-c-compiler libprotobuf-c-dev python3 python3-venv)
 # Debian's keyring is what Ubuntu lacks to bootstrap Debian.
 IMAGE_PACKAGES=(mmdebstrap zstd debian-archive-keyring ca-certificates)
 PYTHON_PACKAGES=(python3 python3-venv)
-TEST_PACKAGES=(protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libnghttp2-dev libuv1-dev libpq-dev libhttp-parser-dev zlib1g-dev
+TEST_PACKAGES=(libnghttp2-dev libuv1-dev libpq-dev libhttp-parser-dev zlib1g-dev
 	libcmocka-dev postgresql clang-format)
 
 # A clang that can build fuzzers, installed where it is missing; false where there is none to be had.

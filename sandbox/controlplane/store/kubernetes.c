@@ -1,9 +1,9 @@
 #include "controlplane/store/kubernetes.h"
 
 #include "base/buf.h"
+#include "base/client_pool.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "controlplane/store/client_pool.h"
 #include "controlplane/store/kubeconfig.h"
 #include "controlplane/store/kubernetes_internal.h"
 

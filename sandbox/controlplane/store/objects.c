@@ -5,10 +5,10 @@
  */
 #include "controlplane/store/objects.h"
 
+#include "base/client_pool.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "controlplane/store/client_pool.h"
 #include "controlplane/store/objects_listing.h"
 #include "controlplane/store/sigv4.h"
 

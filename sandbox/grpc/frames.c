@@ -1,4 +1,4 @@
-#include "controlplane/store/grpc_frames.h"
+#include "grpc/frames.h"
 
 #define PREFIX 5
 /* A body is taken in pieces that fit behind an unfinished message. */

@@ -1,4 +1,4 @@
-#include "controlplane/store/client_pool.h"
+#include "base/client_pool.h"
 
 #include <pthread.h>
 

@@ -1,9 +1,8 @@
-#include "controlplane/store/grpc_client.h"
+#include "grpc/client.h"
 
-#include "base/http.h"
+#include "base/client_pool.h"
 #include "base/text.h"
-#include "controlplane/store/client_pool.h"
-#include "controlplane/store/grpc_frames.h"
+#include "grpc/frames.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -19,6 +18,12 @@ struct grpc_client {
 
 int grpc_client_open(const char *target, struct grpc_client **ret_client, struct err *e)
 {
+	return grpc_client_open_with(target, &(struct http_client_options){ .cancel_fd = -1 }, ret_client, e);
+}
+
+int grpc_client_open_with(const char *target, const struct http_client_options *options,
+                          struct grpc_client **ret_client, struct err *e)
+{
 	const bool has_scheme = text_starts_with(target, "http://") || text_starts_with(target, "https://");
 	const char *host = has_scheme ? strstr(target, "://") + 3 : target;
 	if (text_starts_with(host, "dns:///"))
@@ -29,7 +34,9 @@ int grpc_client_open(const char *target, struct grpc_client **ret_client, struct
 		return err_set(e, ERR_INVALID, "bad-target", "\"%s\" is not the address of a gRPC server (host:port)",
 		               target);
 	struct grpc_client *client = xcalloc(1, sizeof(*client));
-	client->clients = client_pool_new(&(struct http_client_options){ .cancel_fd = -1, .http2 = true });
+	struct http_client_options http2 = *options;
+	http2.http2 = true;
+	client->clients = client_pool_new(&http2);
 	client->base_url = xasprintf("%s://%s", text_starts_with(target, "https://") ? "https" : "http", host);
 	*ret_client = client;
 	return 0;

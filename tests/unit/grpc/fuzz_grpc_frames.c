@@ -1,5 +1,5 @@
 /* However a body is cut into pieces, the same messages come out. */
-#include "controlplane/store/grpc_frames.h"
+#include "grpc/frames.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  * HTTP clients shared by threads: a client is borrowed for one exchange and given back, and the one given back last is
  * lent first, so that connections stay warm. There are as many as were ever needed at once.
  */
-#ifndef SANDBOX_CONTROLPLANE_STORE_CLIENT_POOL_H
-#define SANDBOX_CONTROLPLANE_STORE_CLIENT_POOL_H
+#ifndef SANDBOX_BASE_CLIENT_POOL_H
+#define SANDBOX_BASE_CLIENT_POOL_H
 
 #include "base/http.h"
 

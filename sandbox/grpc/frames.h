@@ -2,8 +2,8 @@
  * The body of a gRPC call: messages, each behind one byte that tells whether it is compressed and four of its length
  * (gRPC over HTTP/2, "Length-Prefixed-Message"). Pure.
  */
-#ifndef SANDBOX_CONTROLPLANE_STORE_GRPC_FRAMES_H
-#define SANDBOX_CONTROLPLANE_STORE_GRPC_FRAMES_H
+#ifndef SANDBOX_GRPC_FRAMES_H
+#define SANDBOX_GRPC_FRAMES_H
 
 #include "base/buf.h"
 #include "base/err.h"

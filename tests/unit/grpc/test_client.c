@@ -1,9 +1,9 @@
 /* The gRPC client against the control plane's own server. */
 #include "base/clock.h"
 #include "base/text.h"
-#include "controlplane/store/grpc_client.h"
-#include "controlplane/store/grpc_frames.h"
 #include "fake_service.h"
+#include "grpc/client.h"
+#include "grpc/frames.h"
 
 #include "grpc_reflection/v1alpha/reflection.pb-c.h"
 

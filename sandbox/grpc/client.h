@@ -3,11 +3,12 @@
  * call has a connection of its own. Unary calls, and streams in which the client has said everything before it listens:
  * that is how Flyte's connectors are spoken to.
  */
-#ifndef SANDBOX_CONTROLPLANE_STORE_GRPC_CLIENT_H
-#define SANDBOX_CONTROLPLANE_STORE_GRPC_CLIENT_H
+#ifndef SANDBOX_GRPC_CLIENT_H
+#define SANDBOX_GRPC_CLIENT_H
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/http.h"
 #include "proto/message.h"
 
 #include <stdint.h>
@@ -16,6 +17,9 @@ struct grpc_client;
 
 /* "host:port", "dns:///host:port", "http://host:port" or "https://host:port". ERR_INVALID for anything else. */
 int grpc_client_open(const char *target, struct grpc_client **ret_client, struct err *e);
+/* The same with what the HTTP client below is to know: `cancel_fd`, certificates (base/http.h). HTTP/2 it is anyway. */
+int grpc_client_open_with(const char *target, const struct http_client_options *options,
+                          struct grpc_client **ret_client, struct err *e);
 struct grpc_client *grpc_client_free(struct grpc_client *client);
 
 struct grpc_request {
