@@ -117,6 +117,8 @@ static int open_stores(struct program *program, struct err *e)
 						 .secret_key = config->objects_secret_key,
 						 .region = config->objects_region };
 	program->api.objects = objects_new(&options);
+	/* As many as handlers: each launch has one object for itself and one for somebody else. */
+	program->api.parallel = parallel_new((unsigned)config->api_workers);
 	if (objects_make_bucket(program->api.objects, config->bucket, e) < 0)
 		return err_wrap(e, "cannot prepare the bucket '%s'", config->bucket);
 	if (kubernetes_open(*config->kubeconfig ? config->kubeconfig : NULL, &program->kubernetes, e) < 0)
@@ -173,7 +175,8 @@ static int start_scheduler(struct program *program, struct err *e)
 	const struct scheduler_options options = { .launch = { .database = program->api.database,
 		                                               .objects = program->api.objects,
 		                                               .bucket = program->api_config.bucket,
-		                                               .settings = program->settings } };
+		                                               .settings = program->settings,
+		                                               .parallel = program->api.parallel } };
 	return scheduler_start(&options, &program->scheduler, e);
 }
 
@@ -383,6 +386,7 @@ int main(int argc, char **argv)
 	if (!stop(&program))
 		_exit(result < 0 ? 1 : 0);
 	kubernetes_free(program.kubernetes);
+	parallel_free(program.api.parallel);
 	objects_free(program.api.objects);
 	database_free(program.api.database);
 	free(program.admin_methods);

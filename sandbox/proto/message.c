@@ -5,9 +5,18 @@
 
 #include <string.h>
 
-static void *allocate_in_arena(void *arena, size_t size)
+/* Where protobuf-c puts a message, which does not say why it has failed. */
+struct room {
+	struct arena *arena;
+	bool exhausted;
+};
+
+static void *allocate_in_arena(void *data, size_t size)
 {
-	return arena_try_alloc(arena, size);
+	struct room *room = data;
+	void *bytes = arena_try_alloc(room->arena, size);
+	room->exhausted |= !bytes;
+	return bytes;
 }
 
 static void free_nothing(void *arena, void *pointer)
@@ -124,10 +133,14 @@ static ProtobufCMessage *unpack(struct arena *arena, const ProtobufCMessageDescr
 				PROTO_DEPTH_MAXIMUM);
 		return NULL;
 	}
-	ProtobufCAllocator allocator = { .alloc = allocate_in_arena, .free = free_nothing, .allocator_data = arena };
+	struct room room = { .arena = arena };
+	ProtobufCAllocator allocator = { .alloc = allocate_in_arena, .free = free_nothing, .allocator_data = &room };
 	ProtobufCMessage *message = protobuf_c_message_unpack(descriptor, &allocator, length, data);
-	if (!message)
-		err_set(e, ERR_INVALID, "malformed-message", "malformed or too large %s (%zu bytes)", descriptor->name, length);
+	if (room.exhausted)
+		err_set(e, ERR_EXHAUSTED, "message-too-large", "%s (%zu bytes) takes more than %zu MiB of memory", descriptor->name,
+			length, arena->maximum >> 20);
+	else if (!message)
+		err_set(e, ERR_INVALID, "malformed-message", "malformed %s (%zu bytes)", descriptor->name, length);
 	return message;
 }
 

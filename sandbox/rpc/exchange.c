@@ -300,9 +300,12 @@ void rpc_response_set_error(struct rpc_response *response, bool grpc, enum grpc_
 	grpc_encode_message(message, GRPC_STATUS_MAXIMUM - response->details.length, &response->grpc_message);
 }
 
-void rpc_response_set_err(struct rpc_response *response, bool grpc, const struct err *e, const ProtobufCMessage *detail)
+void rpc_response_set_err(struct rpc_response *response, bool grpc, enum grpc_code code, const struct err *e,
+                          const ProtobufCMessage *detail)
 {
-	rpc_response_set_error(response, grpc, grpc_code_of(e->kind), err_message(e), detail);
+	/* Both forms of an error have one text: the next step follows what went wrong. */
+	auto_free char *text = e->hint ? xasprintf("%s; %s", err_message(e), e->hint) : NULL;
+	rpc_response_set_error(response, grpc, code ? code : grpc_code_of(e->kind), text ? text : err_message(e), detail);
 }
 
 static void write_page(struct rpc_exchange *x)
@@ -315,7 +318,7 @@ static void write_page(struct rpc_exchange *x)
 	buf_init(&response->body, PAGE_MAXIMUM);
 	int status = x->page->write(x->page->context, &response->body, &e);
 	if (status < 0 && !response->body.length)
-		rpc_response_set_err(response, false, &e, NULL);
+		rpc_response_set_err(response, false, GRPC_OK, &e, NULL);
 	else if (status < 0)
 		response->http_status = grpc_http_status(grpc_code_of(e.kind));
 	else

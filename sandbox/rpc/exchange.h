@@ -150,7 +150,8 @@ void rpc_response_release(struct rpc_response *response);
 /* An error in the form of the request's protocol: trailers, or a JSON body. Replaces what the response had. */
 void rpc_response_set_error(struct rpc_response *response, bool grpc, enum grpc_code code, const char *message,
                             const ProtobufCMessage *detail);
-void rpc_response_set_err(struct rpc_response *response, bool grpc, const struct err *e,
+/* The same of an `err`, its hint behind its message; `code` GRPC_OK: the one that its kind stands for. */
+void rpc_response_set_err(struct rpc_response *response, bool grpc, enum grpc_code code, const struct err *e,
                           const ProtobufCMessage *detail);
 
 /* True for a content type of gRPC itself (not grpc-web). */

@@ -349,5 +349,5 @@ void gateway_execute(struct rpc_exchange *x)
 	if (request)
 		response = rpc_invoke_handler(x, &arena, request, &detail, &e);
 	if (!response || write_response(x, response, &e) < 0)
-		rpc_response_set_err(&x->response, false, &e, detail);
+		rpc_response_set_err(&x->response, false, (enum grpc_code)x->code, &e, detail);
 }

@@ -130,5 +130,5 @@ void rpc_invoke_grpc(struct rpc_exchange *x)
 	if (request)
 		response = rpc_invoke_handler(x, &arena, request, &detail, &e);
 	if (!response || write_response(x, response, &e) < 0)
-		rpc_response_set_error(&x->response, true, x->code ? (enum grpc_code)x->code : grpc_code_of(e.kind), err_message(&e), detail);
+		rpc_response_set_err(&x->response, true, (enum grpc_code)x->code, &e, detail);
 }

@@ -5,10 +5,10 @@ import time
 
 import grpc
 import pytest
-from flyteidl.admin import signal_pb2
+from flyteidl.admin import execution_pb2, node_execution_pb2, signal_pb2
 from flyteidl.core import identifier_pb2
 from flyteidl.core.execution_pb2 import NodeExecution, WorkflowExecution
-from flyteidl.service import signal_pb2_grpc
+from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 from flytekit.models.core.identifier import NodeExecutionIdentifier
 
 from workflows import nodes
@@ -43,6 +43,51 @@ def rows(remote):
     return read
 
 
+@pytest.fixture(scope="module")
+def admin(sandbox):
+    with grpc.insecure_channel(sandbox.endpoint("grpc")) as channel:
+        yield admin_pb2_grpc.AdminServiceStub(channel)
+
+
+@pytest.fixture(scope="module")
+def spans(admin):
+    """An execution's time as GetExecutionMetrics tells it: the operations and the spans below each node, task and the execution itself, by name."""
+
+    def read(execution, depth=10):
+        request = execution_pb2.WorkflowExecutionGetMetricsRequest(id=execution.id.to_flyte_idl(), depth=depth)
+        found = {}
+
+        def name_of(span):
+            if span.WhichOneof("id") == "workflow_id":
+                return "execution"
+            if span.WhichOneof("id") == "node_id":
+                return span.node_id.node_id
+            return f"{span.task_id.node_execution_id.node_id}/{span.task_id.retry_attempt}"
+
+        def visit(span):
+            assert span.start_time.ToNanoseconds() <= span.end_time.ToNanoseconds()
+            found[name_of(span)] = [part.operation_id or name_of(part) for part in span.spans]
+            for part in span.spans:
+                if not part.operation_id:
+                    visit(part)
+
+        visit(admin.GetExecutionMetrics(request, timeout=20).span)
+        return found
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def dynamic_workflow(admin):
+    """What a dynamic node has made, by its own RPC."""
+
+    def read(execution, node):
+        id = identifier_pb2.NodeExecutionIdentifier(node_id=node, execution_id=execution.id.to_flyte_idl())
+        return admin.GetDynamicNodeWorkflow(node_execution_pb2.GetDynamicNodeWorkflowRequest(id=id), timeout=20).compiled_workflow
+
+    return read
+
+
 def phases(rows):
     return {name: NodeExecution.Phase.Name(node.closure.phase) for name, node in rows.items() if "-node" not in name}
 
@@ -50,7 +95,7 @@ def phases(rows):
 # ---- Sub-workflows ----
 
 
-def test_sub_workflows_in_sub_workflows(run, rows, remote):
+def test_sub_workflows_in_sub_workflows(run, rows, remote, spans):
     execution = run("nested", x=3)
     assert execution.outputs["o0"] == nodes.nested(x=3) == 11
     found = rows(execution)
@@ -65,6 +110,14 @@ def test_sub_workflows_in_sub_workflows(run, rows, remote):
     # flytekit's own view of it
     outer = execution.node_executions["n0"]
     assert outer.outputs["low"] == nodes.middle(x=3).low
+    # where the time went: down to the tasks of the innermost workflow, each with what the platform spent around it
+    times = spans(execution)
+    assert times["execution"] == ["WORKFLOW_SETUP", "n0", "n1", "WORKFLOW_TEARDOWN"]
+    assert times["n0"] == ["NODE_SETUP", "n0-0-n0", "n0-0-n1", "NODE_TEARDOWN"]
+    assert times["n0-0-n1"] == ["NODE_TRANSITION", "NODE_SETUP", "n0-0-n1-0-n0", "n0-0-n1-0-n1", "NODE_TEARDOWN"]
+    assert times["n0-0-n0-0-n1"] == ["NODE_TRANSITION", "NODE_SETUP", "n0-0-n0-0-n1/0", "NODE_TEARDOWN"]
+    assert times["n0-0-n0-0-n1/0"] == ["TASK_SETUP", "TASK_RUNTIME", "TASK_TEARDOWN"]
+    assert set(spans(execution, depth=1)) == {"execution", "n0", "n1"} and set(spans(execution, depth=0)) == {"execution"}
     assert outer.subworkflow_node_executions["n0-0-n0"].outputs["high"] == nodes.inner(x=3).high
 
 
@@ -214,7 +267,7 @@ def test_sleep(run):
 # ---- Dynamic tasks ----
 
 
-def test_a_dynamic_task_runs_what_it_makes(run, rows, remote):
+def test_a_dynamic_task_runs_what_it_makes(run, rows, remote, spans, dynamic_workflow):
     execution = run("dynamic_fan_out", count=2)
     assert execution.outputs["o0"] == nodes.dynamic_fan_out(count=2)
     parent = rows(execution)["n0"]
@@ -223,13 +276,28 @@ def test_a_dynamic_task_runs_what_it_makes(run, rows, remote):
     workflow = data.dynamic_workflow.compiled_workflow.primary.template
     assert workflow.id.name == "dynamic_n0"
     assert [node.id for node in workflow.nodes if node.id.startswith("dn")] == ["dn0", "dn1", "dn2", "dn3", "dn4"]
+    assert dynamic_workflow(execution, "n0") == data.dynamic_workflow.compiled_workflow.to_flyte_idl()
+    with pytest.raises(grpc.RpcError) as raised:
+        dynamic_workflow(execution, "n0-0-dn0")
+    assert raised.value.code() == grpc.StatusCode.NOT_FOUND and "node does not contain dynamic workflow" in raised.value.details()
+    # its time: first the task that makes the nodes, then those
+    below = spans(execution)["n0"]
+    assert below[:2] == ["NODE_SETUP", "n0/0"] and below[-1] == "NODE_TEARDOWN"
+    assert sorted(below[2:-1]) == [f"n0-0-dn{i}" for i in range(5)]
     # flytekit's own view: it finds every node in the compiled workflow
     children = execution.node_executions["n0"].subworkflow_node_executions
     assert children["n0-0-dn4"].outputs["o0"] == nodes.dynamic_fan_out(count=2) - 1
 
 
-def test_a_dynamic_task_that_calls_itself(run):
-    assert run("recursive", n=2).outputs["o0"] == nodes.recursive(n=2) == 1
+def test_a_dynamic_task_that_calls_itself(run, rows, spans, dynamic_workflow):
+    execution = run("recursive", n=2)
+    assert execution.outputs["o0"] == nodes.recursive(n=2) == 1
+    # one dynamic node below the other, each with a workflow of its own, and the time of all of them
+    inner = [name for name, node in rows(execution).items() if node.metadata.is_dynamic]
+    assert len(inner) > 1
+    for name in inner:
+        assert dynamic_workflow(execution, name).primary.template.id.name.startswith("dynamic_")
+        assert f"{name}/0" in spans(execution)[name]
 
 
 def test_a_failure_of_what_a_dynamic_task_made(run, rows):

@@ -6,6 +6,7 @@
 #ifndef SANDBOX_CONTROLPLANE_API_API_H
 #define SANDBOX_CONTROLPLANE_API_API_H
 
+#include "base/parallel.h"
 #include "controlplane/settings/settings.h"
 #include "controlplane/store/database.h"
 #include "controlplane/store/objects.h"
@@ -36,6 +37,7 @@ struct api {
 	struct objects *objects;
 	const struct api_config *config;
 	struct settings_holder *settings; /* a handler takes those that are current, once; NULL: the defaults */
+	struct parallel *parallel;        /* for requests to the object store that need not wait for each other; may be NULL */
 };
 
 /* The defaults of the sandbox; a program copies them and overrides what its command line says. */

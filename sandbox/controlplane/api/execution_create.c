@@ -48,6 +48,7 @@ static ProtobufCMessage *launch(struct api *api, struct rpc_call *call, struct l
 		.objects = api->objects,
 		.bucket = api->config->bucket,
 		.settings = api->settings,
+		.parallel = api->parallel,
 	};
 	struct launch_target task = { 0 };
 	struct launch_result result;

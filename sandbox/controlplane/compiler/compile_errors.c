@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "controlplane/compiler/types.h"
 #include "proto/message.h"
 
 #include <string.h>
@@ -45,11 +46,21 @@ const char *compile_error_code_name(enum compile_error_code code)
 	return code_names[code];
 }
 
+static bool is_kept(const struct compile_errors *errors)
+{
+	return !errors->muted && errors->count < COMPILE_ERRORS_KEPT;
+}
+
+const char *compile_error_type(const struct compile_errors *errors, const Flyteidl__Core__LiteralType *type)
+{
+	return is_kept(errors) ? types_describe_in(errors->arena, type) : "";
+}
+
 bool compile_error(struct compile_errors *errors, enum compile_error_code code, const char *node_id, const char *format,
                    ...)
 {
 	errors->total++;
-	if (errors->muted || errors->count == COMPILE_ERRORS_KEPT)
+	if (!is_kept(errors))
 		return false;
 	char text[TEXT_MAXIMUM];
 	va_list arguments;

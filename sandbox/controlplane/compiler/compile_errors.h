@@ -9,6 +9,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+#include "flyteidl/core/types.pb-c.h"
+
 #include <stdbool.h>
 
 enum compile_error_code {
@@ -61,6 +63,9 @@ struct compile_errors {
 
 /* "CycleDetected" … */
 const char *compile_error_code_name(enum compile_error_code code);
+
+/* The type in words for an error's text; "" where the error would not be kept, which costs nothing then. */
+const char *compile_error_type(const struct compile_errors *errors, const Flyteidl__Core__LiteralType *type);
 
 /* Reports an error at a node. Texts are cut at 2 KiB. Returns false, so that a check can `return compile_error(...)`.
  */

@@ -64,7 +64,7 @@ static void validate_comparison(struct workflow_builder *w, const struct node_bu
 	const Flyteidl__Core__LiteralType *right = operand_type(w, nb, "RightValue", comparison->right_value);
 	if (left && right && !comparable(left, right))
 		compile_error(&c->errors, COMPILE_MISMATCHING_TYPES, nb->node->id, "a condition compares %s with %s",
-		              types_describe_in(c->arena, left), types_describe_in(c->arena, right));
+		              compile_error_type(&c->errors, left), compile_error_type(&c->errors, right));
 }
 
 static void validate_expression(struct workflow_builder *w, const struct node_builder *nb,

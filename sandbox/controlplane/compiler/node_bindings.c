@@ -100,7 +100,7 @@ static const literal_type *step_into(struct workflow_builder *w, const struct no
 			return type->structure->dataclass_type[i]->value;
 	compile_error(&w->compilation->errors, COMPILE_FIELD_NOT_FOUND, nb->node->id,
 	              "output '%s' of node '%s' has no field '%s': it is %s", promise->var, promise->node_id, field,
-	              types_describe_in(w->compilation->arena, type));
+	              compile_error_type(&w->compilation->errors, type));
 	return NULL;
 }
 
@@ -138,7 +138,7 @@ static const literal_type *promise_type(struct workflow_builder *w, const struct
 		if (type->type_case != FLYTEIDL__CORE__LITERAL_TYPE__TYPE_COLLECTION_TYPE) {
 			compile_error(&c->errors, COMPILE_MISMATCHING_TYPES, nb->node->id,
 			              "output '%s' of node '%s' is no list but %s", name.name, provider_id,
-			              types_describe_in(c->arena, type));
+			              compile_error_type(&c->errors, type));
 			return NULL;
 		}
 		type = type->collection_type;
@@ -165,7 +165,7 @@ static struct compile_errors *errors_of(const struct target *t)
 
 static const char *describe(const struct target *t, const literal_type *type)
 {
-	return errors_of(t)->muted ? "" : types_describe_in(t->w->compilation->arena, type);
+	return compile_error_type(errors_of(t), type);
 }
 
 static bool not_bound(const struct target *t)
@@ -299,10 +299,10 @@ static bool fits_map(const struct target *t, const binding_data *binding, const 
 	return all;
 }
 
-/* False when an error was reported. */
+/* False when an error was reported, or the arena is exhausted, which the whole request ends with. */
 static bool fits(const struct target *t, const binding_data *binding, const literal_type *expected)
 {
-	if (!t->w->compilation->binding_steps)
+	if (!t->w->compilation->binding_steps || arena_is_exhausted(t->w->compilation->arena))
 		return false;
 	if (!--t->w->compilation->binding_steps) {
 		unsigned muted = errors_of(t)->muted;

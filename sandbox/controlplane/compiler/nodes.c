@@ -15,7 +15,7 @@
 
 static void add_child(struct compilation *c, struct node_builder *nb, Flyteidl__Core__Node *child, bool in_branch)
 {
-	if (!child)
+	if (!child || arena_is_exhausted(c->arena)) /* the whole request ends with that */
 		return;
 	if (in_branch)
 		child->id = arena_printf(c->arena, "%s-%s", nb->node->id, child->id);
@@ -184,11 +184,11 @@ static bool intersect_outputs(struct workflow_builder *w, struct node_builder *b
 		if (!other)
 			continue;
 		if (!types_castable(output->type, other->type) || !types_castable(other->type, output->type)) {
-			struct arena *arena = w->compilation->arena;
-			agree = compile_error(&w->compilation->errors, COMPILE_MISMATCHING_TYPES, kase->node->id,
+			struct compile_errors *errors = &w->compilation->errors;
+			agree = compile_error(errors, COMPILE_MISMATCHING_TYPES, kase->node->id,
 			                      "output '%s' is %s here, but %s in the first case of the branch",
-			                      output->name, types_describe_in(arena, other->type),
-			                      types_describe_in(arena, output->type));
+			                      output->name, compile_error_type(errors, other->type),
+			                      compile_error_type(errors, output->type));
 		}
 		branch->outputs.items[kept++] = *output;
 	}
@@ -393,6 +393,8 @@ bool node_interface_compute(struct workflow_builder *w, struct node_builder *nb)
 {
 	if (nb->interface_state == INTERFACE_READY || nb->interface_state == INTERFACE_FAILED)
 		return nb->interface_state == INTERFACE_READY;
+	if (arena_is_exhausted(w->compilation->arena))
+		return false;
 	if (nb->interface_state == INTERFACE_COMPUTING)
 		return report_interface_cycle(w, nb);
 	if (w->computing_count == INTERFACE_DEPTH_MAXIMUM)
@@ -438,7 +440,7 @@ void node_validate(struct workflow_builder *w, struct node_builder *nb)
 	compile_referenced_workflow(w, nb);
 	if (node->target_case == FLYTEIDL__CORE__NODE__TARGET_BRANCH_NODE)
 		conditions_validate(w, nb);
-	for (size_t i = 0; i < nb->child_count; i++) {
+	for (size_t i = 0; i < nb->child_count && !arena_is_exhausted(w->compilation->arena); i++) {
 		node_validate(w, nb->children[i]);
 		if (if_else_of(node)) {
 			node_edges_add(w, nb->children[i], EDGES_UPSTREAM_ONLY);

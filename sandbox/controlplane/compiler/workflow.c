@@ -168,7 +168,7 @@ static bool is_sentinel(const Flyteidl__Core__Node *node)
 	       (strcmp(node->id, START_NODE_ID) == 0 || strcmp(node->id, END_NODE_ID) == 0);
 }
 
-/* Upstream's order: start node, end node, then the nodes as they came. */
+/* Upstream's order: start node, end node, then the nodes as they came; not all of them when the arena is exhausted. */
 static void add_nodes(struct workflow_builder *w)
 {
 	struct compilation *c = w->compilation;
@@ -183,7 +183,7 @@ static void add_nodes(struct workflow_builder *w)
 	w->end->node->inputs = template_->outputs;
 	w->nodes[0] = w->start;
 	w->nodes[1] = w->end;
-	for (size_t i = 0; i < template_->n_nodes; i++) {
+	for (size_t i = 0; i < template_->n_nodes && !arena_is_exhausted(c->arena); i++) {
 		if (is_sentinel(template_->nodes[i]))
 			continue;
 		w->in_order[count] = w->nodes[count] = node_builder_new(c, template_->nodes[i], NULL);

@@ -344,13 +344,14 @@ static struct engine *engine_new(const struct engine_options *options)
 	engine->launch = (struct launch_context){ .database = options->database,
 		                                  .objects = options->objects,
 		                                  .bucket = options->bucket,
-		                                  .settings = options->settings };
+		                                  .settings = options->settings,
+		                                  .parallel = parallel_new(PARALLEL_THREADS) };
 	engine->rounds = (struct round_context){
 		.database = options->database,
 		.launch = &engine->launch,
 		.outside = engine->outside,
 		.pods = pod_cache_new(),
-		.parallel = parallel_new(PARALLEL_THREADS),
+		.parallel = engine->launch.parallel,
 		.machine = MACHINE_OPTIONS_DEFAULT,
 		.on_transition = on_transition,
 	};

@@ -6,6 +6,7 @@
 #include "controlplane/engine/machine.h"
 
 #include "base/text.h"
+#include "controlplane/engine/plugins.h"
 #include "proto/go_format.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
@@ -84,14 +85,6 @@ const char *machine_checkpoint_uri(struct machine *m, const struct machine_node 
 	return arena_printf(m->arena, "%s/_flytecheckpoints", machine_raw_output_prefix(m, node, attempt));
 }
 
-/* Upstream's names. */
-static const char *plugin_of(const char *task_type)
-{
-	if (text_equal(task_type, "echo"))
-		return "echo";
-	return text_equal(task_type, "sidecar") ? "pod" : "container";
-}
-
 /* The attempt's row. Made with the answer to WANT_POD, so that an attempt that was never tried leaves none. */
 static void make_task(struct machine *m, struct machine_node *node)
 {
@@ -115,7 +108,7 @@ static void make_task(struct machine *m, struct machine_node *node)
 	Flyteidl__Event__TaskExecutionMetadata *metadata =
 	        proto_new(m->arena, flyteidl__event__task_execution_metadata);
 	metadata->generated_name = arena_strdup(m->arena, task->pod_name);
-	metadata->plugin_identifier = arena_strdup(m->arena, plugin_of(template->type));
+	metadata->plugin_identifier = arena_strdup(m->arena, plugins_name(template->type));
 	metadata->instance_class = machine_node_is_interruptible(m, node)
 	                                   ? FLYTEIDL__EVENT__TASK_EXECUTION_METADATA__INSTANCE_CLASS__INTERRUPTIBLE
 	                                   : FLYTEIDL__EVENT__TASK_EXECUTION_METADATA__INSTANCE_CLASS__DEFAULT;
@@ -163,6 +156,21 @@ static const Flyteidl__Core__LiteralMap *echo_outputs(struct machine *m, const s
 	return outputs;
 }
 
+/* Setting a plugin for a type of task may mean that no other may run it. True when the attempt has failed for that. */
+static bool is_refused(struct machine *m, struct machine_node *node)
+{
+	const char *refusal = plugins_refusal(m->arena, m->definition->plugin_overrides, node->vertex->task->type);
+	if (!refusal)
+		return false;
+	const struct machine_failure failure = { .budget = POD_FAILURE_PERMANENT,
+		                                 .kind = ERROR_KIND(USER),
+		                                 .code = "UnsupportedTaskType",
+		                                 .message = refusal };
+	make_task(m, node);
+	machine_fail_attempt(m, node, &failure);
+	return true;
+}
+
 /* A task of type "echo" is for trying the platform out: no pod, its output is its input (upstream's testing plugin). */
 static void run_echo(struct machine *m, struct machine_node *node)
 {
@@ -197,7 +205,7 @@ static void begin_attempt(struct machine *m, struct machine_node *node)
 		machine_wake_at(m, not_before);
 		return;
 	}
-	if (!machine_consult_cache(m, node) || !machine_resolve_inputs(m, node))
+	if (is_refused(m, node) || !machine_consult_cache(m, node) || !machine_resolve_inputs(m, node))
 		return;
 	if (text_equal(node->vertex->task->type, "echo")) {
 		run_echo(m, node);

@@ -7,7 +7,7 @@
 
 #include "controlplane/engine/machine.h"
 #include "controlplane/engine/outside.h"
-#include "controlplane/engine/parallel.h"
+#include "base/parallel.h"
 #include "controlplane/engine/pod_cache.h"
 #include "controlplane/launch/launch.h"
 

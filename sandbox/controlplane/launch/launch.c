@@ -291,20 +291,51 @@ static char *content_name(struct arena *arena, struct proto_bytes bytes)
 	return name;
 }
 
-static int store_literals(struct launch *l, const char *kind, struct proto_bytes bytes,
-                          struct stored_literals *ret_stored, struct err *e)
+static struct stored_literals place_literals(struct launch *l, const char *kind, struct proto_bytes bytes)
 {
 	const bool in_row = bytes.length < LAUNCH_ROW_MAXIMUM;
-	const char *uri = arena_printf(l->arena, "s3://%s/metadata/%s/%s/%s/%s%s%s", l->context->bucket, l->row.project,
-	                               l->row.domain, l->row.name, kind, in_row ? "" : "-",
-	                               in_row ? "" : content_name(l->arena, bytes));
-	if (objects_put(l->context->objects, uri, bytes.data, bytes.length, "application/octet-stream", e) < 0) {
+	return (struct stored_literals){
+		.bytes = in_row ? bytes : (struct proto_bytes){ .data = NULL },
+		.uri = arena_printf(l->arena, "s3://%s/metadata/%s/%s/%s/%s%s%s", l->context->bucket, l->row.project,
+		                    l->row.domain, l->row.name, kind, in_row ? "" : "-",
+		                    in_row ? "" : content_name(l->arena, bytes)),
+	};
+}
+
+/* The writing of one object. */
+struct put {
+	struct objects *objects;
+	const char *uri;
+	struct proto_bytes bytes;
+	struct err error;
+};
+
+static void run_put(void *element)
+{
+	struct put *put = element;
+	(void)objects_put(put->objects, put->uri, put->bytes.data, put->bytes.length, "application/octet-stream",
+	                  &put->error);
+}
+
+/* Both at once: a launch waits for the slower one. */
+static int store_inputs(struct launch *l, struct err *e)
+{
+	l->row.inputs = place_literals(l, "inputs", l->inputs);
+	l->row.user_inputs = place_literals(l, "user_inputs", l->user_inputs);
+	struct put puts[] = {
+		{ .objects = l->context->objects, .uri = l->row.inputs.uri, .bytes = l->inputs },
+		{ .objects = l->context->objects, .uri = l->row.user_inputs.uri, .bytes = l->user_inputs },
+	};
+	parallel_run(l->context->parallel, run_put, puts, ARRAY_LENGTH(puts), sizeof(puts[0]));
+	int status = 0;
+	for (size_t i = 0; i < ARRAY_LENGTH(puts); i++) {
+		if (puts[i].error.kind == ERR_NONE)
+			continue;
+		err_move(e, &puts[i].error);
 		objects_failed(e);
-		return err_wrap(e, "cannot store the inputs");
+		status = err_wrap(e, "cannot store the inputs");
 	}
-	*ret_stored =
-	        (struct stored_literals){ .bytes = in_row ? bytes : (struct proto_bytes){ .data = NULL }, .uri = uri };
-	return 0;
+	return status;
 }
 
 /* A launch plan may limit how many of its executions run at once, over all its versions. */
@@ -350,8 +381,7 @@ int launch_execution(const struct launch_context *context, struct arena *arena, 
 		         .source_execution_id = request->source_execution_id },
 	};
 	int64_t id;
-	if (prepare(&l, e) < 0 || store_literals(&l, "inputs", l.inputs, &l.row.inputs, e) < 0 ||
-	    store_literals(&l, "user_inputs", l.user_inputs, &l.row.user_inputs, e) < 0 || insert(&l, &id, e) < 0)
+	if (prepare(&l, e) < 0 || store_inputs(&l, e) < 0 || insert(&l, &id, e) < 0)
 		return -1;
 	*ret_result = (struct launch_result){ .id = id, .name = l.row.name };
 	return 0;

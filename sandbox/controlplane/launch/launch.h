@@ -12,6 +12,7 @@
 #ifndef SANDBOX_CONTROLPLANE_LAUNCH_LAUNCH_H
 #define SANDBOX_CONTROLPLANE_LAUNCH_LAUNCH_H
 
+#include "base/parallel.h"
 #include "controlplane/settings/settings.h"
 #include "controlplane/store/database.h"
 #include "controlplane/store/objects.h"
@@ -26,6 +27,7 @@ struct launch_context {
 	struct objects *objects;
 	const char *bucket;
 	struct settings_holder *settings; /* a launch uses those that are current when it begins; NULL: the defaults */
+	struct parallel *parallel;        /* writes both objects at once; NULL: one after the other */
 };
 
 /* Literal maps below this size are kept in the execution's row, too. */

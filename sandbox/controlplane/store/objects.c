@@ -220,9 +220,26 @@ static char *xml_text(const char *xml, const char *tag)
 	return xstrndup(start, strcspn(start, "<"));
 }
 
+/* S3's name for what went wrong; free(). The answer to a HEAD has no document, and MinIO tells it in a header instead. */
+static char *error_code(const struct http_response *response)
+{
+	char header[64];
+	auto_free char *code = xml_text(buf_text(&response->body), "Code");
+	if (!*code && http_response_header(response, "x-minio-error-code", header, sizeof(header)))
+		return xstrdup(header);
+	return steal_ptr(code);
+}
+
+/* A store without the bucket is not one that lacks an object: whoever takes absence for an answer must not take this for one. */
+static int no_bucket(const char *message, struct err *e)
+{
+	err_set(e, ERR_PRECONDITION, "no-bucket", "%s", message);
+	return err_hint(e, "the control plane makes its own bucket when it starts: restart it; any other bucket has to be made by you");
+}
+
 static int translate(const struct http_response *response, struct err *e)
 {
-	auto_free char *code = xml_text(buf_text(&response->body), "Code");
+	auto_free char *code = error_code(response);
 	auto_free char *text = xml_text(buf_text(&response->body), "Message");
 	auto_free char *message =
 	        xasprintf("%s%s%s (status %ld)", code, *code && *text ? ": " : "", text, response->status);
@@ -233,8 +250,8 @@ static int translate(const struct http_response *response, struct err *e)
 	case 403:
 		return err_set(e, ERR_PERMISSION, "s3-forbidden", "%s", message);
 	case 404:
-		return err_set(e, ERR_NOT_FOUND, text_equal(code, "NoSuchBucket") ? "no-bucket" : "no-object", "%s",
-		               message);
+		return text_equal(code, "NoSuchBucket") ? no_bucket(message, e)
+		                                        : err_set(e, ERR_NOT_FOUND, "no-object", "%s", message);
 	case 409:
 		return err_set(e, text_starts_with(code, "BucketAlready") ? ERR_EXISTS : ERR_CONFLICT, NULL, "%s",
 		               message);

@@ -27,7 +27,8 @@ struct objects *objects_free(struct objects *objects);
 
 int objects_put(struct objects *objects, const char *uri, const void *bytes, size_t length, const char *content_type,
                 struct err *e);
-/* ERR_NOT_FOUND when absent, ERR_EXHAUSTED when larger than `maximum`. Bytes in the arena. */
+/* ERR_NOT_FOUND when absent, ERR_EXHAUSTED when larger than `maximum`. Bytes in the arena. A bucket that is not there is an error of its own in all
+ * of these, ERR_PRECONDITION "no-bucket". */
 int objects_get(struct objects *objects, struct arena *arena, const char *uri, size_t maximum,
                 struct proto_bytes *ret_bytes, struct err *e);
 /* The same into a file, of any size: what `fd` holds is replaced. */

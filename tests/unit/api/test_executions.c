@@ -999,6 +999,33 @@ static void test_rivals_with_large_inputs(void **state)
 	assert_int_equal(large_input_of("contested")[0], database_text(&rows, 0, 0)[0]);
 }
 
+/* A launch waits for the slower of its two objects, not for one after the other. */
+static void test_inputs_are_written_at_once(void **state)
+{
+	(void)state;
+	struct parallel *parallel = parallel_new(1);
+	const struct launch_context context = {
+		.database = api.database, .objects = api.objects, .bucket = config.bucket, .parallel = parallel
+	};
+	Flyteidl__Admin__ExecutionCreateRequest *r = create_request("");
+	const struct launch_request request = {
+		.project = PROJECT, .domain = DOMAIN, .name = "", .spec = r->spec, .inputs = r->inputs
+	};
+	auto_err struct err e = ERR_INIT;
+	struct launch_result result;
+	fake_objects_meet(store, 2);
+	int status = launch_execution(&context, &arena, clock_monotonic_ms() + 60000, &request, &result, &e);
+	fake_objects_meet(store, 0);
+	if (status < 0)
+		fail_msg("%s", err_message(&e));
+	fake_objects_fail(store, 403);
+	assert_int_equal(launch_execution(&context, &arena, clock_monotonic_ms() + 60000, &request, &result, &e), -1);
+	fake_objects_fail(store, 0);
+	assert_int_equal(e.kind, ERR_INTERNAL);
+	assert_non_null(strstr(err_message(&e), "cannot store the inputs"));
+	parallel_free(parallel);
+}
+
 /* As the engine launches: out of a transaction that holds the parent's row, whose node row nobody else can see yet. */
 static void test_launch_within_a_transaction(void **state)
 {
@@ -1403,6 +1430,7 @@ int main(void)
 		TEST(test_large_inputs),
 		TEST(test_rivals_with_large_inputs),
 		TEST(test_launch_within_a_transaction),
+		TEST(test_inputs_are_written_at_once),
 		TEST(test_list_node_executions),
 		TEST(test_node_execution_data),
 		TEST(test_dynamic_workflow),

@@ -961,7 +961,9 @@ static void test_get_data(void **state)
 	auto_connection struct database_connection *c = NULL;
 	struct rpc_call call = { .arena = &arena, .deadline_ms = clock_monotonic_ms() + 60000 };
 	assert_int_equal(api_connect(&api, &call, &c, &e), 0);
-	static const char json[] = "{\"literals\": {\"y\": {\"scalar\": {\"primitive\": {\"integer\": 5}}}}}";
+	static const char json[] = "{\"literals\": {\"y\": {\"scalar\": {\"primitive\": {\"integer\": 5}}}, \"large\": {\"offloaded_metadata\": "
+	                           "{\"uri\": \"s3://my-s3-bucket/data/large\", \"size_bytes\": \"12000000\", \"inferred_type\": {\"simple\": "
+	                           "\"STRING\"}}}}}";
 	Flyteidl__Core__LiteralMap *map =
 	        proto_json_parse(&arena, flyteidl__core__literal_map, json, strlen(json), 0, &e);
 	struct proto_bytes bytes = proto_pack(&arena, &map->base);
@@ -984,6 +986,10 @@ static void test_get_data(void **state)
 	assert_field(whole, "literal_map/literals/y/scalar/primitive/integer", "5");
 	auto_json json_t *one = succeed("GetData", "{'flyte_url': 'flyte://v1/p/d/got/n0/o/y'}");
 	assert_field(one, "literal/scalar/primitive/integer", "5");
+	/* A literal that lies elsewhere is given as that: flytekit, and every task, fetches it by itself. */
+	auto_json json_t *offloaded = succeed("GetData", "{'flyte_url': 'flyte://v1/p/d/got/n0/o/large'}");
+	assert_field(offloaded, "literal/offloaded_metadata/uri", "s3://my-s3-bucket/data/large");
+	assert_field(offloaded, "literal/offloaded_metadata/size_bytes", "12000000");
 	auto_json json_t *attempt = succeed("GetData", "{'flyte_url': 'flyte://v1/p/d/got/n0/0/o/y'}");
 	assert_field(attempt, "literal/scalar/primitive/integer", "5");
 	refuse("GetData", "{'flyte_url': 'flyte://v1/p/d/got/n0/o/z'}", ERR_INVALID,

@@ -28,6 +28,7 @@ struct bench {
 	const Flyteidl__Core__Literal *signal;                  /* the answer to every WANT_SIGNAL */
 	enum machine_creation creation;                         /* the answer to every WANT_POD */
 	enum pod_failure refusal;
+	const Flyteidl__Admin__PluginOverrides *plugin_overrides; /* of the execution; NULL: none */
 };
 
 static struct bench *bench_new(void)
@@ -105,6 +106,7 @@ static void start(struct bench *b)
 	const struct progress_execution execution = { .id = 1, .abort_cause = "", .outputs_uri = "" };
 	const struct progress_nodes none = { 0 };
 	b->definition = workflow_execution(&b->arena, workflow_finish(&b->workflow));
+	b->definition.plugin_overrides = b->plugin_overrides;
 	assert_int_equal(machine_graph_build(&b->arena, b->definition.closure, &b->graph, &e), 0);
 	assert_int_equal(
 	        machine_init(&b->m, &b->arena, &b->options, &b->definition, &b->graph, &execution, &none, SECOND, &e),
@@ -327,6 +329,59 @@ static void test_echo_with_other_outputs(void **state)
 	assert_failed(b, "BadTaskSpecification", "the number of input (0) and output (1) variables does not match",
 	              ERROR_KIND(USER));
 	bench_free(b);
+}
+
+/* ---- Plugin overrides ---- */
+
+static void override_plugin(struct bench *b, const char *task_type, const char *plugin, bool or_default)
+{
+	Flyteidl__Admin__PluginOverride *override = proto_new(&b->arena, flyteidl__admin__plugin_override);
+	Flyteidl__Admin__PluginOverrides *overrides = proto_new(&b->arena, flyteidl__admin__plugin_overrides);
+	override->task_type = arena_strdup(&b->arena, task_type);
+	if (plugin)
+		proto_append(&b->arena, override->n_plugin_id, override->plugin_id, arena_strdup(&b->arena, plugin));
+	if (or_default)
+		override->missing_plugin_behavior =
+		        FLYTEIDL__ADMIN__PLUGIN_OVERRIDE__MISSING_PLUGIN_BEHAVIOR__USE_DEFAULT;
+	proto_append(&b->arena, overrides->n_overrides, overrides->overrides, override);
+	b->plugin_overrides = overrides;
+}
+
+static void test_a_missing_plugin_fails_its_tasks(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	workflow_add_task(&b->workflow, 3, NULL, 0);
+	override_plugin(b, "python-task", "spark", false);
+	start(b);
+	assert_int_equal(b->m.execution.phase, EXECUTION(FAILED));
+	assert_string_equal(b->m.execution.error->code, "UnsupportedTaskType");
+	assert_non_null(strstr(b->m.execution.error->message,
+	                       "no matching plugin overrides defined for Handler type [python-task]"));
+	assert_int_equal(node(b, "n0")->row.task->phase, TASK(FAILED));
+	assert_int_equal(node(b, "n0")->row.attempt, 0); /* trying again would not help */
+	bench_free(b);
+}
+
+/* The plugin that runs the type is among those named, the default will do, nothing is named, or another type is meant. */
+static void test_overrides_that_let_tasks_run(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *task_type, *plugin;
+		bool or_default;
+	} cases[] = { { "python-task", "container", false },
+		      { "python-task", "spark", true },
+		      { "python-task", NULL, false },
+		      { "sidecar", "spark", false } };
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct bench *b = bench_new();
+		workflow_add_task(&b->workflow, 0, NULL, 0);
+		override_plugin(b, cases[i].task_type, cases[i].plugin, cases[i].or_default);
+		start(b);
+		assert_int_equal(node(b, "n0")->row.phase, NODE(RUNNING));
+		bench_free(b);
+	}
 }
 
 /* ---- Deadlines ---- */
@@ -1280,6 +1335,8 @@ int main(void)
 		cmocka_unit_test(test_a_refused_pod_fails_its_attempt),
 		cmocka_unit_test(test_echo),
 		cmocka_unit_test(test_echo_with_other_outputs),
+		cmocka_unit_test(test_a_missing_plugin_fails_its_tasks),
+		cmocka_unit_test(test_overrides_that_let_tasks_run),
 		cmocka_unit_test(test_an_attempts_deadline),
 		cmocka_unit_test(test_a_finished_pod_beats_the_deadline),
 		cmocka_unit_test(test_a_nodes_deadline),

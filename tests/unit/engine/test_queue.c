@@ -1,5 +1,5 @@
 /* The queue's promises — never two at once, no wake-up lost, deadlines kept — and those of the shared threads. */
-#include "controlplane/engine/parallel.h"
+#include "base/parallel.h"
 #include "controlplane/engine/queue.h"
 
 #include "base/clock.h"

@@ -102,6 +102,36 @@ static void test_head(void **state)
 	script_server_stop(server);
 }
 
+/* Whoever takes an absent object for an answer must not take an absent bucket for one. */
+static void test_no_bucket(void **state)
+{
+	(void)state;
+	static const struct script_answer answers[] = {
+		{ .status = 404,
+		  .body = "<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>" },
+		{ .status = 404, .headers = "X-Minio-Error-Code: NoSuchBucket\r\n" },
+		{ .status = 404, .headers = "X-Minio-Error-Code: NoSuchKey\r\n" },
+	};
+	struct script_server *server = script_server_start(answers, 3, 6);
+	struct objects *objects = client_of(script_server_url(server));
+	auto_arena struct arena arena = ARENA_INIT(1 << 20);
+	auto_err struct err e = ERR_INIT;
+	struct proto_bytes bytes;
+	struct objects_info info;
+	assert_int_equal(objects_get(objects, &arena, "s3://bucket/key", 10, &bytes, &e), -1);
+	assert_int_equal(e.kind, ERR_PRECONDITION);
+	assert_string_equal(err_id(&e), "no-bucket");
+	assert_non_null(strstr(err_message(&e), "The specified bucket does not exist"));
+	assert_non_null(strstr(e.hint, "restart it"));
+	assert_int_equal(objects_head(objects, &arena, "s3://bucket/key", &info, &e), -1);
+	assert_string_equal(err_id(&e), "no-bucket");
+	assert_int_equal(objects_head(objects, &arena, "s3://bucket/key", &info, &e), -1);
+	assert_string_equal(err_id(&e), "no-object");
+	assert_int_equal(e.kind, ERR_NOT_FOUND);
+	objects_free(objects);
+	script_server_stop(server);
+}
+
 /* A dropped connection and 503s are tried again, and each try is signed anew; 403 is final. */
 static void test_retries(void **state)
 {
@@ -269,6 +299,8 @@ static void test_minio(void **state)
 	assert_memory_equal(bytes.data, "bytes", 5);
 	assert_int_equal(objects_head(objects, &arena, "s3://my-s3-bucket/none", &info, &e), -1);
 	assert_int_equal(e.kind, ERR_NOT_FOUND);
+	assert_int_equal(objects_head(objects, &arena, "s3://no-such-bucket/none", &info, &e), -1);
+	assert_string_equal(err_id(&e), "no-bucket");
 	/* md5("hello") and md5("world") in Base64 */
 	const char *md5 = "XUFAKrxLKna5cZ2REBfFkg==", *other = "fXkwN6B2AYZXSwKC8vQ15w==";
 	const struct http_header headers[] = { { "Content-MD5", md5 }, { "x-amz-meta-flyteContentMD5", md5 } };
@@ -291,7 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_put),     cmocka_unit_test(test_get),         cmocka_unit_test(test_head),
 		cmocka_unit_test(test_retries), cmocka_unit_test(test_make_bucket), cmocka_unit_test(test_bad_uris),
-		cmocka_unit_test(test_presign), cmocka_unit_test(test_minio),
+		cmocka_unit_test(test_presign), cmocka_unit_test(test_minio),        cmocka_unit_test(test_no_bucket),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

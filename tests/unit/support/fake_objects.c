@@ -37,6 +37,8 @@ struct fake_objects {
 	char *endpoint;
 	pthread_t acceptor;
 	pthread_mutex_t lock;
+	pthread_cond_t arrived;
+	unsigned meet, under_way;
 	struct object objects[OBJECT_MAXIMUM];
 	size_t object_count;
 	struct connection connections[CONNECTION_MAXIMUM];
@@ -107,6 +109,29 @@ void fake_objects_fail(struct fake_objects *fake, int status)
 	pthread_mutex_unlock(&fake->lock);
 }
 
+void fake_objects_meet(struct fake_objects *fake, unsigned count)
+{
+	pthread_mutex_lock(&fake->lock);
+	fake->meet = count;
+	fake->under_way = 0;
+	pthread_mutex_unlock(&fake->lock);
+}
+
+static bool meet_others(struct fake_objects *fake)
+{
+	struct timespec deadline;
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += 10;
+	pthread_mutex_lock(&fake->lock);
+	fake->under_way++;
+	pthread_cond_broadcast(&fake->arrived);
+	while (fake->under_way < fake->meet && pthread_cond_timedwait(&fake->arrived, &fake->lock, &deadline) == 0)
+		;
+	const bool met = fake->under_way >= fake->meet;
+	pthread_mutex_unlock(&fake->lock);
+	return met;
+}
+
 static void answer(int fd, int status, const char *body, size_t length, bool with_body)
 {
 	auto_buf struct buf out = BUF_INIT(REQUEST_MAXIMUM);
@@ -168,8 +193,9 @@ static void handle(struct fake_objects *fake, int fd, const char *method, char *
 	if (failure) {
 		answer(fd, failure, "", 0, false);
 	} else if (text_equal(method, "PUT")) {
+		const bool met = meet_others(fake);
 		fake_objects_put(fake, path, body, length);
-		answer(fd, 200, "", 0, false);
+		answer(fd, met ? 200 : 400, "", 0, false); /* one that is not tried again */
 	} else if (text_equal(method, "GET") && query && strstr(query + 1, "list-type=2")) {
 		list(fake, fd, path, query + 1);
 	} else if (text_equal(method, "GET") || text_equal(method, "HEAD")) {
@@ -252,6 +278,7 @@ struct fake_objects *fake_objects_start(void)
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(address);
 	pthread_mutex_init(&fake->lock, NULL);
+	pthread_cond_init(&fake->arrived, NULL);
 	fake->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	check(fake->listener >= 0 && bind(fake->listener, (struct sockaddr *)&address, size) == 0 &&
 	              listen(fake->listener, 64) == 0 &&
@@ -281,6 +308,7 @@ struct fake_objects *fake_objects_stop(struct fake_objects *fake)
 		free(fake->objects[i].path);
 		free(fake->objects[i].bytes);
 	}
+	pthread_cond_destroy(&fake->arrived);
 	pthread_mutex_destroy(&fake->lock);
 	free(fake->endpoint);
 	free(fake);

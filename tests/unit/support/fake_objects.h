@@ -20,6 +20,8 @@ char *fake_objects_get(struct fake_objects *fake, const char *path, size_t *ret_
 void fake_objects_put(struct fake_objects *fake, const char *path, const void *bytes, size_t length);
 /* How many requests there have been. */
 unsigned fake_objects_requests(struct fake_objects *fake);
+/* From now on a PUT is answered when that many are under way, and with status 400 when they are not within ten seconds; 0 ends that. */
+void fake_objects_meet(struct fake_objects *fake, unsigned count);
 /* From now on every request is answered with this status; 0 ends that. */
 void fake_objects_fail(struct fake_objects *fake, int status);
 

@@ -1,4 +1,4 @@
-#include "controlplane/engine/parallel.h"
+#include "base/parallel.h"
 
 #include "base/memory.h"
 
@@ -97,10 +97,9 @@ struct parallel *parallel_free(struct parallel *p)
 void parallel_run(struct parallel *p, void (*run)(void *element), void *elements, size_t count, size_t size)
 {
 	struct batch batch = { .run = run, .elements = elements, .size = size, .count = count };
-	if (count == 0)
-		return;
-	if (count == 1) {
-		run(elements);
+	if (!p || count <= 1) {
+		for (size_t i = 0; i < count; i++)
+			run((char *)elements + i * size);
 		return;
 	}
 	pthread_mutex_lock(&p->mutex);
