@@ -313,9 +313,7 @@ static int find_task_data(struct api *api, struct rpc_call *call, const struct f
 	struct task_execution_data data;
 	if (api_connect(api, call, &c, e) < 0 || list_init(&query, call->arena, &list, e) < 0)
 		return -1;
-	list_where(&query, "e.project = ?", DB_TEXT(key->project));
-	list_where(&query, "e.domain = ?", DB_TEXT(key->domain));
-	list_where(&query, "e.name = ?", DB_TEXT(key->execution_name));
+	list_within(&query, key->project, key->domain, key->execution_name);
 	list_where(&query, "ne.node_id = ?", DB_TEXT(key->node_id));
 	list_where(&query, "te.retry_attempt = ?", DB_INT(url->attempt));
 	if (task_executions_list(c, &query, &rows, e) < 0)

@@ -62,9 +62,7 @@ static ProtobufCMessage *list_descriptions(void *context, struct rpc_call *call,
 	    list_init(&query, call->arena, &list, e) < 0)
 		return NULL;
 	list_where(&query, "de.resource_type = ?", DB_INT(r->resource_type));
-	list_where(&query, "de.project = ?", DB_TEXT(r->id->project));
-	list_where(&query, "de.domain = ?", DB_TEXT(r->id->domain));
-	list_where(&query, "de.name = ?", DB_TEXT(r->id->name));
+	list_within(&query, r->id->project, r->id->domain, r->id->name);
 	if (api_connect(context, call, &c, e) < 0 || descriptions_list(c, &query, &rows, e) < 0)
 		return NULL;
 	Flyteidl__Admin__DescriptionEntityList *response =

@@ -25,10 +25,7 @@ static EXECUTION_HANDLER(execution_get)
 static void select_executions(struct list_query *query, const struct list_request *request,
                               const Flyteidl__Admin__NamedEntityIdentifier *id)
 {
-	list_where(query, "e.project = ?", DB_TEXT(id->project));
-	list_where(query, "e.domain = ?", DB_TEXT(id->domain));
-	if (*id->name)
-		list_where(query, "e.name = ?", DB_TEXT(id->name));
+	list_within(query, id->project, id->domain, id->name);
 	if (!list_filters_on(request, "state"))
 		list_where(query, "e.state = 0", DB_NULL);
 }

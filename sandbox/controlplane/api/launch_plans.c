@@ -188,10 +188,6 @@ static ProtobufCMessage *list_launch_plans(void *context, struct rpc_call *call,
 	struct list_request list = { .entity = LIST_LAUNCH_PLAN, .rpc = "ListLaunchPlans" };
 	if (registration_list_init(&query, call, request, &list, e) < 0)
 		return NULL;
-	list_where(&query, "l.project = ?", DB_TEXT(request->id->project));
-	list_where(&query, "l.domain = ?", DB_TEXT(request->id->domain));
-	if (*request->id->name)
-		list_where(&query, "l.name = ?", DB_TEXT(request->id->name));
 	return answer_list(context, call, &query, e);
 }
 
@@ -209,8 +205,7 @@ static ProtobufCMessage *list_active_launch_plans(void *context, struct rpc_call
 	if (ids_require(request->project, "project", e) < 0 || ids_require(request->domain, "domain", e) < 0 ||
 	    list_init(&query, call->arena, &list, e) < 0)
 		return NULL;
-	list_where(&query, "l.project = ?", DB_TEXT(request->project));
-	list_where(&query, "l.domain = ?", DB_TEXT(request->domain));
+	list_within(&query, request->project, request->domain, "");
 	list_where(&query, "l.state = 1", DB_NULL);
 	return answer_list(context, call, &query, e);
 }

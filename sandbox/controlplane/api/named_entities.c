@@ -100,8 +100,7 @@ static ProtobufCMessage *list_named_entities(void *context, struct rpc_call *cal
 	    ids_validate_resource_type(request->resource_type, e) < 0 || list_init(&query, call->arena, &list, e) < 0)
 		return NULL;
 	list_where(&query, "nen.resource_type = ?", DB_INT(request->resource_type));
-	list_where(&query, "nen.project = ?", DB_TEXT(request->project));
-	list_where(&query, "nen.domain = ?", DB_TEXT(request->domain));
+	list_within(&query, request->project, request->domain, "");
 	struct named_entity_rows rows;
 	if (api_connect(context, call, &c, e) < 0 || named_entities_list(c, &query, &rows, e) < 0)
 		return NULL;

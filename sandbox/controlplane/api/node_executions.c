@@ -62,9 +62,7 @@ static ProtobufCMessage *answer_list(struct rpc_call *call, struct database_conn
 
 static void select_execution(struct list_query *query, const Flyteidl__Core__WorkflowExecutionIdentifier *id)
 {
-	list_where(query, "e.project = ?", DB_TEXT(id->project));
-	list_where(query, "e.domain = ?", DB_TEXT(id->domain));
-	list_where(query, "e.name = ?", DB_TEXT(id->name));
+	list_within(query, id->project, id->domain, id->name);
 }
 
 /* Without a parent, the nodes that have none. A parent is looked up first: its children are then found by index, and

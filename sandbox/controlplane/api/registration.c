@@ -64,7 +64,10 @@ int registration_list_init(struct list_query *query, struct rpc_call *call,
 	list->token = request->token;
 	list->filters = request->filters;
 	list->sort_by = request->sort_by;
-	return list_init(query, call->arena, list, e);
+	if (list_init(query, call->arena, list, e) < 0)
+		return -1;
+	list_within(query, request->id->project, request->id->domain, request->id->name);
+	return 0;
 }
 
 ProtobufCMessage *registration_list_ids(struct api *api, struct rpc_call *call,
@@ -83,8 +86,7 @@ ProtobufCMessage *registration_list_ids(struct api *api, struct rpc_call *call,
 	    list_init(&query, call->arena, &list, e) < 0)
 		return NULL;
 	list_where(&query, "nen.resource_type = ?", DB_INT(type));
-	list_where(&query, "nen.project = ?", DB_TEXT(request->project));
-	list_where(&query, "nen.domain = ?", DB_TEXT(request->domain));
+	list_within(&query, request->project, request->domain, "");
 	struct named_entity_rows rows;
 	if (api_connect(api, call, &c, e) < 0 || named_entities_list(c, &query, &rows, e) < 0)
 		return NULL;

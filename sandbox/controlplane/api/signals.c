@@ -122,9 +122,7 @@ static ProtobufCMessage *signal_list(void *context, struct rpc_call *call, const
 	}
 	if (list_init(&query, call->arena, &request, e) < 0 || api_connect(api, call, &c, e) < 0)
 		return NULL;
-	list_where(&query, "e.project = ?", DB_TEXT(id->project));
-	list_where(&query, "e.domain = ?", DB_TEXT(id->domain));
-	list_where(&query, "e.name = ?", DB_TEXT(id->name));
+	list_within(&query, id->project, id->domain, id->name);
 	if (signals_list(c, &query, &rows, e) < 0)
 		return NULL;
 	Flyteidl__Admin__SignalList *response = proto_new(call->arena, flyteidl__admin__signal_list);

@@ -130,9 +130,7 @@ EXECUTION_HANDLER(task_execution_list)
 	struct database_connection *c auto_connection = NULL;
 	if (list_init(&query, call->arena, &request, e) < 0)
 		return NULL;
-	list_where(&query, "e.project = ?", DB_TEXT(key.project));
-	list_where(&query, "e.domain = ?", DB_TEXT(key.domain));
-	list_where(&query, "e.name = ?", DB_TEXT(key.execution_name));
+	list_within(&query, key.project, key.domain, key.execution_name);
 	list_where(&query, "ne.node_id = ?", DB_TEXT(key.node_id));
 	struct task_execution_rows rows;
 	if (api_connect(api, call, &c, e) < 0 || task_executions_list(c, &query, &rows, e) < 0)

@@ -164,10 +164,6 @@ static ProtobufCMessage *list_tasks(void *context, struct rpc_call *call, const 
 	struct list_request list = { .entity = LIST_TASK, .rpc = "ListTasks" };
 	if (registration_list_init(&query, call, request, &list, e) < 0)
 		return NULL;
-	list_where(&query, "t.project = ?", DB_TEXT(request->id->project));
-	list_where(&query, "t.domain = ?", DB_TEXT(request->id->domain));
-	if (*request->id->name)
-		list_where(&query, "t.name = ?", DB_TEXT(request->id->name));
 	struct task_rows rows;
 	if (api_connect(context, call, &c, e) < 0 || tasks_list(c, &query, &rows, e) < 0)
 		return NULL;

@@ -305,10 +305,6 @@ static ProtobufCMessage *list_workflows(void *context, struct rpc_call *call, co
 	struct list_request list = { .entity = LIST_WORKFLOW, .rpc = "ListWorkflows" };
 	if (registration_list_init(&query, call, request, &list, e) < 0)
 		return NULL;
-	list_where(&query, "w.project = ?", DB_TEXT(request->id->project));
-	list_where(&query, "w.domain = ?", DB_TEXT(request->id->domain));
-	if (*request->id->name)
-		list_where(&query, "w.name = ?", DB_TEXT(request->id->name));
 	struct workflow_rows rows;
 	if (api_connect(context, call, &c, e) < 0 || workflows_list(c, &query, &rows, e) < 0)
 		return NULL;

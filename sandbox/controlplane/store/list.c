@@ -27,6 +27,9 @@ struct entity {
 	const char *from;
 	const struct column *columns; /* ended by a NULL name */
 	const struct join *joins;     /* ended by a join with oneself */
+	const char *of;               /* alias of what has the project, domain and name that it is listed within */
+	/* For what may be a million: `from` without what only the columns need, and that. NULL: not so many. */
+	const char *skipped_from, *skipped_join;
 };
 
 /* What every table of ours starts with. */
@@ -189,21 +192,22 @@ static const struct join signal_joins[] = { { LIST_EXECUTION, NULL }, { LIST_SIG
 
 static const struct entity entities[LIST_ENTITY_COUNT] = {
 	[LIST_EXECUTION] = { "e", "executions e left join workflows w on w.id = e.workflow_id", execution_columns,
-	                     execution_joins },
-	[LIST_LAUNCH_PLAN] = { "l", "launch_plans l", launch_plan_columns, launch_plan_joins },
+	                     execution_joins, "e", .skipped_from = "executions e",
+	                     .skipped_join = "left join workflows w on w.id = e.workflow_id" },
+	[LIST_LAUNCH_PLAN] = { "l", "launch_plans l", launch_plan_columns, launch_plan_joins, "l" },
 	[LIST_NODE_EXECUTION] = { "ne", "node_executions ne join executions e on e.id = ne.execution_id",
-	                          node_execution_columns, node_execution_joins },
-	[LIST_TASK] = { "t", "tasks t", task_columns, ALONE(LIST_TASK) },
+	                          node_execution_columns, node_execution_joins, "e" },
+	[LIST_TASK] = { "t", "tasks t", task_columns, ALONE(LIST_TASK), "t" },
 	[LIST_TASK_EXECUTION] = { "te",
 	                          "task_executions te join node_executions ne on ne.id = te.node_execution_id"
 	                          " join executions e on e.id = te.execution_id",
-	                          task_execution_columns, task_execution_joins },
-	[LIST_WORKFLOW] = { "w", "workflows w", workflow_columns, ALONE(LIST_WORKFLOW) },
-	[LIST_NAMED_ENTITY] = { "nen", "named_entities nen", named_entity_columns, ALONE(LIST_NAMED_ENTITY) },
+	                          task_execution_columns, task_execution_joins, "e" },
+	[LIST_WORKFLOW] = { "w", "workflows w", workflow_columns, ALONE(LIST_WORKFLOW), "w" },
+	[LIST_NAMED_ENTITY] = { "nen", "named_entities nen", named_entity_columns, ALONE(LIST_NAMED_ENTITY), "nen" },
 	[LIST_PROJECT] = { "p", "projects p", project_columns, ALONE(LIST_PROJECT) },
 	[LIST_EXECUTION_TAG] = { "et", "execution_tags et", execution_tag_columns, ALONE(LIST_EXECUTION_TAG) },
-	[LIST_SIGNAL] = { "s", "signals s join executions e on e.id = s.execution_id", signal_columns, signal_joins },
-	[LIST_DESCRIPTION] = { "de", "description_entities de", description_columns, ALONE(LIST_DESCRIPTION) },
+	[LIST_SIGNAL] = { "s", "signals s join executions e on e.id = s.execution_id", signal_columns, signal_joins, "e" },
+	[LIST_DESCRIPTION] = { "de", "description_entities de", description_columns, ALONE(LIST_DESCRIPTION), "de" },
 };
 
 /* Prefixes of fields, and the entity each stands for. */
@@ -312,6 +316,15 @@ void list_where(struct list_query *query, const char *condition, struct database
 	}
 	append(&query->where, condition);
 	append(&query->where, ")");
+}
+
+void list_within(struct list_query *query, const char *project, const char *domain, const char *name)
+{
+	const char *const columns[] = { "project", "domain", "name" }, *const values[] = { project, domain, name };
+	for (size_t i = 0; i < ARRAY_LENGTH(columns); i++)
+		if (i < 2 || !text_is_empty(values[i]))
+			list_where(query, arena_printf(query->arena, "%s.%s = ?", entities[query->entity].of, columns[i]),
+			           DB_TEXT(values[i]));
 }
 
 static int parse_value(const struct column *column, const char *text, struct database_value *ret_value, struct err *e)
@@ -482,31 +495,55 @@ bool list_filters_on(const struct list_request *request, const char *field)
 	return false;
 }
 
+/* `from` and what the filters join with it. */
+static void append_tables(const struct list_query *query, const char *from, struct buf *sql)
+{
+	append(sql, " from ");
+	append(sql, from);
+	for (const struct join *join = entities[query->entity].joins; join->entity != query->entity; join++) {
+		if (join->sql && (query->joined & (1u << join->entity))) {
+			append(sql, " ");
+			append(sql, join->sql);
+		}
+	}
+}
+
+static void append_page(const struct list_query *query, struct buf *sql)
+{
+	append(sql, buf_text(&query->where));
+	if (query->tags.length) {
+		append(sql, query->where.length ? " and " : " where ");
+		append(sql, "exists (select 1 from execution_tags et where et.execution_id = e.id");
+		append(sql, buf_text(&query->tags));
+		append(sql, ")");
+	}
+	append(sql, buf_text(&query->order));
+	if (query->limit && buf_add_format(sql, " limit %" PRIu32, query->limit) < 0)
+		abort();
+	if (query->offset && buf_add_format(sql, " offset %" PRId64, query->offset) < 0)
+		abort();
+}
+
 char *list_sql(struct list_query *query, const char *columns)
 {
 	const struct entity *entity = &entities[query->entity];
+	/* The ids of the page first: rows that are skipped are then skipped in the index. A first page would only be joined with itself. */
+	const bool by_id = entity->skipped_from && query->offset && query->limit;
 	auto_buf struct buf sql = BUF_INIT(4 * SQL_MAXIMUM);
 	append(&sql, "select ");
 	append(&sql, columns);
-	append(&sql, " from ");
-	append(&sql, entity->from);
-	for (const struct join *join = entity->joins; join->entity != query->entity; join++) {
-		if (join->sql && (query->joined & (1u << join->entity))) {
-			append(&sql, " ");
-			append(&sql, join->sql);
-		}
+	if (!by_id) {
+		append_tables(query, entity->from, &sql);
+		append_page(query, &sql);
+		return arena_strdup(query->arena, buf_text(&sql));
 	}
-	append(&sql, buf_text(&query->where));
-	if (query->tags.length) {
-		append(&sql, query->where.length ? " and " : " where ");
-		append(&sql, "exists (select 1 from execution_tags et where et.execution_id = e.id");
-		append(&sql, buf_text(&query->tags));
-		append(&sql, ")");
-	}
-	append(&sql, buf_text(&query->order));
-	if (query->limit && buf_add_format(&sql, " limit %" PRIu32, query->limit) < 0)
+	if (buf_add_format(&sql, " from (select %s.id", entity->alias) < 0)
 		abort();
-	if (query->offset && buf_add_format(&sql, " offset %" PRId64, query->offset) < 0)
+	const bool is_joined = query->joined & (1u << LIST_WORKFLOW);
+	append_tables(query, is_joined ? entity->from : entity->skipped_from, &sql);
+	append_page(query, &sql);
+	if (buf_add_format(&sql, ") page join %s on %s.id = page.id %s%s", entity->skipped_from, entity->alias,
+	                   entity->skipped_join, buf_text(&query->order)) < 0)
 		abort();
 	return arena_strdup(query->arena, buf_text(&sql));
 }

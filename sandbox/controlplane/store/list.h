@@ -81,6 +81,8 @@ int list_init(struct list_query *query, struct arena *arena, const struct list_r
 
 /* Adds one more condition of our own, constant SQL with one '?' for the value (none: pass DB_NULL and no '?'). */
 void list_where(struct list_query *query, const char *condition, struct database_value value);
+/* Those of a project and domain, and of that name unless it is "". Of node and task executions and signals: those of that execution. */
+void list_within(struct list_query *query, const char *project, const char *domain, const char *name);
 /* True when the request's filters have a term on this field of the primary entity, by API name. For implicit filters
  * that an explicit one replaces. */
 bool list_filters_on(const struct list_request *request, const char *field);

@@ -213,6 +213,39 @@ static void test_pages(void **state)
 	assert_page(&request, "select * from projects p order by p.identifier, p.id");
 }
 
+/* What is skipped is skipped by its ids; the columns, and what only they need, are for the page. */
+static void test_later_pages_of_executions(void **state)
+{
+	(void)state;
+	struct list_request request = { .entity = LIST_EXECUTION, .limit = 5, .token = "15", .filters = "", .default_order = "e.created_at" };
+	assert_page(&request, "select * from (select e.id from executions e order by e.created_at, e.id limit 5 offset 15) page "
+	                      "join executions e on e.id = page.id left join workflows w on w.id = e.workflow_id "
+	                      "order by e.created_at, e.id");
+	request.filters = "eq(workflow.version,v1)";
+	assert_page(&request, "select * from (select e.id from " EXECUTIONS " where w.version = $1 "
+	                      "order by e.created_at, e.id limit 5 offset 15) page "
+	                      "join executions e on e.id = page.id left join workflows w on w.id = e.workflow_id "
+	                      "order by e.created_at, e.id");
+	request.token = "0";
+	assert_page(&request, "select * from " EXECUTIONS " where w.version = $1 order by e.created_at, e.id limit 5");
+}
+
+static void test_within(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA;
+	auto_list_query struct list_query query = LIST_QUERY_INIT;
+	struct list_request request = { .entity = LIST_TASK_EXECUTION, .limit = 3, .filters = "" };
+	assert_int_equal(list_init(&query, &arena, &request, NULL), 0);
+	list_within(&query, "p", "d", "x");
+	assert_non_null(strstr(render(&query), "where (e.project = $1) and (e.domain = $2) and (e.name = $3) order by te.id limit 3 | p | d | x"));
+	list_release(&query);
+	request.entity = LIST_TASK;
+	assert_int_equal(list_init(&query, &arena, &request, NULL), 0);
+	list_within(&query, "p", "d", "");
+	assert_string_equal(render(&query), "tasks t where (t.project = $1) and (t.domain = $2) order by t.id limit 3 | p | d");
+}
+
 static void test_own_conditions(void **state)
 {
 	(void)state;
@@ -272,7 +305,9 @@ int main(void)
 		cmocka_unit_test(test_terms),          cmocka_unit_test(test_times_and_durations),
 		cmocka_unit_test(test_joins),          cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_limits),         cmocka_unit_test(test_pages),
-		cmocka_unit_test(test_own_conditions), cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_own_conditions),
+		cmocka_unit_test(test_later_pages_of_executions),
+		cmocka_unit_test(test_within), cmocka_unit_test(test_durations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
