@@ -96,3 +96,11 @@ const char *text_suggest(const char *text, const char *const *candidates, size_t
 	}
 	return best;
 }
+
+uint64_t text_hash(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}

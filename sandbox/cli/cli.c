@@ -32,9 +32,14 @@ void cli_release(struct cli *cli)
 	instance_release(&cli->instance);
 }
 
+bool cli_wants(const struct cli *cli, const char *format)
+{
+	return text_equal(cli->globals.output, format);
+}
+
 bool cli_wants_json(const struct cli *cli)
 {
-	return text_equal(cli->globals.output, "json");
+	return cli_wants(cli, "json");
 }
 
 static void say(struct cli *cli, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
@@ -127,9 +132,24 @@ int cli_hint_command(const struct cli *cli, struct err *e, const char *rest)
 	return err_hint(e, "sandbox %s --name %s", rest, cli->instance.name);
 }
 
-void cli_print_json(json_t *value)
+json_t *cli_error_json(const struct err *e, int exit_code)
 {
-	auto_json json_t *owned = value;
-	auto_free char *text = json_dumps(owned, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	return json_pack("{s:s, s:s, s:s, s:s?, s:i}", "id", err_id(e), "kind", err_kind_name(e->kind), "message",
+	                 err_message(e), "hint", e->hint, "exitCode", exit_code);
+}
+
+json_t *cli_envelope(const struct cli *cli, json_t *document)
+{
+	auto_json json_t *owned = document;
+	json_t *envelope =
+	        json_pack("{s:i, s:s?}", "schemaVersion", CLI_SCHEMA_VERSION, "command", cli->verb);
+	json_object_update(envelope, owned);
+	return envelope;
+}
+
+void cli_print_document(const struct cli *cli, json_t *document)
+{
+	auto_json json_t *envelope = cli_envelope(cli, document);
+	auto_free char *text = json_dumps(envelope, JSON_INDENT(2) | JSON_ENCODE_ANY);
 	puts(text ? text : "null");
 }

@@ -12,10 +12,13 @@
 
 #include <stdbool.h>
 
+/* Of every JSON document that the launcher prints; a member that goes or changes its meaning makes it 2. */
+#define CLI_SCHEMA_VERSION 1
+
 struct globals {
 	const char *name;
 	const char *host;
-	const char *output; /* "text" or "json" */
+	const char *output; /* "text", "json", or one of the verb's formats (verb.h) */
 	bool quiet;
 	bool verbose;
 	bool no_color;
@@ -25,6 +28,7 @@ extern const struct option global_options[];
 
 struct cli {
 	struct globals globals;
+	const char *verb; /* name, for the envelope; NULL before it is known */
 	struct instance instance;
 	struct docker_endpoint endpoint;
 	struct docker_client *docker; /* see cli_connect */
@@ -39,6 +43,8 @@ int cli_connect(struct cli *cli, struct err *e);
 void cli_release(struct cli *cli);
 
 bool cli_wants_json(const struct cli *cli);
+/* Whether -o is `format`. */
+bool cli_wants(const struct cli *cli, const char *format);
 
 /* A line on stderr for the person; nothing when --quiet. */
 void cli_say(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -50,12 +56,17 @@ void cli_progress(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 void cli_progress_end(struct cli *cli);
 /* error[id]: message, and its hint; on stderr whatever the options say. */
 void cli_print_error(struct cli *cli, const struct err *e);
+/* {"id", "kind", "message", "hint", "exitCode"} of the error; a new reference. */
+json_t *cli_error_json(const struct err *e, int exit_code);
 
 /* Hint: the command "sandbox REST" for this instance, e.g. "sandbox start --name ci1". Returns -1. */
 int cli_hint_command(const struct cli *cli, struct err *e, const char *rest);
 
-/* One JSON document and a newline on stdout; takes the reference. */
-void cli_print_json(json_t *value);
+/* The envelope of every `-o json`: {"schemaVersion": 1, "command": VERB} and the members of `document`, whose reference
+ * is taken. What schemas docs/schemas/ describe is this. A new reference. */
+json_t *cli_envelope(const struct cli *cli, json_t *document);
+/* The envelope and a newline on stdout; takes the reference. */
+void cli_print_document(const struct cli *cli, json_t *document);
 
 enum cli_color { CLI_PLAIN, CLI_BOLD, CLI_DIM, CLI_RED, CLI_GREEN, CLI_YELLOW, CLI_CYAN };
 /* The escape sequence, or "" when colours are off. */

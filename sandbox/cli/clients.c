@@ -55,7 +55,7 @@ static int write_file(struct cli *cli, const char *path, const char *text, mode_
 	return file_write_atomic(path, text, strlen(text), mode, e);
 }
 
-static int fetch_kubeconfig(struct cli *cli, const struct sandbox *sandbox, json_t **ret_kubeconfig, struct err *e)
+int clients_kubeconfig(struct cli *cli, const struct sandbox *sandbox, json_t **ret_kubeconfig, struct err *e)
 {
 	auto_buf struct buf text = BUF_INIT(CONFIGURATION_MAXIMUM);
 	if (docker_archive_get_file(cli->docker, sandbox->id, KUBECONFIG_IN_CONTAINER, &text, e) < 0)
@@ -73,7 +73,7 @@ static int configure_kubernetes(struct cli *cli, const struct sandbox *sandbox, 
 	auto_json json_t *kubeconfig = NULL;
 	auto_buf struct buf text = BUF_INIT(CONFIGURATION_MAXIMUM);
 	buf_add_str(&text, HEADER);
-	if (fetch_kubeconfig(cli, sandbox, &kubeconfig, e) < 0 || yaml_print(kubeconfig, &text, e) < 0 ||
+	if (clients_kubeconfig(cli, sandbox, &kubeconfig, e) < 0 || yaml_print(kubeconfig, &text, e) < 0 ||
 	    write_file(cli, cli->instance.kubeconfig, buf_text(&text), 0600, e) < 0)
 		return -1;
 	auto_free char *path = kubeconfig_path(e);

@@ -11,6 +11,8 @@
 /* Writes what changed. The kubeconfig is fetched from the container, which must be ready. `make_current` as for
  * kubeconfig_merge. */
 int clients_configure(struct cli *cli, const struct sandbox *sandbox, bool make_current, struct err *e);
+/* The kubeconfig for this instance, with the address that reaches it from here; a new reference. The sandbox runs. */
+int clients_kubeconfig(struct cli *cli, const struct sandbox *sandbox, json_t **ret_kubeconfig, struct err *e);
 /* Removes files and context; what is absent already is no error. */
 int clients_forget(struct cli *cli, struct err *e);
 

@@ -22,7 +22,7 @@ void launch_release(struct launch *launch)
 	*launch = (struct launch)LAUNCH_INIT;
 }
 
-static int ensure_volume(struct launch *launch, struct err *e)
+static int ensure_volume(struct launch *launch, const json_t *body, struct err *e)
 {
 	struct cli *cli = launch->cli;
 	auto_err struct err problem = ERR_INIT;
@@ -37,7 +37,8 @@ static int ensure_volume(struct launch *launch, struct err *e)
 		return 0;
 	if (problem.kind != ERR_NOT_FOUND)
 		return err_move(e, &problem);
-	auto_json json_t *labels = spec_labels(&cli->instance);
+	auto_json json_t *labels = json_copy(json_lookup(body, "Labels"));
+	json_object_del(labels, SPEC_LABEL);
 	launch->created_volume = docker_volume_create(launch->docker, cli->instance.name, labels, e) == 0;
 	return launch->created_volume ? 0 : -1;
 }
@@ -45,7 +46,7 @@ static int ensure_volume(struct launch *launch, struct err *e)
 static int create(struct launch *launch, const json_t *body, struct err *e)
 {
 	struct cli *cli = launch->cli;
-	if (ensure_volume(launch, e) < 0)
+	if (ensure_volume(launch, body, e) < 0)
 		return -1;
 	if (interrupt_check(e) < 0)
 		return -1;
@@ -97,8 +98,10 @@ int launch_start(struct launch *launch, const struct sandbox *existing, const js
 {
 	struct cli *cli = launch->cli;
 	const char *hash = json_string_value(json_object_get(json_lookup(body, "Labels"), SPEC_LABEL));
+	/* A container's labels cannot be changed: one whose lifetime had or gets an end is made anew. */
+	bool limited = lifetime_is_limited(existing->labels) || lifetime_is_limited(json_lookup(body, "Labels"));
 	bool same = existing->state == SANDBOX_STOPPED && text_equal(existing->specification, hash) &&
-	            text_equal(existing->image_id, image_id);
+	            text_equal(existing->image_id, image_id) && !limited;
 	if (existing->state == SANDBOX_STOPPED && !same) {
 		cli_say_verbose(cli, "the container is made anew: image or settings have changed");
 		if (docker_container_remove(launch->docker, existing->id, e) < 0)

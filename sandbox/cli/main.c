@@ -23,8 +23,8 @@ static int unknown_verb(const char *name, struct err *e)
 	static const char *const synonyms[][2] = { { "up", "start" },        { "down", "stop" },
 		                                   { "teardown", "delete" }, { "remove", "delete" },
 		                                   { "rm", "delete" },       { "destroy", "delete" },
-		                                   { "ps", "status" },       { "ls", "status" },
-		                                   { "log", "logs" },        { "--version", "version" } };
+		                                   { "ps", "list" },         { "ls", "list" },
+		                                   { "unpause", "resume" },   { "log", "logs" },        { "--version", "version" } };
 	for (size_t i = 0; i < ARRAY_LENGTH(synonyms); i++) {
 		if (text_equal(name, synonyms[i][0]))
 			near = synonyms[i][1];
@@ -69,6 +69,22 @@ static int check_arguments(const struct verb *verb, char **arguments, size_t cou
 	return 0;
 }
 
+static int check_format(const struct verb *verb, const char *format, struct err *e)
+{
+	bool known = text_equal(format, "text") || text_equal(format, "json");
+	auto_free char *list = xstrdup("text, json");
+	for (const char *const *own = verb->formats; own && *own; own++) {
+		char *longer = xasprintf("%s, %s", list, *own);
+		free(list);
+		list = longer;
+		known = known || text_equal(format, *own);
+	}
+	if (known)
+		return 0;
+	err_set(e, ERR_USAGE, "bad-value", "`sandbox %s` has no output '%s'", verb->name, format);
+	return err_hint(e, "it has %s", list);
+}
+
 static int run_verb(struct cli *cli, const struct verb *verb, const struct option_set *own, char **words, size_t count,
                     struct err *e)
 {
@@ -88,7 +104,7 @@ static int run_verb(struct cli *cli, const struct verb *verb, const struct optio
 	colors = colors && !text_equal(terminal, "dumb");
 	cli->colors_out = colors && isatty(STDOUT_FILENO);
 	cli->colors_err = colors && isatty(STDERR_FILENO);
-	if (check_arguments(verb, words, arguments, e) < 0 || instance_named(cli->globals.name, &cli->instance, e) < 0)
+	if (check_format(verb, cli->globals.output, e) < 0 || check_arguments(verb, words, arguments, e) < 0 || instance_named(cli->globals.name, &cli->instance, e) < 0)
 		return -1;
 	return verb->run(cli, own->values, words, arguments, e);
 }
@@ -117,6 +133,7 @@ static int dispatch(struct cli *cli, int argc, char **argv, const struct verb **
 	if (!verb)
 		return unknown_verb(argv[at], e);
 	*ret_verb = verb;
+	cli->verb = verb->name;
 	auto_free void *values = xcalloc(1, verb->values_size);
 	const struct option_set own = { verb->options, values };
 	int code = options_set_defaults(&own, e);
@@ -139,6 +156,9 @@ int main(int argc, char **argv)
 		cli_print_error(&cli, &e);
 		bool passes_code = verb && verb->failure_code && e.kind != ERR_USAGE && e.kind != ERR_CANCELLED;
 		code = passes_code ? verb->failure_code : exit_code_of(&e, interrupt_signal());
+		if (cli_wants_json(&cli) && !(verb && verb->foreign_stdout))
+			cli_print_document(&cli, json_pack("{s:s?, s:o}", "name", cli.instance.name, "error",
+			                                   cli_error_json(&e, code)));
 	}
 	cli_progress_end(&cli);
 	if (fflush(stdout) != 0 && code == 0)

@@ -8,7 +8,6 @@
 
 #define STATUS_TIMEOUT_MS INT64_C(20000)
 #define STATUS_MAXIMUM ((size_t)1024 * 1024)
-#define SCHEMA_VERSION 1
 
 void sandbox_release(struct sandbox *sandbox)
 {
@@ -16,7 +15,9 @@ void sandbox_release(struct sandbox *sandbox)
 	free(sandbox->image);
 	free(sandbox->image_id);
 	free(sandbox->specification);
+	free(sandbox->created_at);
 	free(sandbox->started_at);
+	json_decref(sandbox->labels);
 	*sandbox = (struct sandbox)SANDBOX_INIT;
 }
 
@@ -26,6 +27,24 @@ static enum sandbox_state state_of(const json_t *container)
 	if (text_equal(status, "paused"))
 		return SANDBOX_PAUSED;
 	return text_equal(status, "running") || text_equal(status, "restarting") ? SANDBOX_RUNNING : SANDBOX_STOPPED;
+}
+
+void sandbox_of_container(const struct cli *cli, const json_t *container, struct sandbox *ret_sandbox)
+{
+	json_t *labels = json_lookup(container, "Config/Labels");
+	*ret_sandbox = (struct sandbox){
+		.state = state_of(container),
+		.id = xstrdup(json_string_at(container, "Id", "")),
+		.image = xstrdup(json_string_at(container, "Config/Image", "")),
+		.image_id = xstrdup(json_string_at(container, "Image", "")),
+		.specification = xstrdup(json_string_value(json_object_get(labels, SPEC_LABEL))),
+		.labels = json_incref(labels),
+		.created_at = xstrdup(json_string_at(container, "Created", "")),
+		.started_at = xstrdup(json_string_at(container, "State/StartedAt", "")),
+		.exit_code = (int)json_integer_at(container, "State/ExitCode", 0),
+		.out_of_memory = json_boolean_at(container, "State/OOMKilled", false),
+	};
+	ports_of_container(&cli->endpoint, container, &ret_sandbox->ports);
 }
 
 int sandbox_find(struct cli *cli, struct sandbox *ret_sandbox, struct err *e)
@@ -44,18 +63,21 @@ int sandbox_find(struct cli *cli, struct sandbox *ret_sandbox, struct err *e)
 		return err_hint(e, "remove it (`docker rm -f %s`), or use another name: --name NAME",
 		                cli->instance.name);
 	}
-	*ret_sandbox = (struct sandbox){
-		.state = state_of(container),
-		.id = xstrdup(json_string_at(container, "Id", "")),
-		.image = xstrdup(json_string_at(container, "Config/Image", "")),
-		.image_id = xstrdup(json_string_at(container, "Image", "")),
-		.specification = xstrdup(json_string_value(json_object_get(labels, SPEC_LABEL))),
-		.started_at = xstrdup(json_string_at(container, "State/StartedAt", "")),
-		.exit_code = (int)json_integer_at(container, "State/ExitCode", 0),
-		.out_of_memory = json_boolean_at(container, "State/OOMKilled", false),
-	};
-	ports_of_container(&cli->endpoint, container, &ret_sandbox->ports);
+	sandbox_of_container(cli, container, ret_sandbox);
 	return 0;
+}
+
+static int absent(const struct cli *cli, struct err *e)
+{
+	err_set(e, ERR_NOT_FOUND, "sandbox-absent", "there is no sandbox '%s'", cli->instance.name);
+	return cli_hint_command(cli, e, "start");
+}
+
+int sandbox_require(struct cli *cli, struct sandbox *ret_sandbox, struct err *e)
+{
+	if (sandbox_find(cli, ret_sandbox, e) < 0)
+		return -1;
+	return ret_sandbox->state == SANDBOX_ABSENT ? absent(cli, e) : 0;
 }
 
 int sandbox_require_running(struct cli *cli, struct sandbox *ret_sandbox, struct err *e)
@@ -67,8 +89,7 @@ int sandbox_require_running(struct cli *cli, struct sandbox *ret_sandbox, struct
 	case SANDBOX_RUNNING:
 		return 0;
 	case SANDBOX_ABSENT:
-		err_set(e, ERR_NOT_FOUND, "sandbox-absent", "there is no sandbox '%s'", name);
-		break;
+		return absent(cli, e);
 	case SANDBOX_STOPPED:
 		err_set(e, ERR_PRECONDITION, "sandbox-stopped", "the sandbox '%s' is stopped", name);
 		break;
@@ -151,7 +172,7 @@ static json_t *text_or_null(char *text)
 	return value;
 }
 
-static json_t *endpoints_json(const struct sandbox *sandbox)
+json_t *sandbox_endpoints(const struct sandbox *sandbox)
 {
 	const struct ports *ports = &sandbox->ports;
 	json_t *endpoints = json_object();
@@ -173,10 +194,9 @@ json_t *sandbox_document(const struct cli *cli, const struct sandbox *sandbox, c
 {
 	bool present = sandbox->state != SANDBOX_ABSENT;
 	const char *state = sandbox_state_text(sandbox, services);
-	json_t *document = json_pack("{s:i, s:s, s:s, s:b}", "schemaVersion", SCHEMA_VERSION, "name",
-	                             cli->instance.name, "state", state, "ready", text_equal(state, "running"));
+	json_t *document = json_pack("{s:s, s:s, s:b}", "name", cli->instance.name, "state", state, "ready", text_equal(state, "running"));
 	json_object_set_new(document, "services", services_json(sandbox, services));
-	json_object_set_new(document, "endpoints", present ? endpoints_json(sandbox) : json_null());
+	json_object_set_new(document, "endpoints", present ? sandbox_endpoints(sandbox) : json_null());
 	json_object_set_new(document, "image", present ? json_string(sandbox->image) : json_null());
 	json_object_set(document, "timings", services && services->timings ? services->timings : json_null());
 	json_object_set_new(document, "context", present ? json_string(cli->instance.name) : json_null());
@@ -187,6 +207,5 @@ json_t *sandbox_document(const struct cli *cli, const struct sandbox *sandbox, c
 
 json_t *sandbox_short_document(const struct cli *cli, const char *state)
 {
-	return json_pack("{s:i, s:s, s:s}", "schemaVersion", SCHEMA_VERSION, "name", cli->instance.name, "state",
-	                 state);
+	return json_pack("{s:s, s:s}", "name", cli->instance.name, "state", state);
 }

@@ -134,18 +134,9 @@ static json_t *environment(const struct spec *spec)
 	return list;
 }
 
-json_t *spec_labels(const struct instance *instance)
+static json_t *spec_labels(const struct instance *instance)
 {
 	return json_pack("{s:s, s:s}", INSTANCE_LABEL, instance->name, "dev.sandbox.version", SANDBOX_VERSION);
-}
-
-/* FNV-1a: tells two bodies apart; nothing depends on its strength. */
-static uint64_t hash_text(const char *text)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return hash;
 }
 
 json_t *spec_build(const struct spec *spec)
@@ -159,7 +150,9 @@ json_t *spec_build(const struct spec *spec)
 	json_object_set_new(body, "HostConfig", host_config(spec));
 	json_object_set_new(body, "Labels", spec_labels(spec->instance));
 	auto_free char *text = json_to_text(body);
-	auto_free char *hash = xasprintf("%016" PRIx64, hash_text(text));
+	auto_free char *hash = xasprintf("%016" PRIx64, text_hash(text));
 	json_object_set_new(json_object_get(body, "Labels"), SPEC_LABEL, json_string(hash));
+	if (spec->lifetime)
+		lifetime_add_labels(spec->lifetime, json_object_get(body, "Labels"));
 	return body;
 }

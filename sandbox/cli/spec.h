@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "cli/instance.h"
+#include "cli/lifetime.h"
 #include "cli/options.h"
 #include "cli/ports.h"
 
@@ -27,12 +28,12 @@ struct spec {
 	const struct option_list *environment; /* "K=V" of the person */
 	int64_t memory_bytes;                  /* 0: no limit */
 	uint64_t missing_capabilities;         /* bits that the host cannot give */
+	const struct lifetime *lifetime;       /* or NULL; no part of the hash */
 };
 
 /* The ContainerCreate body, with a hash of itself in SPEC_LABEL: a stopped container whose hash differs is created
  * anew. */
 json_t *spec_build(const struct spec *spec);
-json_t *spec_labels(const struct instance *instance);
 /* Capabilities of this kernel that are not in our bounding set, so that a local engine's are taken to lack them too; 0
  * when unknown. */
 uint64_t spec_missing_capabilities(void);

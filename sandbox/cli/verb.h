@@ -22,6 +22,8 @@ struct verb {
 	size_t arguments_minimum;
 	size_t arguments_maximum;
 	bool command_follows;
+	const char *const *formats; /* what -o may be beside "text" and "json", ended by NULL; NULL: nothing */
+	bool foreign_stdout;        /* stdout carries another program's output, so that -o json puts no error there */
 	int failure_code; /* exit code of our own failures when the verb passes another program's on; 0: errors.h
 	                     decides */
 	int (*run)(struct cli *cli, const void *values, char **arguments, size_t count, struct err *e);

@@ -1,9 +1,8 @@
 /* delete: container, client configuration and context; the volume only when asked. */
-#include "cli/clients.h"
 #include "cli/errors.h"
-#include "cli/sandbox.h"
+#include "cli/instance_lock.h"
+#include "cli/instances.h"
 #include "cli/verb.h"
-#include "docker/container.h"
 #include "docker/volume.h"
 
 struct delete_values {
@@ -18,35 +17,23 @@ static const struct option delete_options[] = {
 	{ .name = NULL },
 };
 
-/* 1 when there was a volume. */
-static int delete_volume(struct cli *cli, struct err *e)
-{
-	auto_err struct err problem = ERR_INIT;
-	auto_json json_t *volume = docker_volume_inspect(cli->docker, cli->instance.name, &problem);
-	if (!volume)
-		return problem.kind == ERR_NOT_FOUND ? 0 : err_move(e, &problem);
-	if (!json_object_get(json_object_get(volume, "Labels"), INSTANCE_LABEL))
-		return err_set(e, ERR_CONFLICT, "foreign-volume", "the volume '%s' was not made by this launcher",
-		               cli->instance.name);
-	return docker_volume_remove(cli->docker, cli->instance.name, e) < 0 ? -1 : 1;
-}
-
 static int run(struct cli *cli, const void *context, char **arguments, size_t count, struct err *e)
 {
 	(void)arguments;
 	(void)count;
 	const struct delete_values *values = context;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
-	if (sandbox_find(cli, &sandbox, e) < 0)
+	auto_instance_lock struct instance_lock lock = INSTANCE_LOCK_INIT;
+	auto_err struct err problem = ERR_INIT;
+	if (instance_lock_take(cli, INSTANCE_LOCK_TIMEOUT_MS, &lock, e) < 0 || sandbox_find(cli, &sandbox, e) < 0)
 		return -1;
-	bool existed = sandbox.state != SANDBOX_ABSENT;
+	auto_json json_t *kept = docker_volume_inspect(cli->docker, cli->instance.name, &problem);
+	if (!kept && problem.kind != ERR_NOT_FOUND)
+		return err_move(e, &problem);
 	cli_progress(cli, "deleting '%s'", cli->instance.name);
-	if (existed && docker_container_remove(cli->docker, sandbox.id, e) < 0)
+	if (instance_remove(cli, values->volume, e) < 0)
 		return -1;
-	int volume = values->volume ? delete_volume(cli, e) : 0;
-	if (volume < 0 || clients_forget(cli, e) < 0)
-		return -1;
-	if (!existed && !volume)
+	if (sandbox.state == SANDBOX_ABSENT && !(values->volume && kept))
 		cli_say(cli, "there is no sandbox '%s'", cli->instance.name);
 	else if (values->volume)
 		cli_say(cli, "deleted '%s' and its state", cli->instance.name);
@@ -55,7 +42,7 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		        "deleted '%s'; its state is kept in the volume '%s' (`sandbox delete --volume` deletes it)",
 		        cli->instance.name, cli->instance.name);
 	if (cli_wants_json(cli))
-		cli_print_json(sandbox_short_document(cli, "absent"));
+		cli_print_document(cli, sandbox_short_document(cli, "absent"));
 	return EXIT_CODE_OK;
 }
 

@@ -117,6 +117,7 @@ const struct verb verb_exec = {
 	.arguments_minimum = 1,
 	.arguments_maximum = ARGUMENTS_ANY,
 	.command_follows = true,
+	.foreign_stdout = true,
 	.failure_code = EXIT_CODE_EXEC_FAILURE,
 	.run = run,
 };

@@ -49,5 +49,6 @@ const struct verb verb_help = {
 	.options = help_options,
 	.values_size = sizeof(struct help_values),
 	.arguments_maximum = 1,
+	.foreign_stdout = true,
 	.run = run,
 };

@@ -135,12 +135,8 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	const struct logs_values *values = context;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
 	int64_t tail;
-	if (parse_tail(values->tail, &tail, e) < 0 || sandbox_find(cli, &sandbox, e) < 0)
+	if (parse_tail(values->tail, &tail, e) < 0 || sandbox_require(cli, &sandbox, e) < 0)
 		return -1;
-	if (sandbox.state == SANDBOX_ABSENT) {
-		err_set(e, ERR_NOT_FOUND, "sandbox-absent", "there is no sandbox '%s'", cli->instance.name);
-		return cli_hint_command(cli, e, "start");
-	}
 	const struct docker_log_options options = {
 		.tail = tail, .follow = values->follow, .timestamps = values->timestamps, .since = values->since
 	};
@@ -165,5 +161,6 @@ const struct verb verb_logs = {
 	.options = logs_options,
 	.values_size = sizeof(struct logs_values),
 	.arguments_maximum = 1,
+	.foreign_stdout = true,
 	.run = run,
 };

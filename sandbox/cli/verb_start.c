@@ -6,15 +6,17 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/arrival.h"
 #include "cli/clients.h"
 #include "cli/configuration.h"
 #include "cli/errors.h"
 #include "cli/image_source.h"
+#include "cli/instance_lock.h"
 #include "cli/interrupt.h"
 #include "cli/launch.h"
 #include "cli/preflight.h"
-#include "cli/readiness.h"
 #include "cli/verb.h"
+#include "cli/watcher.h"
 #include "docker/container.h"
 
 #include <string.h>
@@ -31,6 +33,8 @@ struct start_values {
 	int64_t timeout_ms;
 	int64_t minimum_disk; /* GB */
 	int64_t memory;       /* MiB */
+	int64_t ttl_ms;
+	int64_t owner_pid;
 	bool keep_context;
 	bool no_wait;
 };
@@ -129,6 +133,20 @@ static const struct option start_options[] = {
 	  .environment = "SANDBOX_TIMEOUT",
 	  .fallback = "300s",
 	  .help = "how long the sandbox may take from its container's start to ready" },
+	{ .name = "ttl",
+	  .kind = OPTION_SECONDS,
+	  .offset = FIELD(ttl_ms),
+	  .value = "TIME",
+	  .environment = "SANDBOX_TTL",
+	  .help = "how long the sandbox is wanted; `sandbox prune` removes it with its state afterwards" },
+	{ .name = "owner-pid",
+	  .kind = OPTION_NUMBER,
+	  .offset = FIELD(owner_pid),
+	  .value = "PID",
+	  .fallback = "0",
+	  .minimum = 0,
+	  .maximum = INT32_MAX,
+	  .help = "process of this machine whose end removes the sandbox with its state; 0 is none" },
 	{ .name = "no-wait",
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(no_wait),
@@ -163,8 +181,8 @@ static int choose_ports(struct cli *cli, const struct start_values *values, cons
 }
 
 /* Everything up to a running container. */
-static int bring_up(struct launch *launch, const struct start_values *values, const struct sandbox *existing,
-                    struct sandbox *ret_sandbox, struct err *e)
+static int bring_up(struct launch *launch, const struct start_values *values, const struct lifetime *lifetime,
+                    const struct sandbox *existing, struct sandbox *ret_sandbox, struct err *e)
 {
 	struct cli *cli = launch->cli;
 	const char *source = values->source ? values->source : SANDBOX_SOURCE_DIRECTORY;
@@ -187,60 +205,13 @@ static int bring_up(struct launch *launch, const struct start_values *values, co
 		.ports = &ports,
 		.environment = &values->env,
 		.memory_bytes = values->memory * MEBIBYTE,
+		.lifetime = lifetime,
 		.missing_capabilities = docker_endpoint_is_local(&cli->endpoint) ? spec_missing_capabilities() : 0,
 	};
 	auto_json json_t *body = spec_build(&spec);
 	if (launch_start(launch, existing, body, image_id, &ports, &hold, e) < 0)
 		return -1;
 	return sandbox_find(cli, ret_sandbox, e);
-}
-
-static void print_summary(struct cli *cli, const struct sandbox *sandbox)
-{
-	bool colors = cli->colors_out;
-	auto_free char *http = ports_endpoint(&sandbox->ports, PORT_HTTP);
-	const char *home = getenv("HOME");
-	const char *path = cli->instance.configuration;
-	bool in_home = home && text_starts_with(path, home);
-	printf("\n%sConsole%s     %s/console\n", cli_color(colors, CLI_BOLD), CLI_RESET(colors), http);
-	printf("%sKubernetes%s  kubectl --context %s get pods --all-namespaces\n", cli_color(colors, CLI_BOLD),
-	       CLI_RESET(colors), cli->instance.name);
-	printf("%sClients%s     export FLYTECTL_CONFIG=%s%s\n", cli_color(colors, CLI_BOLD), CLI_RESET(colors),
-	       in_home ? "$HOME" : "", in_home ? path + strlen(home) : path);
-}
-
-static int wait_until_ready(struct cli *cli, const struct start_values *values, const struct sandbox *sandbox,
-                            int64_t began, struct services *services, struct err *e)
-{
-	struct table_view view;
-	bool to_stderr = cli_wants_json(cli);
-	table_view_init(&view,
-	                cli->globals.quiet ? NULL
-	                : to_stderr        ? stderr
-	                                   : stdout,
-	                to_stderr ? cli->colors_err : cli->colors_out);
-	const struct readiness readiness = { .cli = cli,
-		                             .sandbox = sandbox,
-		                             .view = &view,
-		                             .deadline_ms = began + values->timeout_ms,
-		                             .timeout_ms = values->timeout_ms };
-	int outcome = readiness_follow(&readiness, services, e);
-	table_view_release(&view);
-	return outcome;
-}
-
-static int finish(struct cli *cli, const struct start_values *values, const struct sandbox *sandbox,
-                  const struct services *services, bool is_new, struct err *e)
-{
-	if (clients_configure(cli, sandbox, is_new && !values->keep_context, e) < 0)
-		return -1;
-	if (docker_container_set_restart(cli->docker, sandbox->id, SPEC_RESTART_POLICY, SPEC_RESTART_MAXIMUM, e) < 0)
-		return -1;
-	if (cli_wants_json(cli))
-		cli_print_json(sandbox_document(cli, sandbox, services));
-	else if (!cli->globals.quiet)
-		print_summary(cli, sandbox);
-	return 0;
 }
 
 static void say_ready(struct cli *cli, bool was_running, int64_t began)
@@ -263,31 +234,41 @@ static int configure(struct cli *cli, const struct start_values *values, const s
 static int start(struct launch *launch, const struct start_values *values, bool *ret_is_up, struct err *e)
 {
 	struct cli *cli = launch->cli;
+	struct lifetime lifetime = { .ttl_ms = values->ttl_ms };
 	auto_sandbox struct sandbox existing = SANDBOX_INIT;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
 	auto_services struct services services = SERVICES_INIT;
 	if (sandbox_find(cli, &existing, e) < 0)
+		return -1;
+	if (values->owner_pid && lifetime_set_owner(&lifetime, values->owner_pid, e) < 0)
 		return -1;
 	bool was_running = existing.state == SANDBOX_RUNNING;
 	if (existing.state == SANDBOX_PAUSED && docker_container_unpause(cli->docker, existing.id, e) < 0)
 		return -1;
 	bool is_up = was_running || existing.state == SANDBOX_PAUSED;
 	int64_t began = clock_monotonic_ms();
-	int outcome = is_up ? sandbox_find(cli, &sandbox, e) : bring_up(launch, values, &existing, &sandbox, e);
+	if (lifetime.owner && !is_up && watcher_begin(cli, &lifetime, e) < 0)
+		return -1;
+	int outcome = is_up ? sandbox_find(cli, &sandbox, e) : bring_up(launch, values, &lifetime, &existing, &sandbox, e);
 	if (outcome < 0)
 		return -1;
 	*ret_is_up = true;
 	if (values->no_wait) {
 		if (cli_wants_json(cli))
-			cli_print_json(sandbox_document(cli, &sandbox, NULL));
+			cli_print_document(cli, sandbox_document(cli, &sandbox, NULL));
 		return 0;
 	}
 	began = clock_monotonic_ms();
-	if (wait_until_ready(cli, values, &sandbox, began, &services, e) < 0)
+	const struct arrival arrival = { .cli = cli,
+		                         .sandbox = &sandbox,
+		                         .timeout_ms = values->timeout_ms,
+		                         .make_current = existing.state == SANDBOX_ABSENT && !values->keep_context };
+	if (arrival_wait(&arrival, &services, e) < 0)
 		return -1;
 	say_ready(cli, was_running, began);
-	if (finish(cli, values, &sandbox, &services, existing.state == SANDBOX_ABSENT, e) < 0)
+	if (arrival_settle(&arrival, e) < 0)
 		return -1;
+	arrival_announce(&arrival, &services);
 	return configure(cli, values, &sandbox, e);
 }
 
@@ -310,7 +291,8 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	(void)count;
 	const struct start_values *values = context;
 	auto_launch struct launch launch = LAUNCH_INIT;
-	if (check_environment(&values->env, e) < 0 || cli_connect(cli, e) < 0)
+	auto_instance_lock struct instance_lock lock = INSTANCE_LOCK_INIT;
+	if (check_environment(&values->env, e) < 0 || instance_lock_take(cli, values->timeout_ms, &lock, e) < 0)
 		return -1;
 	launch_init(&launch, cli);
 	bool is_up = false;

@@ -1,5 +1,6 @@
 /* status: what the engine and PID 1 say, as a table or as JSON; the exit code tells scripts. */
 #include "base/text.h"
+#include "cli/client_environment.h"
 #include "cli/errors.h"
 #include "cli/sandbox.h"
 #include "cli/table.h"
@@ -48,11 +49,43 @@ static void print_text(struct cli *cli, const struct sandbox *sandbox, const str
 		printf("\nConsole  %s/console\n", http);
 }
 
-static int run(struct cli *cli, const void *values, char **arguments, size_t count, struct err *e)
+struct status_values {
+	struct option_list override_name;
+};
+
+static const struct option status_options[] = {
+	{ .name = "override-name",
+	  .kind = OPTION_LIST,
+	  .offset = offsetof(struct status_values, override_name),
+	  .value = "VALUE=VARIABLE",
+	  .help = "with -o env: another variable for a value, as of `sandbox env`" },
+	{ .name = NULL },
+};
+
+static const char *const status_formats[] = { "env", "name", NULL };
+
+static int print_environment(struct cli *cli, const struct sandbox *sandbox, const char *state,
+                             const struct option_list *overrides, struct err *e)
 {
-	(void)values;
+	auto_json json_t *environment = client_environment(cli, sandbox, overrides, e);
+	if (!environment)
+		return -1;
+	json_object_set_new(environment, "SANDBOX_STATE", json_string(state));
+	client_environment_print(environment, false, stdout);
+	return 0;
+}
+
+static void print_names(const struct services *services)
+{
+	for (size_t i = 0; i < services->count; i++)
+		puts(services->items[i].name);
+}
+
+static int run(struct cli *cli, const void *context, char **arguments, size_t count, struct err *e)
+{
 	(void)arguments;
 	(void)count;
+	const struct status_values *values = context;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
 	auto_services struct services services = SERVICES_INIT;
 	auto_err struct err problem = ERR_INIT;
@@ -67,7 +100,11 @@ static int run(struct cli *cli, const void *values, char **arguments, size_t cou
 	const char *state = sandbox_state_text(&sandbox, &services);
 	int code = code_of(&sandbox, state);
 	if (cli_wants_json(cli))
-		cli_print_json(sandbox_document(cli, &sandbox, &services));
+		cli_print_document(cli, sandbox_document(cli, &sandbox, &services));
+	else if (cli_wants(cli, "env"))
+		return print_environment(cli, &sandbox, state, &values->override_name, e) < 0 ? -1 : code;
+	else if (cli_wants(cli, "name"))
+		print_names(&services);
 	else if (!cli->globals.quiet)
 		print_text(cli, &sandbox, &services, state, code);
 	return code;
@@ -82,10 +119,14 @@ const struct verb verb_status = {
 	               "sandbox, 4 when it is stopped or paused, 5 when it runs and is not ready.\n\n"
 	               "States: absent, stopped, crashed (ended by itself), paused, starting, degraded (a service has "
 	               "failed and is being restarted), "
-	               "running.",
+	               "running.\n\n"
+	               "With -o env: the variables of `sandbox env` and SANDBOX_STATE as lines of an env file. With -o name: the "
+	               "services' names.",
 	.examples = "sandbox status -o json | jq .services\tthe services for a script\n"
 	            "sandbox status -q && pytest\trun tests only with a ready sandbox",
-	.values_size = 1,
+	.options = status_options,
+	.values_size = sizeof(struct status_values),
+	.formats = status_formats,
 	.arguments_maximum = 0,
 	.run = run,
 };

@@ -1,6 +1,7 @@
 /* stop: the services end in order; container and volume stay, so that `start` goes on from there. */
 #include "base/clock.h"
 #include "cli/errors.h"
+#include "cli/instance_lock.h"
 #include "cli/sandbox.h"
 #include "cli/spec.h"
 #include "cli/verb.h"
@@ -27,12 +28,9 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	(void)count;
 	const struct stop_values *values = context;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
-	if (sandbox_find(cli, &sandbox, e) < 0)
+	auto_instance_lock struct instance_lock lock = INSTANCE_LOCK_INIT;
+	if (instance_lock_take(cli, INSTANCE_LOCK_TIMEOUT_MS, &lock, e) < 0 || sandbox_require(cli, &sandbox, e) < 0)
 		return -1;
-	if (sandbox.state == SANDBOX_ABSENT) {
-		err_set(e, ERR_NOT_FOUND, "sandbox-absent", "there is no sandbox '%s'", cli->instance.name);
-		return cli_hint_command(cli, e, "start");
-	}
 	int64_t began = clock_monotonic_ms();
 	if (sandbox.state == SANDBOX_STOPPED) {
 		cli_say(cli, "the sandbox '%s' is stopped", cli->instance.name);
@@ -47,7 +45,7 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		        (double)(clock_monotonic_ms() - began) / 1000);
 	}
 	if (cli_wants_json(cli))
-		cli_print_json(sandbox_short_document(cli, "stopped"));
+		cli_print_document(cli, sandbox_short_document(cli, "stopped"));
 	return EXIT_CODE_OK;
 }
 

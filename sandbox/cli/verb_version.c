@@ -39,11 +39,11 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	(void)arguments;
 	(void)count;
 	const struct version_values *values = context;
-	auto_json json_t *document = json_pack("{s:i, s:s}", "schemaVersion", 1, "version", SANDBOX_VERSION);
+	auto_json json_t *document = json_pack("{s:s}", "version", SANDBOX_VERSION);
 	if (values->all && add_engine(cli, document, e) < 0)
 		return -1;
 	if (cli_wants_json(cli)) {
-		cli_print_json(json_incref(document));
+		cli_print_document(cli, json_incref(document));
 		return EXIT_CODE_OK;
 	}
 	printf("sandbox %s\n", SANDBOX_VERSION);

@@ -2,12 +2,29 @@
 
 #include "base/text.h"
 
-extern const struct verb verb_start, verb_stop, verb_status, verb_delete, verb_exec, verb_logs, verb_build, verb_reload,
-        verb_version, verb_help;
+extern const struct verb verb_start, verb_stop, verb_restart, verb_pause, verb_resume, verb_status, verb_list, verb_delete, verb_prune, verb_exec, verb_logs, verb_events, verb_build, verb_reload, verb_env, verb_kubeconfig, verb_open, verb_version, verb_completion, verb_help;
 
 const struct verb *const verbs[] = {
-	&verb_start, &verb_stop,  &verb_status, &verb_delete,  &verb_exec,
-	&verb_logs,  &verb_build, &verb_reload, &verb_version, &verb_help,
+	&verb_start,
+	&verb_stop,
+	&verb_restart,
+	&verb_pause,
+	&verb_resume,
+	&verb_status,
+	&verb_list,
+	&verb_delete,
+	&verb_prune,
+	&verb_exec,
+	&verb_logs,
+	&verb_events,
+	&verb_build,
+	&verb_reload,
+	&verb_env,
+	&verb_kubeconfig,
+	&verb_open,
+	&verb_version,
+	&verb_completion,
+	&verb_help,
 };
 const size_t verb_count = sizeof(verbs) / sizeof(verbs[0]);
 
@@ -20,7 +37,8 @@ const struct verb *verb_find(const char *name)
 	return NULL;
 }
 
-static const char *const output_formats[] = { "text", "json", NULL };
+/* All that some verb has; which one has which, main.c asks the verb. */
+static const char *const output_formats[] = { "text", "json", "yaml", "table", "env", "name", NULL };
 
 #define FIELD(field) offsetof(struct globals, field)
 const struct option global_options[] = {
@@ -40,7 +58,7 @@ const struct option global_options[] = {
 	  .environment = "SANDBOX_OUTPUT",
 	  .fallback = "text",
 	  .choices = output_formats,
-	  .help = "what stdout gets" },
+	  .help = "what stdout gets; every verb has text and json, and its help tells when it has more" },
 	{ .name = "quiet",
 	  .letter = 'q',
 	  .kind = OPTION_FLAG,

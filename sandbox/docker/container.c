@@ -43,6 +43,13 @@ int docker_container_kill(struct docker_client *client, const char *container, s
 	return docker_do(client, "POST", e, "/containers/%s/kill", container) < 0 ? -1 : 0;
 }
 
+int docker_container_pause(struct docker_client *client, const char *container, struct err *e)
+{
+	if (docker_do(client, "POST", e, "/containers/%s/pause", container) < 0)
+		return err_wrap(e, "cannot pause the container");
+	return 0;
+}
+
 int docker_container_unpause(struct docker_client *client, const char *container, struct err *e)
 {
 	if (docker_do(client, "POST", e, "/containers/%s/unpause", container) < 0)

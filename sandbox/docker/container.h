@@ -14,6 +14,8 @@ int docker_container_start(struct docker_client *client, const char *container, 
 /* SIGTERM (or the image's stop signal), SIGKILL after `grace_seconds`. Already stopped is success. */
 int docker_container_stop(struct docker_client *client, const char *container, int grace_seconds, struct err *e);
 int docker_container_kill(struct docker_client *client, const char *container, struct err *e);
+/* Freezes every process of it. ERR_CONFLICT when it does not run or is paused. */
+int docker_container_pause(struct docker_client *client, const char *container, struct err *e);
 int docker_container_unpause(struct docker_client *client, const char *container, struct err *e);
 /* Kills it if needed; anonymous volumes go too. Absent is success. */
 int docker_container_remove(struct docker_client *client, const char *container, struct err *e);

@@ -9,6 +9,10 @@
 int docker_volume_create(struct docker_client *client, const char *name, const json_t *labels, struct err *e);
 /* ERR_NOT_FOUND when absent. */
 json_t *docker_volume_inspect(struct docker_client *client, const char *name, struct err *e);
+/* The array of volumes that have the label. */
+json_t *docker_volume_list(struct docker_client *client, const char *label, struct err *e);
+/* {"NAME": bytes} of all volumes; asks the engine to measure them, which takes a while. */
+json_t *docker_volume_sizes(struct docker_client *client, struct err *e);
 /* Absent is success. ERR_CONFLICT while a container uses it. */
 int docker_volume_remove(struct docker_client *client, const char *name, struct err *e);
 

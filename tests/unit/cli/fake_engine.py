@@ -83,6 +83,7 @@ class FakeEngine:
         self.files = {"/var/lib/sandbox/kubernetes/kubeconfig.yaml": KUBECONFIG}
         self.commands = {"sandbox-init status --follow --json": Exec(lines(READY)), "sandbox-init status --json": Exec(lines(READY))}
         self.uploads = []
+        self.events = []
         self.pull_answer = [{"status": "Downloading", "id": "l1", "progressDetail": {"current": 1, "total": 2}}, {"status": "Download complete", "id": "l1"}]
         self.pull_hangs = False
         self.load_answer = [{"stream": "Loaded image: flyte-sandbox:0.1.0\n"}]
@@ -122,6 +123,7 @@ class FakeEngine:
                 "Id": "c" * 12 + name,
                 "Name": "/" + name,
                 "Image": "sha256:aaaa",
+                "Created": "2026-01-01T00:00:00Z",
                 "Config": {"Image": "flyte-sandbox:0.1.0", "Tty": False, "Labels": {"dev.sandbox.instance": name} if labels is None else labels},
                 "State": {"Status": status, "ExitCode": exit_code, "OOMKilled": False, "StartedAt": "2026-01-01T00:00:00Z"},
                 "HostConfig": {"PortBindings": {key: [{"HostIp": "127.0.0.1", "HostPort": str(port)}] for key, port in bindings.items()}},
@@ -320,6 +322,27 @@ class Connection(socketserver.StreamRequestHandler):
             return self.fail(404, f"get {name}: no such volume")
         return self.answer(200, self.engine.volumes[name])
 
+    def volume_list(self):
+        label = self.wanted_label()
+        self.answer(200, {"Volumes": [volume for volume in self.engine.volumes.values() if label in (volume.get("Labels") or {})] or None, "Warnings": None})
+
+    def system_df(self):
+        self.answer(200, {"Volumes": [{"Name": name, "UsageData": {"Size": 5 << 20, "RefCount": 1}} for name in self.engine.volumes]})
+
+    def wanted_label(self):
+        """The key of the label that a list is asked for; None for everything."""
+        labels = json.loads(self.query.get("filters", "{}")).get("label", [None])
+        return labels[0]
+
+    def events(self):
+        self.begin_chunks()
+        self.chunks(lines(self.engine.events).encode())
+        if "until" not in self.query:
+            self.hang()
+            return False
+        self.end_chunks()
+        return None
+
     def volume_remove(self, name):
         if self.engine.volumes.pop(name, None) is None:
             return self.fail(404, "no such volume")
@@ -349,7 +372,10 @@ class Connection(socketserver.StreamRequestHandler):
             self.answer(200, container)
 
     def container_list(self):
-        self.answer(200, [{"Names": [c["Name"]], "Ports": c.get("Ports", [])} for c in self.engine.containers.values()])
+        label = self.wanted_label()
+        with self.engine.lock:
+            wanted = [c for c in self.engine.containers.values() if label is None or label in (c["Config"]["Labels"] or {})]
+        self.answer(200, [{"Id": c["Id"], "Names": [c["Name"]], "Ports": c.get("Ports", [])} for c in wanted])
 
     def set_status(self, name, wanted, status, **more):
         container = self.with_container(name)
@@ -366,6 +392,12 @@ class Connection(socketserver.StreamRequestHandler):
 
     def container_stop(self, name):
         self.set_status(name, 204, "exited", ExitCode=143)
+
+    def container_pause(self, name):
+        container = self.engine.find(name)
+        if container and container["State"]["Status"] != "running":
+            return self.fail(409, f"Container {name} is not running")
+        return self.set_status(name, 204, "paused")
 
     def container_unpause(self, name):
         self.set_status(name, 204, "running")
@@ -496,13 +528,17 @@ class Connection(socketserver.StreamRequestHandler):
         ("GET", r"/images/(.+)/json", image_inspect),
         ("POST", r"/images/(.+)/tag", image_tag),
         ("POST", r"/volumes/create", volume_create),
+        ("GET", r"/volumes", volume_list),
         ("GET", r"/volumes/(.+)", volume_inspect),
+        ("GET", r"/system/df", system_df),
+        ("GET", r"/events", events),
         ("DELETE", r"/volumes/(.+)", volume_remove),
         ("POST", r"/containers/create", container_create),
         ("GET", r"/containers/json", container_list),
         ("GET", r"/containers/([^/]+)/json", container_inspect),
         ("POST", r"/containers/([^/]+)/start", container_start),
         ("POST", r"/containers/([^/]+)/stop", container_stop),
+        ("POST", r"/containers/([^/]+)/pause", container_pause),
         ("POST", r"/containers/([^/]+)/unpause", container_unpause),
         ("POST", r"/containers/([^/]+)/update", container_update),
         ("POST", r"/containers/([^/]+)/wait", container_wait),

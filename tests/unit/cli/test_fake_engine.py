@@ -33,7 +33,7 @@ class Case(unittest.TestCase):
         self.environment = {
             key: value for key, value in os.environ.items() if not key.startswith(("DOCKER_", "SANDBOX_", "KUBECONFIG")) or key == "SANDBOX_BINARY"
         }
-        self.environment.update(HOME=str(self.home), DOCKER_HOST=f"unix://{self.engine.path}", NO_COLOR="1", SANDBOX_MIN_DISK="0", SANDBOX_SOURCE="/nonexistent")
+        self.environment.update(HOME=str(self.home), DOCKER_HOST=f"unix://{self.engine.path}", NO_COLOR="1", SANDBOX_MIN_DISK="0", SANDBOX_SOURCE="/nonexistent", XDG_RUNTIME_DIR=self.directory)
 
     def tearDown(self):
         self.engine.close()
@@ -95,6 +95,8 @@ class CommandLine(Case):
             (["build", ".", "--tag", "No Name"], "bad-image-name", ""),
             (["help", "nothing"], "unknown-verb", ""),
             (["logs", "--tail", "few"], "bad-value", ""),
+            (["stop", "-o", "env"], "bad-value", "it has text, json"),
+            (["completion", "csh"], "bad-value", "bash, zsh and fish"),
         ]
         for arguments, identifier, text in cases:
             with self.subTest(arguments=arguments):
@@ -646,6 +648,13 @@ class Trouble(Case):
         self.engine.faults["POST /containers/create"] = lambda handler: False
         self.run_sandbox("start", *FREE_PORTS, code=8)
 
+    def test_error_as_a_document(self):
+        document = json.loads(self.run_sandbox("stop", "-o", "json", code=3).stdout)
+        self.assertEqual((document["schemaVersion"], document["command"], document["name"]), (1, "stop", "flyte-sandbox"))
+        self.assertEqual({key: document["error"][key] for key in ("id", "kind", "exitCode", "hint")}, {"id": "sandbox-absent", "kind": "not-found", "exitCode": 3, "hint": "sandbox start"})
+        self.assertEqual(json.loads(self.run_sandbox("-o", "json", "strat", code=2).stdout)["error"]["id"], "unknown-verb")
+        self.assertEqual(self.run_sandbox("-o", "json", "exec", "true", code=125).stdout, "", "stdout belongs to the command")
+
     def test_answer_without_message(self):
         self.engine.faults["GET /containers/flyte-sandbox/json"] = lambda handler: handler.answer(502)
         self.assert_error(self.run_sandbox("status", code=1), "docker-error", "502")
@@ -961,6 +970,291 @@ class Build(Case):
         self.engine.commands["sh -c p=*"] = Exec(stderr="config.yaml, line 1: a: there is no such setting\n", code=1)
         done = self.run_sandbox("reload", "--config", str(file), code=12)
         self.assert_error(done, "bad-configuration", "mine.yaml: config.yaml, line 1: a: there is no such setting")
+
+
+class Lifecycle(Case):
+    """restart, pause, resume; and what several launchers do at once."""
+
+    def setUp(self):
+        super().setUp()
+        self.run_sandbox("start", *FREE_PORTS)
+
+    def status_of(self, name="flyte-sandbox"):
+        return self.engine.find(name)["State"]["Status"]
+
+    def test_pause_and_resume(self):
+        self.assertEqual(json.loads(self.run_sandbox("pause", "-o", "json").stdout)["state"], "paused")
+        self.assertEqual(self.status_of(), "paused")
+        self.run_sandbox("pause")
+        self.assert_error(self.run_sandbox("kubeconfig", code=4), "sandbox-paused")
+        self.assertEqual(json.loads(self.run_sandbox("resume", "-o", "json").stdout)["state"], "running")
+        self.assertEqual(self.status_of(), "running")
+        self.run_sandbox("resume")
+        self.run_sandbox("stop")
+        self.assert_error(self.run_sandbox("pause", code=4), "sandbox-stopped", "sandbox start")
+        self.assert_error(self.run_sandbox("resume", code=4), "sandbox-stopped")
+        self.run_sandbox("delete")
+        for verb in ("pause", "resume", "restart", "env", "kubeconfig", "open"):
+            self.assert_error(self.run_sandbox(verb, code=3), "sandbox-absent")
+
+    def test_restart(self):
+        self.run_sandbox("restart")
+        self.assertEqual((len(self.engine.asked("POST", "/stop$")), len(self.engine.asked("POST", "/start$")) - len(self.engine.asked("POST", "/exec/.*/start$"))), (1, 2))
+        self.run_sandbox("pause")
+        self.assertIn("restarted", self.run_sandbox("restart").stderr)
+        self.run_sandbox("stop")
+        self.assertEqual(json.loads(self.run_sandbox("restart", "-o", "json").stdout)["state"], "running")
+        self.assertEqual(len(self.engine.asked("POST", "/containers/create")), 1)
+
+    def test_another_home_is_configured(self):
+        """The same sandbox for another user, or another HOME: start tells its clients, too."""
+        self.environment["HOME"] = other = os.path.join(self.directory, "other")
+        os.mkdir(other)
+        self.run_sandbox("start")
+        for name in (".flyte/config-sandbox.yaml", ".flyte/sandbox/kubeconfig", ".kube/config"):
+            self.assertTrue(pathlib.Path(other, name).exists(), name)
+        self.assertIn("current-context: flyte-sandbox", pathlib.Path(other, ".kube/config").read_text())
+
+    def test_starts_at_once_make_one_sandbox(self):
+        self.run_sandbox("delete", "--volume")
+        self.engine.requests.clear()
+        command = [BINARY, "start", *FREE_PORTS, "-o", "json"]
+        starts = [subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+        for process in starts:
+            stdout, stderr = process.communicate(timeout=60)
+            self.assertEqual((process.returncode, json.loads(stdout)["state"]), (0, "running"), stderr)
+        self.assertEqual(len(self.engine.asked("POST", "/containers/create")), 1)
+
+    def test_locked(self):
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(hang=True)
+        self.run_sandbox("stop")
+        holder = subprocess.Popen([BINARY, "start", *FREE_PORTS], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(holder.communicate, timeout=30)
+        self.addCleanup(holder.kill)
+        self.assertTrue(self.engine.waiting.wait(30))
+        done = self.run_sandbox("restart", "--timeout", "1s", code=6)
+        self.assert_error(done, "instance-locked", f"`sandbox start` (pid {holder.pid})", "waiting: another launcher")
+        self.engine.requests.clear()
+        self.assertEqual(self.interrupt("restart", wait_for=lambda: self.engine.asked("GET", "^/_ping$")).returncode, 130)
+
+    def test_lock_in_somebody_elses_place(self):
+        runtime = pathlib.Path(self.directory, "runtime")
+        runtime.mkdir()
+        self.environment["XDG_RUNTIME_DIR"] = str(runtime)
+        (runtime / "sandbox").write_text("")
+        self.assert_error(self.run_sandbox("stop", code=7), "instance-lock", "not a directory of ours")
+        self.environment["XDG_RUNTIME_DIR"] = "/nonexistent"
+        self.assert_error(self.run_sandbox("stop", code=3), "instance-lock")
+
+    def test_events(self):
+        def event(action, seconds, **attributes):
+            return {"Type": "container", "Action": action, "timeNano": seconds * 10**9, "Actor": {"ID": "c", "Attributes": {"name": "flyte-sandbox", "image": "i", **attributes}}}
+
+        self.engine.events = [event("start", 1000), event("die", 1001, exitCode="137")]
+        self.assertEqual(self.run_sandbox("events").stdout.splitlines(), ["1970-01-01T00:16:40.000000Z  flyte-sandbox  start", "1970-01-01T00:16:41.000000Z  flyte-sandbox  die (exit code 137)"])
+        filters = json.loads(self.engine.asked("GET", "^/events")[0][2]["filters"])
+        self.assertEqual(filters["label"], ["dev.sandbox.instance=flyte-sandbox"])
+        self.assertIn("oom", filters["event"])
+        documents = [json.loads(line) for line in self.run_sandbox("events", "--all", "-o", "json").stdout.splitlines()]
+        self.assertEqual([(document["schemaVersion"], document["event"], document.get("exitCode")) for document in documents], [(1, "start", None), (1, "die", 137)])
+        self.assertEqual(json.loads(self.engine.asked("GET", "^/events")[1][2]["filters"])["label"], ["dev.sandbox.instance"])
+        self.assertEqual(self.interrupt("events", "--follow").returncode, 130)
+
+    def test_open(self):
+        browser = pathlib.Path(self.directory, "browser")
+        browser.write_text(f"#!/bin/sh\necho \"$1\" >{self.directory}/opened\n")
+        browser.chmod(0o755)
+        self.environment["BROWSER"] = str(browser)
+        url = self.run_sandbox("open", "--print").stdout.strip()
+        self.assertRegex(url, r"^http://localhost:\d+/console$")
+        self.assertFalse(os.path.exists(f"{self.directory}/opened"))
+        self.run_sandbox("open")
+        self.assertEqual(pathlib.Path(self.directory, "opened").read_text().strip(), url)
+        self.assertEqual(json.loads(self.run_sandbox("open", "-o", "json").stdout)["url"], url)
+        self.environment.update(BROWSER="/nonexistent", PATH="/nonexistent")
+        self.assertIn(f"the address is {url}", self.run_sandbox("open").stderr)
+
+
+class ClientEnvironment(Case):
+    def setUp(self):
+        super().setUp()
+        self.engine.add_container()
+
+    def test_for_a_shell(self):
+        script = f'eval "$({BINARY} env)" && printf "%s\\n" "$FLYTE_PLATFORM_URL" "$FLYTECTL_CONFIG" "$FLYTE_AWS_ENDPOINT"'
+        self.environment["HOME"] = str(self.home) + " it's"
+        done = subprocess.run(["sh", "-c", script], env=self.environment, capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout.splitlines(), ["localhost:30080", f"{self.home} it's/.flyte/config-sandbox.yaml", "http://localhost:30002"])
+
+    def test_env_file(self):
+        values = dict(line.split("=", 1) for line in self.run_sandbox("status", "-o", "env", "--override-name", "console=NEXT_URL").stdout.splitlines())
+        self.assertEqual((values["NEXT_URL"], values["SANDBOX_STATE"], values["SANDBOX_NAME"]), ("http://localhost:30080/console", "running", "flyte-sandbox"))
+        self.assertNotIn("SANDBOX_CONSOLE_URL", values)
+        self.assertNotIn("SANDBOX_STATE", self.run_sandbox("env", "-o", "env").stdout)
+        self.assertEqual(json.loads(self.run_sandbox("env", "-o", "json").stdout)["env"]["SANDBOX_POSTGRES_URL"], "postgresql://postgres:postgres@localhost:30001/flyte")
+        for wrong in ("console", "console=", "console=1A", "console=A-B"):
+            self.assert_error(self.run_sandbox("env", "--override-name", wrong, code=2), "bad-value", "VALUE=VARIABLE")
+        self.assert_error(self.run_sandbox("env", "--override-name", "consle=A", code=2), "bad-value", "did you mean 'console'")
+        self.assert_error(self.run_sandbox("env", "--override-name", "zzzzzzzzz=A", code=2), "bad-value", "the values are name, config")
+
+    def test_kubeconfig(self):
+        self.assertIn("server: https://127.0.0.1:6443", self.run_sandbox("kubeconfig").stdout)
+        self.assertEqual(json.loads(self.run_sandbox("kubeconfig", "-o", "json").stdout)["kubeconfig"]["current-context"], "flyte-sandbox")
+        self.run_sandbox("kubeconfig", "--merge", "--current")
+        self.assertIn("current-context: flyte-sandbox", (self.home / ".kube/config").read_text())
+        self.engine.files.clear()
+        self.run_sandbox("kubeconfig", code=3)
+
+
+class Instances(Case):
+    OVER = {"dev.sandbox.expires": "2026-01-01T00:00:00.000000Z"}
+
+    def add(self, name, volume=True, container=True, **labels):
+        all_labels = {"dev.sandbox.instance": name, **{f"dev.sandbox.{key}": value for key, value in labels.items()}}
+        if container:
+            self.engine.add_container(name, labels=all_labels)
+        if volume:
+            self.engine.volumes[name] = {"Name": name, "Labels": all_labels, "CreatedAt": "2026-01-01T00:00:00Z"}
+
+    def test_list(self):
+        self.assertEqual(json.loads(self.run_sandbox("list", "-o", "json").stdout)["instances"], [])
+        self.assertIn("there is no sandbox", self.run_sandbox("list").stderr)
+        self.add("flyte-sandbox-b")
+        self.add("flyte-sandbox", expires="2999-01-01T00:00:00.000000Z")
+        self.add("flyte-sandbox-gone", container=False)
+        self.engine.add_container("somebody", labels={})
+        self.engine.volumes["theirs"] = {"Name": "theirs", "Labels": None}
+        rows = [line.split() for line in self.run_sandbox("list").stdout.splitlines()]
+        self.assertEqual(rows[0], ["NAME", "STATE", "AGE", "IMAGE", "PORTS", "UNTIL"])
+        self.assertEqual([row[:2] for row in rows[1:]], [["flyte-sandbox", "running"], ["flyte-sandbox-b", "running"], ["flyte-sandbox-gone", "absent"]])
+        self.assertIn("http=30080", rows[1])
+        self.assertEqual(rows[1][-1], "2999-01-01T00:00:00.000000Z")
+        self.assertEqual(self.run_sandbox("list", "-o", "name").stdout.split(), ["flyte-sandbox", "flyte-sandbox-b", "flyte-sandbox-gone"])
+        document = json.loads(self.run_sandbox("list", "--disk", "-o", "json").stdout)
+        self.assertEqual([entry["diskBytes"] for entry in document["instances"]], [5 << 20] * 3)
+        self.assertEqual(document["instances"][0]["ports"], {"http": 30080, "kubernetes": 6443, "postgres": 30001, "s3": 30002})
+        self.assertIn("5 MiB", self.run_sandbox("list", "--disk").stdout)
+
+    def test_list_is_not_absence(self):
+        self.engine.faults["GET /containers/json"] = (500, "database is locked")
+        self.assert_error(self.run_sandbox("list", code=1), "docker-error", "database is locked")
+        self.engine.faults = {"GET ^/volumes$": (500, "no volumes today")}
+        self.assert_error(self.run_sandbox("list", code=1), "docker-error", "no volumes today")
+        self.engine.faults = {"GET ^/containers/.*/json": (500, "broken")}
+        self.add("flyte-sandbox")
+        self.assert_error(self.run_sandbox("prune", code=1), "docker-error", "broken")
+
+    def test_prune(self):
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        host, mine = socket.gethostname(), pathlib.Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]
+        self.add("flyte-sandbox-expired", expires="2026-01-01T00:00:00.000000Z")
+        self.add("flyte-sandbox-ownerless", owner=f"{host} {ended.pid} 5")
+        self.add("flyte-sandbox-reused", owner=f"{host} {os.getpid()} 5")
+        self.add("flyte-sandbox-leftover", container=False, expires="2026-01-01T00:00:00.000000Z")
+        self.add("flyte-sandbox-owned", owner=f"{host} {os.getpid()} {mine}")
+        self.add("flyte-sandbox-elsewhere", owner="another-machine 1 5")
+        self.add("flyte-sandbox-later", expires="2999-01-01T00:00:00.000000Z")
+        self.add("flyte-sandbox-kept", container=False)
+        self.add("flyte-sandbox")
+        over = {"flyte-sandbox-expired", "flyte-sandbox-ownerless", "flyte-sandbox-reused", "flyte-sandbox-leftover"}
+        everything = set(self.engine.volumes)
+        document = json.loads(self.run_sandbox("prune", "--dry-run", "-o", "json").stdout)
+        self.assertEqual((document["dryRun"], {entry["name"] for entry in document["removed"]}), (True, over))
+        self.assertEqual(set(self.engine.volumes), everything)
+        done = self.run_sandbox("prune")
+        self.assertIn("removed 'flyte-sandbox-expired': expired at 2026-01-01", done.stderr)
+        self.assertIn(f"its owner, process {ended.pid}, has ended", done.stderr)
+        self.assertEqual(set(self.engine.volumes), everything - over)
+        self.assertEqual(set(self.engine.containers), everything - over - {"flyte-sandbox-kept"})
+        self.assertIn("nothing to remove", self.run_sandbox("prune").stderr)
+        self.run_sandbox("prune", "--volumes")
+        self.assertEqual(set(self.engine.volumes), everything - over - {"flyte-sandbox-kept"})
+
+    def test_ttl(self):
+        self.run_sandbox("start", *FREE_PORTS, "--ttl", "1h")
+        labels = self.engine.find("flyte-sandbox")["Config"]["Labels"]
+        self.assertEqual(labels["dev.sandbox.expires"], self.engine.volumes["flyte-sandbox"]["Labels"]["dev.sandbox.expires"])
+        self.assertGreater(labels["dev.sandbox.expires"], time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 3500)))
+        self.assertIn("nothing to remove", self.run_sandbox("prune").stderr)
+        # A start without it makes the sandbox stay.
+        self.run_sandbox("stop")
+        self.run_sandbox("start", *FREE_PORTS)
+        self.assertNotIn("dev.sandbox.expires", self.engine.find("flyte-sandbox")["Config"]["Labels"])
+
+    def wait_until(self, condition, what):
+        deadline = time.monotonic() + 30
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.02)
+
+    def test_owner(self):
+        owner = subprocess.Popen(["sleep", "600"])
+        self.addCleanup(owner.wait)
+        self.addCleanup(owner.kill)
+        self.run_sandbox("start", *FREE_PORTS, "--owner-pid", str(owner.pid))
+        self.assertTrue((self.home / ".flyte/config-sandbox.yaml").exists())
+        self.run_sandbox("status")
+        owner.kill()
+        owner.wait()
+        self.wait_until(lambda: not self.engine.containers and not self.engine.volumes, "the owner's end removes the sandbox")
+        self.wait_until(lambda: not (self.home / ".flyte/config-sandbox.yaml").exists(), "and what clients know of it")
+
+    def test_owner_of_a_sandbox_that_was_made_anew(self):
+        """The watcher of the first one must not remove the second one."""
+        owner = subprocess.Popen(["sleep", "600"])
+        self.run_sandbox("start", *FREE_PORTS, "--owner-pid", str(owner.pid))
+        self.run_sandbox("delete", "--volume")
+        self.run_sandbox("start", *FREE_PORTS)
+        self.engine.requests.clear()
+        owner.kill()
+        owner.wait()
+        self.wait_until(lambda: self.engine.asked("GET", "^/volumes$"), "the watcher looks")
+        self.run_sandbox("status")
+        self.assertEqual(self.engine.asked("DELETE", ""), [])
+
+    def test_no_owner(self):
+        self.assert_error(self.run_sandbox("start", "--owner-pid", "2147483647", code=3), "owner-absent")
+        self.assert_nothing_left()
+
+
+class Completion(Case):
+    def complete(self, *words):
+        """What bash would offer for the last word."""
+        script = pathlib.Path(self.directory, "completion.bash")
+        script.write_text(self.run_sandbox("completion", "bash").stdout)
+        self.environment["PATH"] = f"{os.path.dirname(os.path.abspath(BINARY))}:{os.environ['PATH']}"
+        listed = " ".join(f"'{word}'" for word in ("sandbox", *words))
+        command = f"source {script}; COMP_WORDS=({listed}); COMP_CWORD={len(words)}; _sandbox; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        return subprocess.run(["bash", "-c", command], env=self.environment, capture_output=True, text=True, check=True).stdout.split()
+
+    def test_bash(self):
+        self.engine.add_container("flyte-sandbox-ci1")
+        self.assertIn("start", self.complete("st"))
+        self.assertIn("status", self.complete("st"))
+        self.assertEqual(self.complete("--name", ""), ["flyte-sandbox-ci1"])
+        self.assertEqual(self.complete("-n", "flyte-sandbox-ci1", "stop", "--ti"), ["--timeout"])
+        self.assertEqual(self.complete("start", "--pull", ""), ["missing", "always", "never"])
+        self.assertEqual(self.complete("-o", "json", "hel"), ["help"])
+        self.assertEqual(self.complete("completion", "z"), ["zsh"])
+        self.engine.add_container()
+        self.assertEqual(self.complete("logs", "post"), ["postgres"])
+
+    def test_every_option_is_there(self):
+        for shell, form in (("bash", " --{}"), ("zsh", "--{}"), ("fish", " -l {}")):
+            script = self.run_sandbox("completion", shell).stdout
+            for option in ("name", "image-file", "owner-pid", "override-name", "build-arg"):
+                self.assertIn(form.format(option), script, shell)
+
+    def test_other_shells_take_them(self):
+        tested = 0
+        for shell in ("bash", "zsh", "fish"):
+            if shutil.which(shell):
+                script = pathlib.Path(self.directory, shell)
+                script.write_text(self.run_sandbox("completion", shell).stdout)
+                subprocess.run([shell, "-n", str(script)], check=True)
+                tested += 1
+        self.assertTrue(tested)
 
 
 class Delete(Case):

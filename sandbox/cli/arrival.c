@@ -1,0 +1,61 @@
+#include "cli/arrival.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/clients.h"
+#include "cli/readiness.h"
+#include "cli/spec.h"
+#include "docker/container.h"
+
+#include <string.h>
+
+int arrival_wait(const struct arrival *arrival, struct services *ret_services, struct err *e)
+{
+	struct cli *cli = arrival->cli;
+	struct table_view view;
+	bool to_stderr = cli_wants_json(cli);
+	table_view_init(&view,
+	                cli->globals.quiet ? NULL
+	                : to_stderr        ? stderr
+	                                   : stdout,
+	                to_stderr ? cli->colors_err : cli->colors_out);
+	const struct readiness readiness = { .cli = cli,
+		                             .sandbox = arrival->sandbox,
+		                             .view = &view,
+		                             .deadline_ms = clock_monotonic_ms() + arrival->timeout_ms,
+		                             .timeout_ms = arrival->timeout_ms };
+	int outcome = readiness_follow(&readiness, ret_services, e);
+	table_view_release(&view);
+	return outcome;
+}
+
+int arrival_settle(const struct arrival *arrival, struct err *e)
+{
+	if (clients_configure(arrival->cli, arrival->sandbox, arrival->make_current, e) < 0)
+		return -1;
+	return docker_container_set_restart(arrival->cli->docker, arrival->sandbox->id, SPEC_RESTART_POLICY,
+	                                    SPEC_RESTART_MAXIMUM, e);
+}
+
+static void print_summary(struct cli *cli, const struct sandbox *sandbox)
+{
+	bool colors = cli->colors_out;
+	auto_free char *http = ports_endpoint(&sandbox->ports, PORT_HTTP);
+	const char *home = getenv("HOME");
+	const char *path = cli->instance.configuration;
+	bool in_home = home && text_starts_with(path, home);
+	printf("\n%sConsole%s     %s/console\n", cli_color(colors, CLI_BOLD), CLI_RESET(colors), http);
+	printf("%sKubernetes%s  kubectl --context %s get pods --all-namespaces\n", cli_color(colors, CLI_BOLD),
+	       CLI_RESET(colors), cli->instance.name);
+	printf("%sClients%s     export FLYTECTL_CONFIG=%s%s\n", cli_color(colors, CLI_BOLD), CLI_RESET(colors),
+	       in_home ? "$HOME" : "", in_home ? path + strlen(home) : path);
+}
+
+void arrival_announce(const struct arrival *arrival, const struct services *services)
+{
+	struct cli *cli = arrival->cli;
+	if (cli_wants_json(cli))
+		cli_print_document(cli, sandbox_document(cli, arrival->sandbox, services));
+	else if (!cli->globals.quiet)
+		print_summary(cli, arrival->sandbox);
+}

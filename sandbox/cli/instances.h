@@ -1,0 +1,37 @@
+/* All instances of an engine. Labels are the only registry: an instance is a container, a volume, or both, that carry its
+ * name in INSTANCE_LABEL. */
+#ifndef SANDBOX_CLI_INSTANCES_H
+#define SANDBOX_CLI_INSTANCES_H
+
+#include "cli/sandbox.h"
+
+struct instance_entry {
+	char *name;
+	struct sandbox sandbox; /* SANDBOX_ABSENT when only the volume is left */
+	json_t *volume;         /* as the engine lists it, or NULL */
+	json_t *labels;         /* the container's, else the volume's */
+};
+
+struct instances {
+	struct instance_entry *items; /* by name */
+	size_t count;
+};
+
+#define INSTANCES_INIT                                                                                                 \
+	{                                                                                                              \
+		.items = NULL                                                                                          \
+	}
+#define auto_instances __attribute__((cleanup(instances_release)))
+void instances_release(struct instances *instances);
+
+/* Connects and asks. What goes away meanwhile is left out. */
+int instances_find(struct cli *cli, struct instances *ret_instances, struct err *e);
+
+/* Removes the container, what clients on this machine know of the instance (as `sandbox delete` does), and the volume when
+ * `volume`. Absent is success. The caller holds the instance's lock. */
+int instance_remove(struct cli *cli, bool volume, struct err *e);
+
+/* Another `cli` for the instance `name` on the same engine; cli_release it. */
+int instances_cli_for(const struct cli *cli, const char *name, struct cli *ret_cli, struct err *e);
+
+#endif
