@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/clients.h"
+#include "cli/progress_events.h"
 #include "cli/readiness.h"
 #include "cli/spec.h"
 #include "docker/container.h"
@@ -15,13 +16,14 @@ int arrival_wait(const struct arrival *arrival, struct services *ret_services, s
 	struct table_view view;
 	bool to_stderr = cli_wants_json(cli);
 	table_view_init(&view,
-	                cli->globals.quiet ? NULL
+	                cli->globals.quiet || cli->events ? NULL
 	                : to_stderr        ? stderr
 	                                   : stdout,
 	                to_stderr ? cli->colors_err : cli->colors_out);
 	const struct readiness readiness = { .cli = cli,
 		                             .sandbox = arrival->sandbox,
 		                             .view = &view,
+		                             .enough = arrival->enough,
 		                             .deadline_ms = clock_monotonic_ms() + arrival->timeout_ms,
 		                             .timeout_ms = arrival->timeout_ms };
 	int outcome = readiness_follow(&readiness, ret_services, e);
@@ -54,7 +56,10 @@ static void print_summary(struct cli *cli, const struct sandbox *sandbox)
 void arrival_announce(const struct arrival *arrival, const struct services *services)
 {
 	struct cli *cli = arrival->cli;
-	if (cli_wants_json(cli))
+	if (cli->events)
+		cli_event(cli, "result",
+		          json_pack("{s:o}", "result", sandbox_document(cli, arrival->sandbox, services)));
+	else if (cli_wants_json(cli))
 		cli_print_document(cli, sandbox_document(cli, arrival->sandbox, services));
 	else if (!cli->globals.quiet)
 		print_summary(cli, arrival->sandbox);

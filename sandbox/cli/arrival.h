@@ -11,14 +11,15 @@ struct arrival {
 	struct cli *cli;
 	const struct sandbox *sandbox;
 	int64_t timeout_ms;
-	bool make_current; /* the Kubernetes context, as for kubeconfig_merge */
+	const char *enough; /* the service whose readiness is enough; NULL: all */
+	bool make_current;  /* the Kubernetes context, as for kubeconfig_merge */
 };
 
 /* Follows the services until the sandbox is ready; errors as of readiness_follow. */
 int arrival_wait(const struct arrival *arrival, struct services *ret_services, struct err *e);
 /* Configures clients and sets the restart policy. */
 int arrival_settle(const struct arrival *arrival, struct err *e);
-/* The result: the status document with -o json, else console, context and client configuration. */
+/* The result as an event, or: the status document with -o json, else console, context and client configuration. */
 void arrival_announce(const struct arrival *arrival, const struct services *services);
 
 #endif

@@ -2,13 +2,16 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/checks.h"
 #include "cli/interrupt.h"
+#include "cli/progress_events.h"
 #include "cli/terminal.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #define PROGRESS_TERMINAL_MS 80
+#define PROGRESS_EVENT_MS 500
 #define PROGRESS_PLAIN_MS 10000
 
 int cli_connect(struct cli *cli, struct err *e)
@@ -29,6 +32,7 @@ void cli_release(struct cli *cli)
 {
 	cli->docker = docker_client_free(cli->docker);
 	docker_endpoint_release(&cli->endpoint);
+	free(cli->bundle);
 	instance_release(&cli->instance);
 }
 
@@ -45,9 +49,12 @@ bool cli_wants_json(const struct cli *cli)
 static void say(struct cli *cli, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 static void say(struct cli *cli, const char *format, va_list arguments)
 {
+	auto_free char *text = xvasprintf(format, arguments);
 	cli_progress_end(cli);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
+	if (cli->events)
+		cli_event(cli, "message", json_pack("{s:s}", "text", text));
+	else
+		fprintf(stderr, "%s\n", text);
 }
 
 void cli_say(struct cli *cli, const char *format, ...)
@@ -74,19 +81,24 @@ void cli_progress(struct cli *cli, const char *format, ...)
 {
 	if (cli->globals.quiet)
 		return;
-	bool terminal = terminal_is_smart(STDERR_FILENO);
+	bool terminal = !cli->events && terminal_is_smart(STDERR_FILENO);
+	int64_t pause = cli->events ? PROGRESS_EVENT_MS : terminal ? PROGRESS_TERMINAL_MS : PROGRESS_PLAIN_MS;
 	int64_t now = clock_monotonic_ms();
 	bool first = !cli->progress_last_ms;
-	if (!first && now - cli->progress_last_ms < (terminal ? PROGRESS_TERMINAL_MS : PROGRESS_PLAIN_MS))
+	if (!first && now - cli->progress_last_ms < pause)
 		return;
 	cli->progress_last_ms = now;
 	/* What is over soon needs no line in a log file. */
-	if (first && !terminal)
+	if (first && !terminal && !cli->events)
 		return;
 	va_list arguments;
 	va_start(arguments, format);
 	auto_free char *text = xvasprintf(format, arguments);
 	va_end(arguments);
+	if (cli->events) {
+		cli_event(cli, "progress", json_pack("{s:s}", "text", text));
+		return;
+	}
 	if (!terminal) {
 		fprintf(stderr, "%s\n", text);
 		return;
@@ -114,6 +126,12 @@ const char *cli_color(bool colors, enum cli_color color)
 	return colors ? codes[color] : "";
 }
 
+/* Of a start: the check that tells more about this error. */
+static const char *failed_check(const struct cli *cli, const struct err *e)
+{
+	return text_equal(cli->verb, "start") ? checks_for_error(err_id(e)) : NULL;
+}
+
 void cli_print_error(struct cli *cli, const struct err *e)
 {
 	bool colors = cli->colors_err;
@@ -123,6 +141,27 @@ void cli_print_error(struct cli *cli, const struct err *e)
 	        err_message(e));
 	if (e->hint)
 		fprintf(stderr, "%shint%s: %s\n", cli_color(colors, CLI_CYAN), CLI_RESET(colors), e->hint);
+	const char *check = failed_check(cli, e);
+	if (check)
+		fprintf(stderr, "%scheck%s: sandbox doctor %s\n", cli_color(colors, CLI_CYAN), CLI_RESET(colors), check);
+	if (cli->bundle)
+		fprintf(stderr, "%slogs%s: %s\n", cli_color(colors, CLI_CYAN), CLI_RESET(colors), cli->bundle);
+}
+
+/* {"name", "error", "check", "bundle"} */
+static json_t *failure_json(const struct cli *cli, const struct err *e, int exit_code)
+{
+	return json_pack("{s:s?, s:o, s:s?, s:s?}", "name", cli->instance.name, "error", cli_error_json(e, exit_code),
+	                 "check", failed_check(cli, e), "bundle", cli->bundle);
+}
+
+void cli_print_failure(struct cli *cli, const struct err *e, int exit_code, bool stdout_is_ours)
+{
+	cli_print_error(cli, e);
+	if (cli->events)
+		cli_event(cli, "error", failure_json(cli, e, exit_code));
+	else if (cli_wants_json(cli) && stdout_is_ours)
+		cli_print_document(cli, failure_json(cli, e, exit_code));
 }
 
 int cli_hint_command(const struct cli *cli, struct err *e, const char *rest)

@@ -34,6 +34,8 @@ struct cli {
 	struct docker_client *docker; /* see cli_connect */
 	bool colors_out;              /* of stdout and stderr */
 	bool colors_err;
+	bool events;                  /* progress_events.h */
+	char *bundle;                 /* of a failed start (bundle.h), or NULL */
 	bool progress_open; /* a line on stderr that is rewritten in place */
 	int64_t progress_last_ms;
 };
@@ -56,6 +58,8 @@ void cli_progress(struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 void cli_progress_end(struct cli *cli);
 /* error[id]: message, and its hint; on stderr whatever the options say. */
 void cli_print_error(struct cli *cli, const struct err *e);
+/* The end of a command that failed: cli_print_error, and as a document or event when such are wanted. */
+void cli_print_failure(struct cli *cli, const struct err *e, int exit_code, bool stdout_is_ours);
 /* {"id", "kind", "message", "hint", "exitCode"} of the error; a new reference. */
 json_t *cli_error_json(const struct err *e, int exit_code);
 

@@ -80,10 +80,15 @@ static int configure_kubernetes(struct cli *cli, const struct sandbox *sandbox, 
 	return path ? kubeconfig_merge(path, kubeconfig, make_current, e) : -1;
 }
 
-int clients_configure(struct cli *cli, const struct sandbox *sandbox, bool make_current, struct err *e)
+int clients_configure_flyte(struct cli *cli, const struct sandbox *sandbox, struct err *e)
 {
 	auto_free char *configuration = flyte_configuration(&sandbox->ports);
-	if (write_file(cli, cli->instance.configuration, configuration, 0644, e) < 0 ||
+	return write_file(cli, cli->instance.configuration, configuration, 0644, e);
+}
+
+int clients_configure(struct cli *cli, const struct sandbox *sandbox, bool make_current, struct err *e)
+{
+	if (clients_configure_flyte(cli, sandbox, e) < 0 ||
 	    configure_kubernetes(cli, sandbox, make_current, e) < 0)
 		return err_wrap(e, "the sandbox is ready, but clients cannot be configured");
 	return 0;

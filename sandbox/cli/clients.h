@@ -8,6 +8,8 @@
 
 #include "cli/sandbox.h"
 
+/* The file for flytekit and flytectl alone, which needs nothing of the container but its ports. */
+int clients_configure_flyte(struct cli *cli, const struct sandbox *sandbox, struct err *e);
 /* Writes what changed. The kubeconfig is fetched from the container, which must be ready. `make_current` as for
  * kubeconfig_merge. */
 int clients_configure(struct cli *cli, const struct sandbox *sandbox, bool make_current, struct err *e);

@@ -153,12 +153,9 @@ int main(int argc, char **argv)
 	cli.colors_err = isatty(STDERR_FILENO) && text_is_empty(getenv("NO_COLOR"));
 	int code = dispatch(&cli, argc, argv, &verb, &e);
 	if (code < 0) {
-		cli_print_error(&cli, &e);
 		bool passes_code = verb && verb->failure_code && e.kind != ERR_USAGE && e.kind != ERR_CANCELLED;
 		code = passes_code ? verb->failure_code : exit_code_of(&e, interrupt_signal());
-		if (cli_wants_json(&cli) && !(verb && verb->foreign_stdout))
-			cli_print_document(&cli, json_pack("{s:s?, s:o}", "name", cli.instance.name, "error",
-			                                   cli_error_json(&e, code)));
+		cli_print_failure(&cli, &e, code, !(verb && verb->foreign_stdout));
 	}
 	cli_progress_end(&cli);
 	if (fflush(stdout) != 0 && code == 0)

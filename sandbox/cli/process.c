@@ -26,6 +26,9 @@ uint64_t process_birth(pid_t pid)
 	if (pid <= 0 || file_read(path, &text, NULL) < 0)
 		return 0;
 	const char *at = strrchr(buf_text(&text), ')');
+	/* One that has ended and whose parent has not asked yet. */
+	if (at && (text_starts_with(at, ") Z") || text_starts_with(at, ") X")))
+		return 0;
 	for (int i = 0; at && i < FIELDS_AFTER_NAME; i++)
 		at = strchr(at + 1, ' ');
 	if (!at)
@@ -97,7 +100,7 @@ bool process_wait_end(pid_t pid, uint64_t birth, int64_t deadline_ms)
 		if (left == 0)
 			return false;
 		if (poll(&event, 1, fd >= 0 ? left : left < 0 || left > LOOK_AGAIN_MS ? LOOK_AGAIN_MS : left) > 0)
-			return true; /* a zombie still has its birth */
+			return true;
 	}
 	return true;
 }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/interrupt.h"
+#include "cli/progress_events.h"
 #include "docker/container.h"
 #include "docker/exec.h"
 #include "docker/ndjson.h"
@@ -43,7 +44,17 @@ struct follow {
 	struct services *services;
 	struct ndjson lines;
 	struct buf complaint; /* stderr of the status command */
+	bool enough;          /* the one service that is waited for is ready */
 };
+
+static void tell(struct cli *cli, const struct service *service)
+{
+	if (!cli->events || !service_is_shown(service))
+		return;
+	cli_event(cli, "service",
+	          json_pack("{s:{s:s, s:s, s:s, s:s}}", "service", "name", service->name, "status", service->status,
+	                    "namespace", service->namespace, "message", service->message));
+}
 
 static int take_line(void *context, const json_t *line, struct err *e)
 {
@@ -55,6 +66,11 @@ static int take_line(void *context, const json_t *line, struct err *e)
 		return changed;
 	table_view_update(readiness->view, follow->services, index, &readiness->sandbox->ports);
 	const struct service *service = &follow->services->items[index];
+	tell(readiness->cli, service);
+	if (text_equal(readiness->enough, service->name) && text_equal(service->status, "ready")) {
+		follow->enough = true;
+		return err_set(e, ERR_CANCELLED, NULL, "no more is waited for");
+	}
 	if (service->failures < FAILURES_MAXIMUM)
 		return 0;
 	err_set(e, ERR_INTERNAL, "service-failing", "the service '%s' has failed %u times: %s", service->name,
@@ -144,7 +160,7 @@ static int judge(const struct follow *follow, const struct watcher *watcher, int
                  struct err *e)
 {
 	const struct readiness *readiness = follow->readiness;
-	if (follow->services->ready)
+	if (follow->services->ready || follow->enough)
 		return 0;
 	if (atomic_load(&watcher->ended))
 		return died(readiness, watcher->exit_code, e);

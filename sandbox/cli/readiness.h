@@ -13,6 +13,7 @@ struct readiness {
 	struct cli *cli;
 	const struct sandbox *sandbox;
 	struct table_view *view;
+	const char *enough;  /* the service whose readiness is enough; NULL: all */
 	int64_t deadline_ms; /* monotonic */
 	int64_t timeout_ms;  /* the same as it was asked for, for the message */
 };

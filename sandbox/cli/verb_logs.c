@@ -1,6 +1,7 @@
 /* logs: the container's own log (PID 1's), or one service's, which PID 1 keeps in a file on the volume. */
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/bundle.h"
 #include "cli/errors.h"
 #include "cli/output.h"
 #include "cli/sandbox.h"
@@ -21,6 +22,7 @@ struct logs_values {
 	const char *tail;
 	bool timestamps;
 	const char *since;
+	const char *bundle;
 };
 
 #define FIELD(field) offsetof(struct logs_values, field)
@@ -45,6 +47,11 @@ static const struct option logs_options[] = {
 	  .offset = FIELD(since),
 	  .value = "TIME",
 	  .help = "the container's log: lines since then (RFC 3339 or Unix seconds)" },
+	{ .name = "bundle",
+	  .kind = OPTION_TEXT,
+	  .offset = FIELD(bundle),
+	  .value = "FILE",
+	  .help = "write all logs, with status, checks and what the engine tells, to a tar.gz instead" },
 	{ .name = NULL },
 };
 
@@ -137,6 +144,12 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	int64_t tail;
 	if (parse_tail(values->tail, &tail, e) < 0 || sandbox_require(cli, &sandbox, e) < 0)
 		return -1;
+	if (values->bundle) {
+		if (bundle_write(cli, values->bundle, NULL, e) < 0)
+			return -1;
+		cli_say(cli, "everything is in '%s'", values->bundle);
+		return EXIT_CODE_OK;
+	}
 	const struct docker_log_options options = {
 		.tail = tail, .follow = values->follow, .timestamps = values->timestamps, .since = values->since
 	};

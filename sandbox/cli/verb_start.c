@@ -1,182 +1,56 @@
 /*
- * start: image, ports, container, readiness, clients. Running already is no error; the table is shown then, too. What
- * was begun and is interrupted or cannot be started is taken back. A sandbox that starts and does not become ready is
- * kept for a look.
+ * start: checks, ports, image, container, readiness, clients. Running already is no error; the table is shown then, too. What
+ * this start has made and is interrupted, cannot be started or does not become ready is taken back — with --keep it stays
+ * for a look, unless it was interrupted — and its logs are kept in a bundle.
  */
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/arrival.h"
+#include "cli/bundle.h"
+#include "cli/checks.h"
 #include "cli/clients.h"
 #include "cli/configuration.h"
 #include "cli/errors.h"
-#include "cli/image_source.h"
+#include "cli/first_task.h"
 #include "cli/instance_lock.h"
 #include "cli/interrupt.h"
 #include "cli/launch.h"
-#include "cli/preflight.h"
+#include "cli/progress_events.h"
+#include "cli/start_options.h"
 #include "cli/verb.h"
 #include "cli/watcher.h"
 #include "docker/container.h"
+#include "docker/image.h"
 
-#include <string.h>
-
-#define GIGABYTE INT64_C(1000000000)
 #define MEBIBYTE INT64_C(1048576)
+/* The service that answers Flyte's clients. */
+#define API_SERVICE "controlplane"
 
-struct start_values {
-	const char *image, *image_file, *registry, *pull, *source;
-	const char *ports, *bind;
-	const char *config;
-	struct option_list port;
-	struct option_list env;
-	int64_t timeout_ms;
-	int64_t minimum_disk; /* GB */
-	int64_t memory;       /* MiB */
-	int64_t ttl_ms;
-	int64_t owner_pid;
-	bool keep_context;
-	bool no_wait;
-};
-
-#define FIELD(field) offsetof(struct start_values, field)
-static const char *const pull_policies[] = { "missing", "always", "never", NULL };
-static const char *const port_modes[] = { "default", "auto", NULL };
-
-static const struct option start_options[] = {
-	{ .name = "image",
-	  .kind = OPTION_TEXT,
-	  .offset = FIELD(image),
-	  .value = "NAME",
-	  .environment = "SANDBOX_IMAGE",
-	  .fallback = "flyte-sandbox:" SANDBOX_VERSION,
-	  .help = "image of the sandbox" },
-	{ .name = "image-file",
-	  .kind = OPTION_TEXT,
-	  .offset = FIELD(image_file),
-	  .value = "FILE",
-	  .environment = "SANDBOX_IMAGE_FILE",
-	  .help = "archive to load the image from when the engine does not have it" },
-	{ .name = "registry",
-	  .kind = OPTION_TEXT,
-	  .offset = FIELD(registry),
-	  .value = "PREFIX",
-	  .environment = "SANDBOX_REGISTRY",
-	  .help = "registry to pull the image from when there is no file, e.g. ghcr.io/acme" },
-	{ .name = "pull",
-	  .kind = OPTION_CHOICE,
-	  .offset = FIELD(pull),
-	  .value = "WHEN",
-	  .choices = pull_policies,
-	  .fallback = "missing",
-	  .help = "when to load or pull the image" },
-	{ .name = "source",
-	  .kind = OPTION_TEXT,
-	  .offset = FIELD(source),
-	  .value = "DIR",
-	  .environment = "SANDBOX_SOURCE",
-	  .help = "source tree to build the image from when there is nothing else; the tree that the launcher was "
-	          "built from, by default" },
-	{ .name = "ports",
-	  .kind = OPTION_CHOICE,
-	  .offset = FIELD(ports),
-	  .value = "MODE",
-	  .environment = "SANDBOX_PORTS",
-	  .choices = port_modes,
-	  .help = "the ports that Flyte's documentation names, or free ones (instances with a --name: free ones)" },
-	{ .name = "port",
-	  .kind = OPTION_LIST,
-	  .offset = FIELD(port),
-	  .value = "NAME=PORT",
-	  .help = "port of this machine for http, kubernetes, postgres or s3" },
-	{ .name = "bind",
-	  .kind = OPTION_TEXT,
-	  .offset = FIELD(bind),
-	  .value = "ADDRESS",
-	  .environment = "SANDBOX_BIND",
-	  .fallback = "127.0.0.1",
-	  .help = "address that the ports are bound to; the sandbox has well-known passwords, so think twice" },
-	{ .name = "config",
-	  .kind = OPTION_TEXT,
-	  .offset = FIELD(config),
-	  .value = "FILE",
-	  .environment = "SANDBOX_CONFIG",
-	  .help = "configuration of the control plane; ~/.flyte/sandbox/config.yaml by default, if it is there" },
-	{ .name = "env",
-	  .kind = OPTION_LIST,
-	  .offset = FIELD(env),
-	  .value = "K=V",
-	  .help = "environment variable of the sandbox's services" },
-	{ .name = "memory",
-	  .kind = OPTION_NUMBER,
-	  .offset = FIELD(memory),
-	  .value = "MIB",
-	  .environment = "SANDBOX_MEMORY",
-	  .fallback = "0",
-	  .minimum = 0,
-	  .maximum = 1 << 24,
-	  .help = "memory limit of the whole sandbox in MiB; 0 sets none" },
-	{ .name = "min-disk",
-	  .kind = OPTION_NUMBER,
-	  .offset = FIELD(minimum_disk),
-	  .value = "GB",
-	  .environment = "SANDBOX_MIN_DISK",
-	  .fallback = "5",
-	  .minimum = 0,
-	  .maximum = 100000,
-	  .help = "free space that the engine's disk must have; 0 skips the check" },
-	{ .name = "timeout",
-	  .letter = 't',
-	  .kind = OPTION_SECONDS,
-	  .offset = FIELD(timeout_ms),
-	  .value = "TIME",
-	  .environment = "SANDBOX_TIMEOUT",
-	  .fallback = "300s",
-	  .help = "how long the sandbox may take from its container's start to ready" },
-	{ .name = "ttl",
-	  .kind = OPTION_SECONDS,
-	  .offset = FIELD(ttl_ms),
-	  .value = "TIME",
-	  .environment = "SANDBOX_TTL",
-	  .help = "how long the sandbox is wanted; `sandbox prune` removes it with its state afterwards" },
-	{ .name = "owner-pid",
-	  .kind = OPTION_NUMBER,
-	  .offset = FIELD(owner_pid),
-	  .value = "PID",
-	  .fallback = "0",
-	  .minimum = 0,
-	  .maximum = INT32_MAX,
-	  .help = "process of this machine whose end removes the sandbox with its state; 0 is none" },
-	{ .name = "no-wait",
-	  .kind = OPTION_FLAG,
-	  .offset = FIELD(no_wait),
-	  .help = "return once the container runs; clients are not configured then" },
-	{ .name = "keep-context",
-	  .kind = OPTION_FLAG,
-	  .offset = FIELD(keep_context),
-	  .environment = "SANDBOX_KEEP_CONTEXT",
-	  .help = "leave kubectl's current context alone (a new sandbox's context becomes the current one)" },
-	{ .name = NULL },
-};
-
-static int check_environment(const struct option_list *list, struct err *e)
+static json_t *container_body(const struct cli *cli, const struct start_values *values,
+                              const struct lifetime *lifetime, const struct ports *ports)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		const char *equals = strchr(list->items[i], '=');
-		if (!equals || equals == list->items[i])
-			return err_set(e, ERR_USAGE, "bad-value", "--env: '%s' is not K=V", list->items[i]);
-	}
-	return 0;
+	const struct spec spec = {
+		.instance = &cli->instance,
+		.image = values->image,
+		.ports = ports,
+		.environment = &values->env,
+		.memory_bytes = values->memory * MEBIBYTE,
+		.lifetime = lifetime,
+		.missing_capabilities = docker_endpoint_is_local(&cli->endpoint) ? spec_missing_capabilities() : 0,
+	};
+	return spec_build(&spec);
 }
 
-static int choose_ports(struct cli *cli, const struct start_values *values, const struct sandbox *existing,
-                        struct ports *ret_ports, struct port_hold *ret_hold, struct err *e)
+static int check_and_choose_ports(struct cli *cli, const struct start_values *values, const struct sandbox *existing,
+                                  struct ports *ret_ports, struct port_hold *ret_hold, struct err *e)
 {
-	bool automatic = values->ports ? text_equal(values->ports, "auto") : !cli->instance.is_default;
-	const struct port_wish wish = { .automatic = automatic,
-		                        .explicit_ports = &values->port,
-		                        .address = values->bind,
-		                        .before = existing->state == SANDBOX_ABSENT ? NULL : &existing->ports };
+	cli_step(cli, "checks");
+	if (checks_before_start(cli, start_minimum_disk(values), e) < 0)
+		return -1;
+	/* Ports before the image: a taken port shall not be found out after a long build. */
+	cli_step(cli, "ports");
+	const struct port_wish wish = start_port_wish(values, cli, existing);
 	return ports_choose(cli->docker, &wish, ret_ports, ret_hold, e);
 }
 
@@ -185,33 +59,48 @@ static int bring_up(struct launch *launch, const struct start_values *values, co
                     const struct sandbox *existing, struct sandbox *ret_sandbox, struct err *e)
 {
 	struct cli *cli = launch->cli;
-	const char *source = values->source ? values->source : SANDBOX_SOURCE_DIRECTORY;
-	const struct image_wish wish = { .image = values->image,
-		                         .file = values->image_file,
-		                         .registry = values->registry,
-		                         .pull = values->pull,
-		                         .source = source };
+	const struct image_wish wish = start_image_wish(values);
 	auto_free char *image_id = NULL;
 	struct ports ports;
 	auto_port_hold struct port_hold hold = PORT_HOLD_INIT;
-	if (preflight_disk(cli, values->minimum_disk * GIGABYTE, e) < 0)
+	if (check_and_choose_ports(cli, values, existing, &ports, &hold, e) < 0)
 		return -1;
-	/* Ports first: a taken port shall not be found out after a long build. */
-	if (choose_ports(cli, values, existing, &ports, &hold, e) < 0 || image_obtain(cli, &wish, &image_id, e) < 0)
+	cli_step(cli, "image");
+	if (image_obtain(cli, &wish, &image_id, e) < 0)
 		return -1;
-	const struct spec spec = {
-		.instance = &cli->instance,
-		.image = values->image,
-		.ports = &ports,
-		.environment = &values->env,
-		.memory_bytes = values->memory * MEBIBYTE,
-		.lifetime = lifetime,
-		.missing_capabilities = docker_endpoint_is_local(&cli->endpoint) ? spec_missing_capabilities() : 0,
-	};
-	auto_json json_t *body = spec_build(&spec);
+	auto_json json_t *body = container_body(cli, values, lifetime, &ports);
+	cli_step(cli, "container");
 	if (launch_start(launch, existing, body, image_id, &ports, &hold, e) < 0)
 		return -1;
 	return sandbox_find(cli, ret_sandbox, e);
+}
+
+/* --dry-run */
+static int show_plan(struct cli *cli, const struct start_values *values, const struct lifetime *lifetime,
+                     const struct sandbox *existing, struct err *e)
+{
+	struct ports ports;
+	auto_port_hold struct port_hold hold = PORT_HOLD_INIT;
+	if (check_and_choose_ports(cli, values, existing, &ports, &hold, e) < 0)
+		return -1;
+	auto_json json_t *image = docker_image_inspect(cli->docker, values->image, NULL);
+	json_t *body = container_body(cli, values, lifetime, &ports);
+	auto_json json_t *plan = json_pack("{s:s, s:b, s:s, s:s, s:b, s:o}", "name", cli->instance.name, "dryRun", 1,
+	                                   "before", sandbox_state_text(existing, NULL), "image", values->image,
+	                                   "imagePresent", image != NULL, "container", body);
+	if (cli_wants_json(cli)) {
+		cli_print_document(cli, json_incref(plan));
+		return 0;
+	}
+	printf("image      %s%s\n", values->image, image ? "" : " (not there yet)");
+	printf("volume     %s\n", cli->instance.name);
+	printf("container  %s", cli->instance.name);
+	for (size_t i = 0; i < PORT_COUNT; i++)
+		printf(", %s on %s:%d", port_table[i].name, ports.address, ports.host_port[i]);
+	printf("\nclients    %s, %s\n", cli->instance.configuration, cli->instance.kubeconfig);
+	auto_free char *text = json_dumps(body, JSON_INDENT(2));
+	puts(text);
+	return 0;
 }
 
 static void say_ready(struct cli *cli, bool was_running, int64_t began)
@@ -231,45 +120,85 @@ static int configure(struct cli *cli, const struct start_values *values, const s
 	return configuration_put(cli, sandbox, file, e);
 }
 
-static int start(struct launch *launch, const struct start_values *values, bool *ret_is_up, struct err *e)
+/* Without waiting for more than a running container. */
+static void announce_container(struct cli *cli, const struct sandbox *sandbox)
+{
+	json_t *document = sandbox_document(cli, sandbox, NULL);
+	if (cli->events)
+		cli_event(cli, "result", json_pack("{s:o}", "result", document));
+	else if (cli_wants_json(cli))
+		cli_print_document(cli, document);
+	else
+		json_decref(document);
+}
+
+/* From a running container to what was asked for. `ret_is_ready` once the services are. */
+static int arrive(struct cli *cli, const struct start_values *values, const struct sandbox *existing,
+                  const struct sandbox *sandbox, bool *ret_is_ready, struct err *e)
+{
+	auto_services struct services services = SERVICES_INIT;
+	int64_t began = clock_monotonic_ms();
+	bool api_only = text_equal(values->wait, "api");
+	const struct arrival arrival = { .cli = cli,
+		                         .sandbox = sandbox,
+		                         .timeout_ms = values->timeout_ms,
+		                         .enough = api_only ? API_SERVICE : NULL,
+		                         .make_current = existing->state == SANDBOX_ABSENT && !values->keep_context };
+	cli_step(cli, "services");
+	if (arrival_wait(&arrival, &services, e) < 0)
+		return -1;
+	*ret_is_ready = true;
+	say_ready(cli, existing->state == SANDBOX_RUNNING, began);
+	cli_step(cli, "clients");
+	if (api_only ? clients_configure_flyte(cli, sandbox, e) < 0 : arrival_settle(&arrival, e) < 0)
+		return -1;
+	if (text_equal(values->wait, "first-task")) {
+		cli_step(cli, "first-task");
+		if (first_task_run(cli, sandbox, began + values->timeout_ms, e) < 0)
+			return -1;
+		cli_say(cli, "a first task has run after %.1f s", (double)(clock_monotonic_ms() - began) / 1000);
+	}
+	if (configure(cli, values, sandbox, e) < 0)
+		return -1;
+	arrival_announce(&arrival, &services);
+	return 0;
+}
+
+static int start(struct launch *launch, const struct start_values *values, bool *ret_is_ready, struct err *e)
 {
 	struct cli *cli = launch->cli;
 	struct lifetime lifetime = { .ttl_ms = values->ttl_ms };
 	auto_sandbox struct sandbox existing = SANDBOX_INIT;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
-	auto_services struct services services = SERVICES_INIT;
 	if (sandbox_find(cli, &existing, e) < 0)
 		return -1;
 	if (values->owner_pid && lifetime_set_owner(&lifetime, values->owner_pid, e) < 0)
 		return -1;
-	bool was_running = existing.state == SANDBOX_RUNNING;
+	bool is_up = existing.state == SANDBOX_RUNNING || existing.state == SANDBOX_PAUSED;
+	if (values->dry_run)
+		return is_up ? sandbox_find(cli, &sandbox, e) : show_plan(cli, values, &lifetime, &existing, e);
 	if (existing.state == SANDBOX_PAUSED && docker_container_unpause(cli->docker, existing.id, e) < 0)
 		return -1;
-	bool is_up = was_running || existing.state == SANDBOX_PAUSED;
-	int64_t began = clock_monotonic_ms();
 	if (lifetime.owner && !is_up && watcher_begin(cli, &lifetime, e) < 0)
 		return -1;
-	int outcome = is_up ? sandbox_find(cli, &sandbox, e) : bring_up(launch, values, &lifetime, &existing, &sandbox, e);
+	int outcome =
+	        is_up ? sandbox_find(cli, &sandbox, e) : bring_up(launch, values, &lifetime, &existing, &sandbox, e);
 	if (outcome < 0)
 		return -1;
-	*ret_is_up = true;
-	if (values->no_wait) {
-		if (cli_wants_json(cli))
-			cli_print_document(cli, sandbox_document(cli, &sandbox, NULL));
+	if (values->no_wait || text_equal(values->wait, "none")) {
+		announce_container(cli, &sandbox);
 		return 0;
 	}
-	began = clock_monotonic_ms();
-	const struct arrival arrival = { .cli = cli,
-		                         .sandbox = &sandbox,
-		                         .timeout_ms = values->timeout_ms,
-		                         .make_current = existing.state == SANDBOX_ABSENT && !values->keep_context };
-	if (arrival_wait(&arrival, &services, e) < 0)
-		return -1;
-	say_ready(cli, was_running, began);
-	if (arrival_settle(&arrival, e) < 0)
-		return -1;
-	arrival_announce(&arrival, &services);
-	return configure(cli, values, &sandbox, e);
+	return arrive(cli, values, &existing, &sandbox, ret_is_ready, e);
+}
+
+/* The logs of a container that this start has brought up, before it is taken back. */
+static void keep_logs(struct launch *launch, const struct err *failure)
+{
+	auto_err struct err problem = ERR_INIT;
+	struct cli *cli = launch->cli;
+	if (launch->started && bundle_of_failure(cli, failure, &cli->bundle, &problem) < 0)
+		cli_say(cli, "the logs could not be kept: %s", err_message(&problem));
 }
 
 static void take_back(struct launch *launch, bool cancelled)
@@ -292,17 +221,21 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	const struct start_values *values = context;
 	auto_launch struct launch launch = LAUNCH_INIT;
 	auto_instance_lock struct instance_lock lock = INSTANCE_LOCK_INIT;
-	if (check_environment(&values->env, e) < 0 || instance_lock_take(cli, values->timeout_ms, &lock, e) < 0)
+	cli->events = values->events;
+	if (start_check_values(values, e) < 0 || instance_lock_take(cli, values->timeout_ms, &lock, e) < 0)
 		return -1;
 	launch_init(&launch, cli);
-	bool is_up = false;
-	if (start(&launch, values, &is_up, e) == 0)
+	bool is_ready = false;
+	if (start(&launch, values, &is_ready, e) == 0)
 		return EXIT_CODE_OK;
-	/* A sandbox that came up and fails inside is evidence; everything before that, and what nobody wants any more,
-	 * is rubble. */
+	/* A sandbox that is ready works, whatever its clients' files say. */
 	bool cancelled = e->kind == ERR_CANCELLED;
 	bool has_begun = launch.created_container || launch.created_volume || launch.started;
-	if (has_begun && (cancelled || !is_up))
+	if (!has_begun || (is_ready && !cancelled))
+		return -1;
+	if (!cancelled)
+		keep_logs(&launch, e);
+	if (cancelled || !values->keep)
 		take_back(&launch, cancelled);
 	return -1;
 }
@@ -319,9 +252,15 @@ const struct verb verb_start = {
 	               "anew around that volume. Starting a running sandbox changes nothing and is no error.\n\n"
 	               "Clients are configured: ~/.flyte/config-sandbox.yaml, ~/.flyte/sandbox/kubeconfig, and a "
 	               "context in the kubeconfig, which becomes the "
-	               "current one when the sandbox is new. Ctrl-C takes back what was begun.",
+	               "current one when the sandbox is new. Ctrl-C takes back what was begun.\n\n"
+	               "A start that fails takes back what it has made (a volume with state is never that), unless --keep is "
+	               "given, keeps the logs in a bundle below ~/.local/state/sandbox/bundles, and names the check of "
+	               "`sandbox doctor` that tells more.\n\n"
+	               "With --events each line of stdout is a JSON document with a type: step, progress, message, service, and "
+	               "at the end result or error.",
 	.examples = "sandbox start\tstart, with the well-known ports\n"
 	            "sandbox start --name ci1\tanother one beside it, on free ports\n"
+	            "sandbox start --name ci2 --ttl 1h --owner-pid $$\tone that goes when this shell ends, or `prune` comes\n"
 	            "sandbox start --port http=8080\tthe console on port 8080\n"
 	            "sandbox start -o json | jq -r .endpoints.console\tfor scripts",
 	.options = start_options,

@@ -66,6 +66,28 @@ static int read_entry(struct archive *reader, struct buf *ret_bytes, const char 
 	}
 }
 
+static int take_bytes(void *context, const char *bytes, size_t length, struct err *e)
+{
+	struct buf *text = context;
+	if (buf_add(text, bytes, length) == 0)
+		return 0;
+	return err_set(e, ERR_EXHAUSTED, "file-too-large", "the archive is larger than %zu bytes", text->maximum);
+}
+
+int docker_archive_get(struct docker_client *client, const char *container, const char *path, struct buf *ret_bytes,
+                       struct err *e)
+{
+	auto_free char *encoded = docker_encode(path);
+	auto_free char *request_path = xasprintf("/containers/%s/archive?path=%s", container, encoded);
+	auto_http_response struct http_response response = HTTP_RESPONSE_INIT;
+	struct docker_request request = {
+		.method = "GET", .path = request_path, .on_data = take_bytes, .context = ret_bytes
+	};
+	if (docker_call(client, &request, &response, e) < 0)
+		return err_wrap(e, "cannot read '%s' in the container", path);
+	return 0;
+}
+
 int docker_archive_get_file(struct docker_client *client, const char *container, const char *path,
                             struct buf *ret_bytes, struct err *e)
 {

@@ -84,6 +84,8 @@ class FakeEngine:
         self.commands = {"sandbox-init status --follow --json": Exec(lines(READY)), "sandbox-init status --json": Exec(lines(READY))}
         self.uploads = []
         self.events = []
+        self.information = {}
+        self.image_labels = {}
         self.pull_answer = [{"status": "Downloading", "id": "l1", "progressDetail": {"current": 1, "total": 2}}, {"status": "Download complete", "id": "l1"}]
         self.pull_hangs = False
         self.load_answer = [{"stream": "Loaded image: flyte-sandbox:0.1.0\n"}]
@@ -282,12 +284,12 @@ class Connection(socketserver.StreamRequestHandler):
         self.answer(200, {"Version": "99.0", "ApiVersion": self.engine.api, "MinAPIVersion": self.engine.minimum})
 
     def info(self):
-        self.answer(200, {"DockerRootDir": self.engine.root})
+        self.answer(200, {"DockerRootDir": self.engine.root, **self.engine.information})
 
     def image_inspect(self, name):
-        if name not in self.engine.images:
+        if name not in self.engine.images and name not in self.engine.images.values():
             return self.fail(404, f"No such image: {name}")
-        return self.answer(200, {"Id": self.engine.images[name]})
+        return self.answer(200, {"Id": self.engine.images.get(name, name), "Config": {"Labels": self.engine.image_labels}})
 
     def image_create(self):
         self.begin_chunks()
@@ -357,7 +359,7 @@ class Connection(socketserver.StreamRequestHandler):
             if body["Image"] not in self.engine.images:
                 return self.fail(404, f"No such image: {body['Image']}")
             container = self.engine.add_container(name, "created")
-            container.update(Config={"Image": body["Image"], "Labels": body["Labels"], "Tty": False}, HostConfig=body["HostConfig"], Image=self.engine.images[body["Image"]])
+            container.update(Config={"Image": body["Image"], "Env": body["Env"], "Labels": body["Labels"], "Tty": False}, HostConfig=body["HostConfig"], Image=self.engine.images[body["Image"]])
             return self.answer(201, {"Id": container["Id"], "Warnings": []})
 
     def with_container(self, name):
@@ -443,14 +445,15 @@ class Connection(socketserver.StreamRequestHandler):
         path = self.query["path"]
         if not self.with_container(name):
             return None
-        if path not in self.engine.files:
+        inside = {name: content for name, content in self.engine.files.items() if name == path or name.startswith(path + "/")}
+        if not inside:
             return self.fail(404, f"Could not find the file {path} in container {name}")
-        content = self.engine.files[path].encode()
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w") as archive:
-            entry = tarfile.TarInfo(os.path.basename(path))
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
+            for name, content in inside.items():
+                entry = tarfile.TarInfo(os.path.relpath(name, os.path.dirname(path)))
+                entry.size = len(content.encode())
+                archive.addfile(entry, io.BytesIO(content.encode()))
         stat = base64.b64encode(json.dumps({"name": os.path.basename(path)}).encode()).decode()
         self.head(200, {"Content-Type": "application/x-tar", "X-Docker-Container-Path-Stat": stat, "Transfer-Encoding": "chunked"})
         self.chunks(out.getvalue())
