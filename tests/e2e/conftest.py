@@ -88,6 +88,20 @@ def finish(remote):
 
 
 @pytest.fixture(scope="session")
+def eventually():
+    """Waits until a condition holds, which has no event that could be waited for from here."""
+    import time
+
+    def wait(condition, seconds=60, what="the condition"):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} does not hold after {seconds} s"
+            time.sleep(0.2)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
 def execute(launch, finish):
     return lambda workflow, **inputs: finish(launch(workflow, **inputs))
 

@@ -48,7 +48,8 @@ static Flyteidl__Event__ExternalResourceInfo *element_to_come(struct arena *aren
 	return info;
 }
 
-static Flyteidl__Event__ExternalResourceInfo *element_info(struct arena *arena, const struct array_element_row *element)
+static Flyteidl__Event__ExternalResourceInfo *element_info(struct arena *arena, const struct task_execution_row *row,
+                                                           const struct array_element_row *element)
 {
 	Flyteidl__Event__ExternalResourceInfo *info = proto_new(arena, flyteidl__event__external_resource_info);
 	const ProtobufCEnumValue *phase = protobuf_c_enum_descriptor_get_value_by_name(
@@ -58,6 +59,13 @@ static Flyteidl__Event__ExternalResourceInfo *element_info(struct arena *arena, 
 	info->retry_attempt = element->attempt;
 	info->phase = phase ? (Flyteidl__Core__TaskExecution__Phase)phase->value : 0;
 	info->cache_status = (Flyteidl__Core__CatalogCacheStatus)element->cache_status;
+	if (!text_is_empty(element->child_name)) {
+		info->target_metadata_case =
+		        FLYTEIDL__EVENT__EXTERNAL_RESOURCE_INFO__TARGET_METADATA_WORKFLOW_NODE_METADATA;
+		info->workflow_node_metadata = proto_new(arena, flyteidl__event__workflow_node_metadata);
+		info->workflow_node_metadata->execution_id =
+		        ids_new_execution(arena, row->node.project, row->node.domain, element->child_name);
+	}
 	return info;
 }
 
@@ -80,8 +88,8 @@ static int add_elements(struct database_connection *c, struct arena *arena, cons
 		if (next == elements.count || elements.rows[next].index != i)
 			metadata->external_resources[metadata->n_external_resources++] = element_to_come(arena, row, i);
 		for (; next < elements.count && elements.rows[next].index == i; next++) {
-			Flyteidl__Event__ExternalResourceInfo *info = element_info(arena, &elements.rows[next]);
-			if (text_is_empty(info->external_id)) /* it waits for its first pod */
+			Flyteidl__Event__ExternalResourceInfo *info = element_info(arena, row, &elements.rows[next]);
+			if (text_is_empty(info->external_id)) /* it waits for its first pod, or runs an execution */
 				info->external_id = element_to_come(arena, row, i)->external_id;
 			metadata->external_resources[metadata->n_external_resources++] = info;
 		}

@@ -268,24 +268,43 @@ static const literal *walk_scalar(struct path *path, const literal *l, struct er
 	return NULL;
 }
 
-const literal *attribute_path_resolve(struct arena *arena, const literal *l, attribute *const *items, size_t length,
-                                      struct err *e)
+const literal *literal_loaded(const literal *l, const struct literal_loader *loader, struct err *e)
+{
+	if (!l || l->value_case != FLYTEIDL__CORE__LITERAL__VALUE_OFFLOADED_METADATA)
+		return l;
+	if (!loader->load) {
+		err_set(e, ERR_INVALID, FAILURE, "an offloaded value cannot be read here");
+		return NULL;
+	}
+	return loader->load(loader->context, l->offloaded_metadata ? l->offloaded_metadata->uri : "", e);
+}
+
+static bool is_of_union(const literal *l)
+{
+	return l->value_case == FLYTEIDL__CORE__LITERAL__VALUE_SCALAR && l->scalar &&
+	       l->scalar->value_case == FLYTEIDL__CORE__SCALAR__VALUE_UNION && l->scalar->union_;
+}
+
+const literal *attribute_path_resolve(struct arena *arena, const struct literal_loader *loader, const literal *l,
+                                      attribute *const *items, size_t length, struct err *e)
 {
 	struct path path = { .arena = arena, .items = items, .length = length };
 	if (!length)
 		return l;
 	while (l) {
-		if (l->value_case == FLYTEIDL__CORE__LITERAL__VALUE_SCALAR && l->scalar &&
-		    l->scalar->value_case == FLYTEIDL__CORE__SCALAR__VALUE_UNION && l->scalar->union_ && path.length) {
+		if (is_of_union(l) && path.length) {
 			l = l->scalar->union_->value;
 			continue;
+		}
+		if (path.length) {
+			l = literal_loaded(l, loader, e);
+			if (!l)
+				return NULL;
 		}
 		if (l->value_case == FLYTEIDL__CORE__LITERAL__VALUE_SCALAR)
 			return walk_scalar(&path, l, e);
 		if (!path.length)
 			return l;
-		if (l->value_case == FLYTEIDL__CORE__LITERAL__VALUE_OFFLOADED_METADATA)
-			break;
 		if (l->value_case != FLYTEIDL__CORE__LITERAL__VALUE_MAP &&
 		    l->value_case != FLYTEIDL__CORE__LITERAL__VALUE_COLLECTION)
 			break;
@@ -295,7 +314,6 @@ const literal *attribute_path_resolve(struct arena *arena, const literal *l, att
 		path.items++;
 		path.length--;
 	}
-	err_set(e, ERR_INVALID, FAILURE, "a value that is %s has no attributes",
-	        l && l->value_case == FLYTEIDL__CORE__LITERAL__VALUE_OFFLOADED_METADATA ? "offloaded" : "empty");
+	err_set(e, ERR_INVALID, FAILURE, "a value that is empty has no attributes");
 	return NULL;
 }

@@ -1,7 +1,6 @@
 #include "controlplane/compiler/bindings.h"
 
 #include "base/text.h"
-#include "controlplane/compiler/attribute_path.h"
 #include "controlplane/compiler/promise.h"
 #include "proto/message.h"
 
@@ -45,6 +44,9 @@ static const literal *resolve_promise(const struct resolution *r, const Flyteidl
 		return NULL;
 	}
 	if (variable.has_index) {
+		value = literal_loaded(value, &r->source->loader, e);
+		if (!value)
+			return NULL;
 		const Flyteidl__Core__LiteralCollection *list =
 		        value->value_case == FLYTEIDL__CORE__LITERAL__VALUE_COLLECTION ? value->collection : NULL;
 		if (!list || variable.index >= list->n_literals) {
@@ -54,7 +56,7 @@ static const literal *resolve_promise(const struct resolution *r, const Flyteidl
 		}
 		value = list->literals[variable.index];
 	}
-	value = attribute_path_resolve(r->arena, value, promise->attr_path, promise->n_attr_path, e);
+	value = attribute_path_resolve(r->arena, &r->source->loader, value, promise->attr_path, promise->n_attr_path, e);
 	if (!value)
 		err_wrap(e, "output '%s' of node '%s'", promise->var, node_id);
 	return value;

@@ -7,20 +7,21 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "controlplane/compiler/attribute_path.h"
 
 #include "flyteidl/core/literals.pb-c.h"
 #include "flyteidl/core/workflow.pb-c.h"
 
 struct bindings_source {
 	/*
-	 * The value of a node's output under the name that promises use (bindings_output_variable translates aliases);
-	 * an offloaded literal must come loaded when something is to be taken out of it. NULL with `e` set when reading
-	 * failed — bindings_resolve keeps its kind and id — or NULL with `e` untouched when the node has no such
-	 * output.
+	 * The value of a node's output under the name that promises use (bindings_output_variable translates aliases).
+	 * NULL with `e` set when reading failed — bindings_resolve keeps its kind and id — or NULL with `e` untouched
+	 * when the node has no such output.
 	 */
 	const Flyteidl__Core__Literal *(*output)(void *context, const char *node_id, const char *variable,
 	                                         struct err *e);
 	void *context;
+	struct literal_loader loader; /* for offloaded outputs of which a part is taken */
 };
 
 /*

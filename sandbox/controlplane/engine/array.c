@@ -108,10 +108,6 @@ int array_size(const struct array_spec *spec, const Flyteidl__Core__LiteralMap *
 		}
 		const Flyteidl__Core__Literal *literal = inputs->literals[i]->value;
 		const Flyteidl__Core__LiteralCollection *list = list_of(literal);
-		if (literal && literal->value_case == FLYTEIDL__CORE__LITERAL__VALUE_OFFLOADED_METADATA)
-			return err_set(e, ERR_INVALID, NULL,
-			               "couldn't read the offloaded literal: input \"%s\" is kept outside of inputs.pb",
-			               inputs->literals[i]->key);
 		if (list && first && list->n_literals != first->n_literals)
 			return err_set(e, ERR_INVALID, NULL,
 			               "input arrays have different lengths: expecting '%zu' found '%zu'",
@@ -162,27 +158,35 @@ static Flyteidl__Core__Literal *find_literal(const Flyteidl__Core__LiteralMap *m
 	return NULL;
 }
 
-Flyteidl__Core__LiteralMap *array_collect_outputs(struct arena *arena, const Flyteidl__Core__TypedInterface *interface,
+static void add_list(struct arena *arena, Flyteidl__Core__LiteralMap *collected, char *name)
+{
+	Flyteidl__Core__Literal *value = proto_new(arena, flyteidl__core__literal);
+	value->value_case = FLYTEIDL__CORE__LITERAL__VALUE_COLLECTION;
+	value->collection = proto_new(arena, flyteidl__core__literal_collection);
+	proto_append(arena, collected->n_literals, collected->literals, new_entry(arena, name, value));
+}
+
+Flyteidl__Core__LiteralMap *array_collect_outputs(struct arena *arena, const Flyteidl__Core__VariableMap *declared,
                                                   const Flyteidl__Core__LiteralMap *const *outputs, size_t size)
 {
 	Flyteidl__Core__LiteralMap *collected = proto_new(arena, flyteidl__core__literal_map);
-	const Flyteidl__Core__VariableMap *declared = interface ? interface->outputs : NULL;
 	Flyteidl__Core__Literal *absent = none(arena);
-	if (!declared)
-		return collected;
-	collected->literals = arena_array(arena, Flyteidl__Core__LiteralMap__LiteralsEntry *, declared->n_variables);
-	for (size_t i = 0; i < declared->n_variables; i++) {
-		Flyteidl__Core__LiteralCollection *list = proto_new(arena, flyteidl__core__literal_collection);
-		Flyteidl__Core__Literal *value = proto_new(arena, flyteidl__core__literal);
-		value->value_case = FLYTEIDL__CORE__LITERAL__VALUE_COLLECTION;
-		value->collection = list;
+	for (size_t i = 0; i < declared->n_variables; i++)
+		add_list(arena, collected, declared->variables[i]->key);
+	for (size_t i = 0; i < size; i++) {
+		for (size_t k = 0; outputs[i] && k < outputs[i]->n_literals; k++) {
+			if (!find_literal(collected, outputs[i]->literals[k]->key))
+				add_list(arena, collected, outputs[i]->literals[k]->key);
+		}
+	}
+	for (size_t k = 0; k < collected->n_literals; k++) {
+		Flyteidl__Core__LiteralCollection *list = collected->literals[k]->value->collection;
 		list->literals = arena_array(arena, Flyteidl__Core__Literal *, size);
 		for (; list->n_literals < size; list->n_literals++) {
 			Flyteidl__Core__Literal *literal =
-			        find_literal(outputs[list->n_literals], declared->variables[i]->key);
+			        find_literal(outputs[list->n_literals], collected->literals[k]->key);
 			list->literals[list->n_literals] = literal ? literal : absent;
 		}
-		collected->literals[collected->n_literals++] = new_entry(arena, declared->variables[i]->key, value);
 	}
 	return collected;
 }

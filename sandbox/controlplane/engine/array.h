@@ -1,5 +1,5 @@
 /*
- * Map tasks: what an array node asks for, and the literals that go into and come out of its elements. Pure; results in
+ * Maps over tasks and launch plans: what an array node asks for, and the literals that go into and come out of its elements. Pure; results in
  * the arena. The rules are upstream's (flytepropeller nodes/array at v1.16.8; ../shared reference §2.10). How elements
  * run is node_array.c.
  */
@@ -45,9 +45,9 @@ size_t array_minimum_successes(const struct array_spec *spec, size_t size);
 /* What one element gets: its own of every list, and what is bound as it is. The index is below the size. */
 Flyteidl__Core__LiteralMap *array_element_inputs(struct arena *arena, const struct array_spec *spec,
                                                  const Flyteidl__Core__LiteralMap *inputs, size_t index);
-/* Lists of what the elements put out, one for each declared variable; an element without outputs, or without that one,
- * counts as none. */
-Flyteidl__Core__LiteralMap *array_collect_outputs(struct arena *arena, const Flyteidl__Core__TypedInterface *interface,
+/* Lists of what the elements put out, one for each variable that is declared or that some element has; an element
+ * without outputs, or without that one, counts as none. */
+Flyteidl__Core__LiteralMap *array_collect_outputs(struct arena *arena, const Flyteidl__Core__VariableMap *declared,
                                                   const Flyteidl__Core__LiteralMap *const *outputs, size_t size);
 
 struct array_error {

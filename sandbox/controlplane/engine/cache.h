@@ -36,6 +36,9 @@ struct catalog_key cache_dataset_of(struct arena *arena, const Flyteidl__Core__T
 const char *cache_tag_of(struct arena *arena, const Flyteidl__Core__TaskTemplate *task,
                          const Flyteidl__Core__LiteralMap *inputs);
 
+/* The same kind of digest of one value, which then counts for it. */
+char *cache_hash_of_literal(struct arena *arena, const Flyteidl__Core__Literal *literal);
+
 /* What a task attempt has put out, to be kept. Without the data when `outputs` is NULL. The id is the store's to give.
  */
 Datacatalog__Artifact *cache_artifact_of(struct arena *arena, const struct catalog_key *key,

@@ -123,3 +123,8 @@ const char *cache_tag_of(struct arena *arena, const Flyteidl__Core__TaskTemplate
 	own->n_literals = kept;
 	return arena_printf(arena, "flyte_cached-%s", digest_of(arena, &own->base));
 }
+
+char *cache_hash_of_literal(struct arena *arena, const Flyteidl__Core__Literal *literal)
+{
+	return digest_of(arena, &proto_copy(arena, (Flyteidl__Core__Literal *)(uintptr_t)literal)->base);
+}

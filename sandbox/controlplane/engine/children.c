@@ -1,43 +1,76 @@
 #include "controlplane/engine/children.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "controlplane/launch/ids.h"
 #include "controlplane/store/executions.h"
 
 #define LAUNCH_WAIT_MS INT64_C(10000)
 
-int children_find(struct database_connection *c, struct arena *arena, const struct child_key *key,
-                  struct child *ret_child, struct err *e)
+static int read_child(struct arena *arena, const struct database_rows *rows, size_t row, struct child *ret_child,
+                      struct err *e)
 {
-	const struct database_value values[] = { DB_TEXT(key->parent->project), DB_TEXT(key->parent->domain),
-		                                 DB_TEXT(key->name) };
-	struct database_rows rows;
-	const char *sql = "select phase, error, outputs, outputs_uri, coalesce(parent_node_execution_id, 0)"
-	                  " from executions where project = $1 and domain = $2 and name = $3";
-	if (database_query(c, arena, sql, values, ARRAY_LENGTH(values), &rows, e) < 0)
-		return -1;
-	if (rows.count == 0)
-		return 0;
-	if (database_int(&rows, 0, 4) != key->node_row_id)
-		return err_set(e, ERR_EXISTS, "ChildNameTaken",
-		               "there is an execution \"%s\" already, and it is not this node's", key->name);
 	const ProtobufCEnumValue *phase = protobuf_c_enum_descriptor_get_value_by_name(
-	        &flyteidl__core__workflow_execution__phase__descriptor, database_text(&rows, 0, 0));
-	*ret_child = (struct child){ .phase = (Flyteidl__Core__WorkflowExecution__Phase)(phase ? phase->value : 0),
-		                     .outputs_uri = database_text(&rows, 0, 3) };
-	const struct proto_bytes error = database_bytes(&rows, 0, 1), outputs = database_bytes(&rows, 0, 2);
+	        &flyteidl__core__workflow_execution__phase__descriptor, database_text(rows, row, 1));
+	struct child child = { .name = database_text(rows, row, 0),
+		               .phase = (Flyteidl__Core__WorkflowExecution__Phase)(phase ? phase->value : 0),
+		               .outputs_uri = database_text(rows, row, 4),
+		               .node_row_id = database_int(rows, row, 5) };
+	const struct proto_bytes error = database_bytes(rows, row, 2), outputs = database_bytes(rows, row, 3);
 	if (error.data) {
-		ret_child->error = proto_unpack(arena, flyteidl__core__execution_error, error.data, error.length, e);
-		if (!ret_child->error)
-			return err_wrap(e, "the stored error of execution \"%s\"", key->name);
+		child.error = proto_unpack(arena, flyteidl__core__execution_error, error.data, error.length, e);
+		if (!child.error)
+			return err_wrap(e, "the stored error of execution \"%s\"", child.name);
 	}
 	if (outputs.data) {
-		ret_child->outputs = proto_unpack(arena, flyteidl__core__literal_map, outputs.data, outputs.length, e);
-		if (!ret_child->outputs)
-			return err_wrap(e, "the stored outputs of execution \"%s\"", key->name);
+		child.outputs = proto_unpack(arena, flyteidl__core__literal_map, outputs.data, outputs.length, e);
+		if (!child.outputs)
+			return err_wrap(e, "the stored outputs of execution \"%s\"", child.name);
 	}
-	return 1;
+	*ret_child = child;
+	return 0;
+}
+
+static int compare_children(const void *a, const void *b)
+{
+	return strcmp(((const struct child *)a)->name, ((const struct child *)b)->name);
+}
+
+int children_find(struct database_connection *c, struct arena *arena, const struct progress_definition *parent,
+                  const char *const *names, size_t count, struct children *ret_children, struct err *e)
+{
+	*ret_children = (struct children){ 0 };
+	if (count == 0)
+		return 0;
+	auto_json json_t *list = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(list, json_string(names[i]));
+	auto_free char *text = json_to_text(list);
+	const struct database_value values[] = { DB_TEXT(parent->project), DB_TEXT(parent->domain), DB_TEXT(text) };
+	struct database_rows rows;
+	const char *sql = "select name, phase, error, outputs, outputs_uri, coalesce(parent_node_execution_id, 0)"
+	                  " from executions where project = $1 and domain = $2"
+	                  " and name in (select json_array_elements_text($3::json))";
+	if (database_query(c, arena, sql, values, ARRAY_LENGTH(values), &rows, e) < 0)
+		return -1;
+	struct child *children = arena_array(arena, struct child, rows.count);
+	for (size_t i = 0; i < rows.count; i++) {
+		if (read_child(arena, &rows, i, &children[i], e) < 0)
+			return -1;
+	}
+	if (rows.count > 1)
+		qsort(children, rows.count, sizeof(*children), compare_children);
+	*ret_children = (struct children){ .count = rows.count, .list = children };
+	return 0;
+}
+
+const struct child *children_named(const struct children *children, const char *name)
+{
+	const struct child key = { .name = name };
+	return children->count == 0
+	               ? NULL
+	               : bsearch(&key, children->list, children->count, sizeof(*children->list), compare_children);
 }
 
 /* What a child has of its parent (reference §2.10); principal, cluster and nesting are the launch's business. */

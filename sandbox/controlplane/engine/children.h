@@ -15,21 +15,29 @@
 struct child_key {
 	const struct progress_definition *parent;
 	const char *name;
-	const char *node_id;
+	const char *node_id; /* as clients know the node that it belongs to; of an element that is the array */
 	int64_t node_row_id;
 };
 
 struct child {
+	const char *name;
+	int64_t node_row_id; /* whose it is; 0: nobody's */
 	Flyteidl__Core__WorkflowExecution__Phase phase;
 	const Flyteidl__Core__ExecutionError *error; /* NULL: none */
 	const Flyteidl__Core__LiteralMap *outputs;   /* NULL: none, or only at outputs_uri */
 	const char *outputs_uri;
 };
 
-/* 1 found, 0 there is none yet, -1. ERR_EXISTS when an execution of that name is not this node's. Within the round's
- * transaction. */
-int children_find(struct database_connection *c, struct arena *arena, const struct child_key *key,
-                  struct child *ret_child, struct err *e);
+struct children {
+	size_t count;
+	struct child *list; /* by name */
+};
+
+/* Those of these names that exist, in the parent's project and domain. Within the round's transaction. */
+int children_find(struct database_connection *c, struct arena *arena, const struct progress_definition *parent,
+                  const char *const *names, size_t count, struct children *ret_children, struct err *e);
+/* NULL when it is not among them. */
+const struct child *children_named(const struct children *children, const char *name);
 
 /* Launches it, on a connection of its own. ERR_INVALID, ERR_NOT_FOUND: it never can be. Finding that it exists is
  * success: children_find says whose it is. */

@@ -7,7 +7,6 @@
 
 #include "base/metrics.h"
 #include "base/text.h"
-#include "controlplane/engine/children.h"
 #include "controlplane/engine/dynamic.h"
 #include "controlplane/store/signals.h"
 
@@ -127,7 +126,7 @@ static void fail_for_ever(struct machine_node *node, const char *code, const cha
 	node->answer = ANSWER_GIVEN;
 }
 
-/* ---- WANT_OUTPUTS, WANT_INPUTS_READ, WANT_WRITE, WANT_WRITE_INPUTS ---- */
+/* ---- WANT_OUTPUTS, WANT_INPUTS_READ, WANT_OFFLOADED, WANT_WRITE, WANT_WRITE_INPUTS ---- */
 
 static int prepare_outputs(const struct round_context *context, struct database_connection *c, struct machine *m,
                            struct jobs *jobs, struct machine_node *node, struct err *e)
@@ -168,19 +167,50 @@ static void read_literals(struct machine *m, struct job *job, struct round_resul
 		node->answer = ANSWER_GIVEN;
 }
 
+static void read_offloaded(struct machine *m, struct job *job, struct round_result *result)
+{
+	struct machine_node *node = job->node;
+	auto_err struct err e = ERR_INIT;
+	if (job->error.kind == ERR_NONE && !job->absent)
+		node->offloaded =
+		        proto_unpack(m->arena, flyteidl__core__literal, job->bytes.data, job->bytes.length, &e);
+	else if (job->absent)
+		err_set(&e, ERR_NOT_FOUND, NULL, "it does not exist");
+	else if (job->error.kind == ERR_EXHAUSTED || text_equal(err_id(&job->error), "invalid-uri"))
+		err_move(&e, &job->error);
+	if (job->error.kind != ERR_NONE) {
+		give_up_for_now(node, result, &job->error, "cannot read an offloaded literal");
+		return;
+	}
+	if (e.kind != ERR_NONE)
+		fail_for_ever(node, "RuntimeExecutionError",
+		              arena_printf(m->arena, "couldn't read the offloaded literal at [%s]: %s", job->uri,
+		                           err_message(&e)));
+	else
+		node->answer = ANSWER_GIVEN;
+}
+
 static void prepare_write(const struct round_context *context, struct machine *m, struct jobs *jobs,
                           struct machine_node *node, const char *uri, const ProtobufCMessage *message)
 {
 	struct job *job = add_job(context, m, jobs, node, run_put);
 	job->uri = uri;
 	job->body = proto_pack(m->arena, message);
+	node->answer = ANSWER_GIVEN; /* unless a job says otherwise */
+}
+
+/* Nobody is told of the outputs before all parts are there. */
+static void prepare_outputs_write(const struct round_context *context, struct machine *m, struct jobs *jobs,
+                                  struct machine_node *node)
+{
+	for (size_t i = 0; i < node->offload_count; i++)
+		prepare_write(context, m, jobs, node, node->offloads[i].uri, &node->offloads[i].literal->base);
+	prepare_write(context, m, jobs, node, node->row.outputs_uri, &node->outputs->base);
 }
 
 static void read_write(struct job *job, struct round_result *result)
 {
-	if (job->error.kind == ERR_NONE)
-		job->node->answer = ANSWER_GIVEN;
-	else
+	if (job->error.kind != ERR_NONE)
 		give_up_for_now(job->node, result, &job->error, "cannot write what a node leaves");
 }
 
@@ -544,74 +574,32 @@ static void read_result(struct machine *m, struct job *job, struct round_result 
 
 /* ---- WANT_CHILD ---- */
 
-static int find_child(struct database_connection *c, struct machine *m, struct machine_node *node,
-                      const struct child_key *key, struct child *ret_child, struct err *e)
-{
-	auto_err struct err failure = ERR_INIT;
-	const int found = children_find(c, m->arena, key, ret_child, &failure);
-	if (found >= 0)
-		return found;
-	if (failure.kind != ERR_EXISTS) {
-		err_move(e, &failure);
-		return -1;
-	}
-	fail_for_ever(node, "ChildNameTaken", arena_strdup(m->arena, err_message(&failure)));
-	node->failure.kind = ERROR_KIND(USER);
-	return 1;
-}
-
-/* False when it cannot be launched, now or ever. */
-static bool launch_child(const struct round_context *context, struct machine *m, struct machine_node *node,
-                         const struct child_key *key, struct round_result *result)
-{
-	auto_err struct err failure = ERR_INIT;
-	if (children_launch(context->launch, m->arena, key, node->vertex->node->workflow_node->launchplan_ref,
-	                    node->inputs, &failure) == 0)
-		return true;
-	if (failure.kind == ERR_INVALID || failure.kind == ERR_NOT_FOUND) {
-		fail_for_ever(node, "RuntimeExecutionError", arena_strdup(m->arena, err_message(&failure)));
-		node->failure.kind = ERROR_KIND(USER);
-	} else {
-		give_up_for_now(node, result, &failure, "cannot launch a child execution");
-	}
-	return false;
-}
-
-static int prepare_child(const struct round_context *context, struct database_connection *c, struct machine *m,
-                         struct jobs *jobs, struct machine_node *node, struct round_result *result, struct err *e)
-{
-	struct child child = { .phase = EXECUTION(UNDEFINED), .outputs_uri = "" };
-	const struct child_key key = {
-		.parent = m->definition,
-		.name = names_child_execution(m->arena, m->definition->name, node->row.node_id, node->row.attempt),
-		.node_id = node->row.node_id,
-		.node_row_id = node->row.row_id,
-	};
-	int found = find_child(c, m, node, &key, &child, e);
-	if (found == 0) {
-		if (!launch_child(context, m, node, &key, result))
-			return 0;
-		found = find_child(c, m, node, &key, &child, e);
-	}
-	if (found < 0)
-		return -1;
-	if (node->answer != ANSWER_PENDING)
-		return 0;
-	node->child.phase = child.phase;
-	node->child.error = child.error;
-	node->child.outputs = child.outputs;
-	if (child.phase == EXECUTION(SUCCEEDED) && !child.outputs && !text_is_empty(child.outputs_uri))
-		add_get(context, m, jobs, node, child.outputs_uri);
-	else
-		node->answer = ANSWER_GIVEN;
-	return 0;
-}
-
 /* Outputs that are only in the object store. */
 static void read_child(struct machine *m, struct job *job, struct round_result *result)
 {
 	read_literals(m, job, result);
 	job->node->child.outputs = job->node->outputs;
+}
+
+/* All at once: an array of launch plans has hundreds. */
+static int prepare_children(const struct round_context *context, struct database_connection *c, struct machine *m,
+                            struct jobs *jobs, struct round_result *result, struct err *e)
+{
+	struct effects_children wanted = { 0 };
+	for (size_t i = 0; i < m->node_count; i++) {
+		if (m->nodes[i]->want == WANT_CHILD && m->nodes[i]->answer == ANSWER_PENDING)
+			proto_append(m->arena, wanted.count, wanted.nodes, m->nodes[i]);
+	}
+	if (wanted.count > 0 && effects_find_children(context, c, m, &wanted, e) < 0)
+		return -1;
+	if (wanted.problem.kind != ERR_NONE)
+		give_up_for_now(NULL, result, &wanted.problem, "cannot launch a child execution");
+	err_release(&wanted.problem);
+	for (size_t i = 0; i < wanted.count; i++) {
+		if (wanted.nodes[i]->child.outputs_uri)
+			add_get(context, m, jobs, wanted.nodes[i], wanted.nodes[i]->child.outputs_uri);
+	}
+	return (int)wanted.count;
 }
 
 /* ---- WANT_DYNAMIC, WANT_WRITE_DYNAMIC ---- */
@@ -664,7 +652,7 @@ static int read_futures(struct database_connection *c, struct machine *m, struct
 /* ---- All of them ---- */
 
 static int prepare(const struct round_context *context, struct database_connection *c, struct machine *m,
-                   struct jobs *jobs, struct machine_node *node, struct round_result *result, struct err *e)
+                   struct jobs *jobs, struct machine_node *node, struct err *e)
 {
 	switch (node->want) {
 	case WANT_OUTPUTS:
@@ -676,16 +664,19 @@ static int prepare(const struct round_context *context, struct database_connecti
 	case WANT_INPUTS_READ:
 		add_get(context, m, jobs, node, m->definition->inputs_uri);
 		return 0;
+	case WANT_OFFLOADED:
+		add_get(context, m, jobs, node, node->offloaded_uri);
+		return 0;
 	case WANT_WRITE:
-		prepare_write(context, m, jobs, node, node->row.outputs_uri, &node->outputs->base);
+		prepare_outputs_write(context, m, jobs, node);
 		return 0;
 	case WANT_WRITE_INPUTS:
 		prepare_write(context, m, jobs, node, node->row.inputs_uri, &node->inputs->base);
 		return 0;
 	case WANT_SIGNAL:
 		return prepare_signal(c, m, node, e);
-	case WANT_CHILD:
-		return prepare_child(context, c, m, jobs, node, result, e);
+	case WANT_CHILD: /* prepare_children has */
+		return 0;
 	case WANT_POD:
 		prepare_pod(context, m, jobs, node);
 		return 0;
@@ -722,6 +713,9 @@ static int read_job(const struct round_context *context, struct database_connect
 	case WANT_INPUTS_READ:
 		read_literals(m, job, result);
 		break;
+	case WANT_OFFLOADED:
+		read_offloaded(m, job, result);
+		break;
 	case WANT_WRITE:
 	case WANT_WRITE_INPUTS:
 	case WANT_WRITE_DYNAMIC:
@@ -750,13 +744,13 @@ int effects_fulfil(const struct round_context *context, struct database_connecti
                    struct round_result *result, struct err *e)
 {
 	struct jobs jobs = { 0 };
-	int tried = 0, outcome = 0;
+	int tried = prepare_children(context, c, m, &jobs, result, e), outcome = tried < 0 ? -1 : 0;
 	for (size_t i = 0; i < m->node_count && outcome == 0; i++) {
 		struct machine_node *node = m->nodes[i];
-		if (node->want == WANT_NOTHING || node->answer != ANSWER_PENDING)
+		if (node->want == WANT_NOTHING || node->want == WANT_CHILD || node->answer != ANSWER_PENDING)
 			continue;
 		tried++;
-		outcome = prepare(context, c, m, &jobs, node, result, e);
+		outcome = prepare(context, c, m, &jobs, node, e);
 	}
 	if (outcome == 0)
 		parallel_run(context->parallel, run_job, jobs.list, jobs.count, sizeof(*jobs.list));

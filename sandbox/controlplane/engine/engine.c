@@ -211,6 +211,9 @@ static struct round_context context_of(const struct engine *engine, const struct
 	struct round_context context = engine->rounds;
 	context.object_maximum = (size_t)settings->object_maximum_mb << 20;
 	context.machine.array_output_maximum = context.object_maximum;
+	context.machine.offload_minimum =
+	        settings->literal_offloading ? (size_t)settings->literal_offloading_minimum_mb << 20 : 0;
+	context.machine.offload_maximum = (size_t)settings->literal_offloading_maximum_mb << 20;
 	context.pod_defaults = (struct pod_defaults){
 		.environment = engine->options.environment,
 		.environment_count = engine->options.environment_count,

@@ -7,6 +7,8 @@
 #include "controlplane/engine/machine.h"
 
 #include "base/text.h"
+#include "controlplane/compiler/bindings.h"
+#include "controlplane/compiler/promise.h"
 
 #define START_NODE "start-node"
 #define END_NODE "end-node"
@@ -88,14 +90,6 @@ static int find_sub_graph(struct closure_build *all, const Flyteidl__Core__Ident
 	return err_set(e, ERR_INVALID, NULL, "a sub-workflow is missing from the workflow's closure");
 }
 
-static const char *target_name(const Flyteidl__Core__Node *node)
-{
-	switch (node->target_case) {
-	default:
-		return "a node without a target";
-	}
-}
-
 static void set_unsupported(struct build *b, const char *id, const char *what)
 {
 	if (!b->graph->unsupported)
@@ -122,6 +116,9 @@ static void add_array(struct build *b, struct machine_vertex *v, const struct ar
 		                         .vertices = arena_copy(b->arena, element, sizeof(*element)) };
 	v->kind = &machine_kind_array;
 	v->inner = graph;
+	v->element_outputs = element->task && element->task->interface && element->task->interface->outputs
+	                             ? element->task->interface->outputs
+	                             : proto_new(b->arena, flyteidl__core__variable_map);
 	v->array = arena_copy(b->arena, spec, sizeof(*spec));
 }
 
@@ -141,19 +138,28 @@ static int add_task(struct build *b, struct machine_vertex *v, struct err *e)
 	return 0;
 }
 
+static bool is_launch_plan(const Flyteidl__Core__Node *node)
+{
+	return node->target_case == FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE &&
+	       node->workflow_node->reference_case == FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_LAUNCHPLAN_REF;
+}
+
 static int add_array_node(struct build *b, struct machine_vertex *v, struct err *e)
 {
 	const Flyteidl__Core__Node *inner = v->node->array_node->node;
 	const struct array_spec spec = array_spec_of_node(v->node->array_node);
 	struct machine_vertex element = { .id = v->id, .node = inner };
-	if (!inner || inner->target_case != FLYTEIDL__CORE__NODE__TARGET_TASK_NODE) {
-		set_unsupported(b, v->id, "an array of anything but tasks");
+	if (inner && inner->target_case == FLYTEIDL__CORE__NODE__TARGET_TASK_NODE) {
+		if (add_task(b, &element, e) < 0)
+			return -1;
+		if (element.kind != &machine_kind_task)
+			return err_set(e, ERR_INVALID, NULL, "node \"%s\" is an array of arrays", v->id);
+	} else if (inner && is_launch_plan(inner)) {
+		element.kind = &machine_kind_launch_plan;
+	} else {
+		set_unsupported(b, v->id, "an array of anything but tasks and launch plans");
 		return 0;
 	}
-	if (add_task(b, &element, e) < 0)
-		return -1;
-	if (element.kind != &machine_kind_task)
-		return err_set(e, ERR_INVALID, NULL, "node \"%s\" is an array of arrays", v->id);
 	add_array(b, v, &spec, &element);
 	return 0;
 }
@@ -170,7 +176,7 @@ static int set_target(struct build *b, struct machine_vertex *v, struct err *e)
 	case FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE:
 		if (node->workflow_node->reference_case == FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_SUB_WORKFLOW_REF)
 			return add_sub_workflow(b, v, e);
-		if (node->workflow_node->reference_case != FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_LAUNCHPLAN_REF)
+		if (!is_launch_plan(node))
 			break;
 		v->kind = &machine_kind_launch_plan;
 		return 0;
@@ -183,7 +189,7 @@ static int set_target(struct build *b, struct machine_vertex *v, struct err *e)
 	default:
 		break;
 	}
-	set_unsupported(b, v->id, target_name(node));
+	set_unsupported(b, v->id, "a node without a target");
 	return 0;
 }
 
@@ -240,6 +246,28 @@ static int add_edges(struct build *b, const Flyteidl__Core__ConnectionSet *conne
 
 /* ---- Sources ---- */
 
+/* What the launch plans of an array put out is learnt from who takes it. */
+static void note_output(const struct build *b, struct machine_vertex *source, const char *promise)
+{
+	struct promise_variable variable;
+	if (source->kind != &machine_kind_array || source->inner->vertices[0].task ||
+	    !promise_variable_parse(promise, &variable))
+		return;
+	const char *name = bindings_output_variable(source->node, variable.name);
+	const Flyteidl__Core__VariableMap *known = source->element_outputs;
+	for (size_t i = 0; i < known->n_variables; i++) {
+		if (text_equal(known->variables[i]->key, name))
+			return;
+	}
+	Flyteidl__Core__VariableMap *more = arena_copy(b->arena, known, sizeof(*known));
+	Flyteidl__Core__VariableMap__VariablesEntry *entry = (Flyteidl__Core__VariableMap__VariablesEntry *)proto_new_of(
+	        b->arena, &flyteidl__core__variable_map__variables_entry__descriptor);
+	entry->key = arena_strdup(b->arena, name);
+	more->variables = proto_copy_array(b->arena, more->variables, more->n_variables);
+	proto_append(b->arena, more->n_variables, more->variables, entry);
+	source->element_outputs = more;
+}
+
 /* Adds to `seen` the vertices that a binding refers to. */
 static int add_sources(const struct build *b, const Flyteidl__Core__BindingData *data, bool *seen, struct err *e)
 {
@@ -254,6 +282,7 @@ static int add_sources(const struct build *b, const Flyteidl__Core__BindingData 
 			return err_set(e, ERR_INVALID, NULL, "an input is bound to node \"%s\", which does not exist",
 			               data->promise->node_id);
 		seen[index] = true;
+		note_output(b, &b->vertices[index], data->promise->var);
 		return 0;
 	case FLYTEIDL__CORE__BINDING_DATA__VALUE_COLLECTION:
 		for (size_t i = 0; i < data->collection->n_bindings; i++) {

@@ -50,8 +50,11 @@ struct machine_vertex {
 	/* Of nodes that contain a graph known beforehand: the sub-workflow's; of a branch, the nodes of its cases.
 	 * Indices in these are of the vertices of the workflow around, whose outputs their bindings name. */
 	const struct machine_graph *inner;
-	/* Of array nodes, whose inner graph is one vertex: what runs for each element. */
+	/* Of array nodes, whose inner graph is one vertex: what runs for each element, and what is known beforehand of
+	 * the variables that the elements put out. Of launch plans that is what others take from the array, because the
+	 * closure does not have them. */
 	const struct array_spec *array;
+	const Flyteidl__Core__VariableMap *element_outputs;
 	size_t upstream_count;
 	const size_t *upstream; /* indices of vertices */
 	/* Vertices whose outputs the bindings refer to: all of them are upstream, direct or not. */
@@ -97,8 +100,9 @@ struct machine_scope {
 enum machine_want {
 	WANT_NOTHING,
 	WANT_OUTPUTS,       /* a node that succeeded earlier: its outputs, from the row or outputs_uri -> outputs */
+	WANT_OFFLOADED,     /* what is at offloaded_uri -> offloaded */
 	WANT_INPUTS_READ,   /* the start node: the execution's inputs, which are only in the object store -> outputs */
-	WANT_WRITE,         /* put `outputs` at row.outputs_uri */
+	WANT_WRITE,         /* put `outputs` at row.outputs_uri, and `offloads` at their URIs */
 	WANT_WRITE_INPUTS,  /* put `inputs` at row.inputs_uri */
 	WANT_SIGNAL,        /* a gate's signal, made when there is none -> signal */
 	WANT_CHILD,         /* the execution that a launch plan node runs, launched when there is none -> child */
@@ -153,6 +157,12 @@ struct machine_cache {
 	bool overwrite;
 };
 
+/* A literal that is kept outside of the map it belongs to. */
+struct machine_offloaded {
+	const char *uri;
+	const Flyteidl__Core__Literal *literal;
+};
+
 struct machine_node {
 	const struct machine_vertex *vertex;
 	struct machine_scope *scope; /* it is in */
@@ -168,6 +178,7 @@ struct machine_node {
 
 	/* Known in this round. */
 	const Flyteidl__Core__LiteralMap *inputs;
+	const Flyteidl__Core__LiteralMap *loaded_inputs; /* of arrays: with what is offloaded in its place */
 	const Flyteidl__Core__LiteralMap *outputs;
 	bool outputs_known;
 	struct {
@@ -175,7 +186,12 @@ struct machine_node {
 		Flyteidl__Core__WorkflowExecution__Phase phase;
 		const Flyteidl__Core__ExecutionError *error;
 		const Flyteidl__Core__LiteralMap *outputs;
+		const char *outputs_uri; /* where they still have to be read from, or NULL */
 	} child;
+	const char *offloaded_uri;
+	const Flyteidl__Core__Literal *offloaded;
+	size_t offload_count; /* parts of `outputs` that are kept by themselves */
+	struct machine_offloaded *offloads;
 	bool signal_known;
 	const Flyteidl__Core__Literal *signal;                  /* NULL while nobody has set it */
 	const Flyteidl__Core__CompiledWorkflowClosure *dynamic; /* what the current attempt has made */
@@ -214,6 +230,9 @@ struct machine_options {
 	size_t array_maximum;          /* elements of one array; upstream: 5000 */
 	size_t array_parallelism; /* elements of one array that run at a time when their user sets no smaller limit */
 	size_t array_output_maximum; /* bytes of the outputs of all elements of an array */
+	/* Lists that an array puts out are kept by themselves from `minimum` bytes on, and are refused from `maximum`
+	 * on; minimum 0: none are. */
+	size_t offload_minimum, offload_maximum;
 };
 #define MACHINE_OPTIONS_DEFAULT                                                                                        \
 	{                                                                                                              \
@@ -252,6 +271,10 @@ struct machine {
 	size_t orphan_count; /* child executions whose node was aborted: to be aborted with what is saved */
 	struct machine_orphan *orphans;
 	int64_t wake_at_ns; /* the earliest time at which something would happen by itself; 0: none */
+
+	/* Offloaded literals that have been read in this round. */
+	size_t offloaded_count;
+	struct machine_offloaded *offloaded;
 
 	/* Private to a step. */
 	bool changed;
@@ -293,6 +316,8 @@ bool machine_owns_pod(const struct machine *m, const char *pod_name);
 const char *machine_raw_output_prefix(struct machine *m, const struct machine_node *node, uint32_t attempt);
 const char *machine_checkpoint_uri(struct machine *m, const struct machine_node *node, uint32_t attempt);
 bool machine_node_is_interruptible(const struct machine *m, const struct machine_node *node);
+/* Of launch plan nodes: the execution that the current attempt runs. */
+const char *machine_child_name(struct machine *m, const struct machine_node *node);
 /* Of gate nodes that wait for a signal. */
 const char *machine_signal_id(const struct machine_node *node);
 const Flyteidl__Core__LiteralType *machine_signal_type(struct machine *m, const struct machine_node *node);
@@ -405,13 +430,19 @@ uint32_t machine_maximum_attempts(const struct machine_node *node);
 
 /* Asks for something, or tells that the answer is there: true once answered, and the want is withdrawn. */
 bool machine_ask(struct machine *m, struct machine_node *node, enum machine_want want);
-/* compiler/bindings over the outputs of the scope's nodes, which must be known. NULL with `e` set. */
-Flyteidl__Core__LiteralMap *machine_resolve_bindings(struct machine *m, struct machine_scope *scope,
+/* compiler/bindings over the outputs of the nodes that the node's bindings name, which must be known. NULL with `e` set;
+ * ERR_UNAVAILABLE while the node wants to know an offloaded literal. */
+Flyteidl__Core__LiteralMap *machine_resolve_bindings(struct machine *m, struct machine_node *node,
                                                      Flyteidl__Core__Binding *const *bindings, size_t count,
                                                      struct err *e);
+/* The same literals with what is offloaded in its place; not in what they contain. NULL as above. */
+const Flyteidl__Core__LiteralMap *machine_load_offloaded(struct machine *m, struct machine_node *node,
+                                                         const Flyteidl__Core__LiteralMap *literals, struct err *e);
 /* Resolves the node's bindings into node->inputs. False while outputs are still wanted, or when the node has just
  * failed for it. */
 bool machine_resolve_inputs(struct machine *m, struct machine_node *node);
+/* The same for an element of an array: its part of the array's. */
+bool machine_resolve_element(struct machine *m, struct machine_node *element);
 /* Nanoseconds; 0 for none, and for what makes no sense. Never so long that it does not fit behind a time of today. */
 int64_t machine_duration_ns(const Google__Protobuf__Duration *duration);
 /* What an attempt of the node may take; 0 for any time. */

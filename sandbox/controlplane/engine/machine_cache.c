@@ -99,9 +99,6 @@ static Flyteidl__Core__TaskExecutionIdentifier *source_of(struct machine *m, con
 void machine_keep_in_cache(struct machine *m, struct machine_node *node)
 {
 	const struct cache_settings settings = settings_of(node);
-	/* The row of an array's element does not keep the tag, but its inputs are always known. */
-	if (node->element_of && node->inputs)
-		node->row.cache_tag = cache_tag_of(m->arena, node->vertex->task, node->inputs);
 	if (!settings.cacheable || text_is_empty(node->row.cache_tag) || !node->outputs)
 		return;
 	struct catalog_key key = cache_dataset_of(m->arena, node->vertex->task, settings.version);

@@ -48,6 +48,7 @@ bool machine_recover_node(struct machine *m, struct machine_node *node)
 		take_over(m, node);
 		return true;
 	}
+	node->outputs = NULL; /* of a node that did not succeed */
 	if (!text_is_empty(node->recovery.checkpoint_uri))
 		node->row.previous_checkpoint_uri = node->recovery.checkpoint_uri;
 	return false;

@@ -77,6 +77,8 @@ bool machine_resolve_inputs(struct machine *m, struct machine_node *node)
 {
 	if (node->inputs)
 		return true;
+	if (node->element_of)
+		return machine_resolve_element(m, node);
 	struct machine_scope *scope = node->scope->sources;
 	bool complete = true;
 	for (size_t i = 0; i < node->vertex->source_count; i++) {
@@ -96,7 +98,9 @@ bool machine_resolve_inputs(struct machine *m, struct machine_node *node)
 	const size_t count = is_end(node) ? template->n_outputs : node->vertex->node->n_inputs;
 	Flyteidl__Core__Binding *const *bindings = is_end(node) ? template->outputs : node->vertex->node->inputs;
 	auto_err struct err e = ERR_INIT;
-	node->inputs = machine_resolve_bindings(m, scope, bindings, count, &e);
+	node->inputs = machine_resolve_bindings(m, node, bindings, count, &e);
+	if (!node->inputs && e.kind == ERR_UNAVAILABLE)
+		return false;
 	if (!node->inputs) {
 		const struct machine_failure failure = { .budget = POD_FAILURE_PERMANENT,
 			                                 .kind = ERROR_KIND(SYSTEM),

@@ -1,6 +1,7 @@
 /*
- * Array nodes, flytekit's map tasks. The elements are task nodes in a scope below the array, each with its own
- * attempts, budgets and pods, moved on by the same code as any task node. They differ in three ways: only so many are
+ * Array nodes, flytekit's map tasks and maps over launch plans. The elements are task nodes or launch plan nodes in a
+ * scope below the array, each with its own attempts, budgets and pods, or its own child execution, moved on by the same
+ * code as any node of their kind. They differ in three ways: only so many are
  * there at a time, their rows are those of the table array_elements, and one that is over leaves nothing behind but a
  * line in the array's record, so that a round costs what is under way and not the size of the map. Clients see the
  * array as one attempt of a task.
@@ -11,6 +12,7 @@
 #include "controlplane/engine/machine.h"
 
 #include "base/text.h"
+#include "controlplane/compiler/types.h"
 
 /* Elements that begin in one round: the others begin in the next, which follows at once, so that what began is
  * committed and other executions get their turn. */
@@ -155,8 +157,6 @@ static void advance_elements(struct machine *m, struct machine_node *node)
 		struct machine_node *element = array->live[i];
 		if (!machine_node_is_active(element))
 			continue;
-		if (!element->inputs)
-			element->inputs = array_element_inputs(m->arena, spec_of(node), node->inputs, element->index);
 		element->vertex->kind->advance(m, element);
 		if (machine_node_is_finished(element)) {
 			array->active--;
@@ -201,11 +201,39 @@ static void fail_before_it_begins(struct machine *m, struct machine_node *node, 
 	machine_fail_node(m, node, NODE(FAILED), &failure);
 }
 
+/* Elements take their part of lists also when these are offloaded; what all of them read keeps them as they are. False
+ * while that is wanted, or when the node has just failed for it. */
+static bool load_inputs(struct machine *m, struct machine_node *node)
+{
+	auto_err struct err e = ERR_INIT;
+	if (node->loaded_inputs)
+		return true;
+	node->loaded_inputs = machine_load_offloaded(m, node, node->inputs, &e);
+	if (node->loaded_inputs || e.kind == ERR_UNAVAILABLE)
+		return node->loaded_inputs != NULL;
+	const struct machine_failure failure = { .budget = POD_FAILURE_PERMANENT,
+		                                 .kind = ERROR_KIND(SYSTEM),
+		                                 .code = "RuntimeExecutionError",
+		                                 .message = arena_strdup(m->arena, err_message(&e)) };
+	machine_fail_node(m, node, NODE(FAILED), &failure);
+	return false;
+}
+
+/* Most rounds of an array begin nothing, and do without. */
+bool machine_resolve_element(struct machine *m, struct machine_node *element)
+{
+	struct machine_node *node = element->element_of;
+	if (!machine_resolve_inputs(m, node) || !load_inputs(m, node))
+		return false;
+	element->inputs = array_element_inputs(m->arena, spec_of(node), node->loaded_inputs, element->index);
+	return true;
+}
+
 /* False when the node has just failed for it. */
 static bool find_size(struct machine *m, struct machine_node *node, size_t *ret_size)
 {
 	auto_err struct err e = ERR_INIT;
-	if (array_size(spec_of(node), node->inputs, ret_size, &e) < 0) {
+	if (array_size(spec_of(node), node->loaded_inputs, ret_size, &e) < 0) {
 		fail_before_it_begins(m, node, arena_strdup(m->arena, err_message(&e)));
 		return false;
 	}
@@ -218,12 +246,19 @@ static bool find_size(struct machine *m, struct machine_node *node, size_t *ret_
 	return true;
 }
 
+/* Clients know a task execution by its task, so the launch plan stands for it. */
+static const Flyteidl__Core__Identifier *entity_of(const struct machine_node *node)
+{
+	const struct machine_vertex *element = element_vertex(node);
+	return element->task ? element->task->id : element->node->workflow_node->launchplan_ref;
+}
+
 static void make_task(struct machine *m, struct machine_node *node)
 {
 	struct progress_task *task = arena_new(m->arena, struct progress_task);
 	*task = (struct progress_task){
 		.attempt = node->row.attempt,
-		.id = element_vertex(node)->task->id,
+		.id = entity_of(node),
 		.task_type = "container_array",
 		.inputs_uri = node->row.inputs_uri,
 		.outputs_uri = "",
@@ -252,7 +287,8 @@ static bool begin(struct machine *m, struct machine_node *node)
 {
 	size_t size;
 	node->row.is_array = node->vertex->node->target_case == FLYTEIDL__CORE__NODE__TARGET_ARRAY_NODE;
-	if (!find_size(m, node, &size) || !machine_ask(m, node, WANT_WRITE_INPUTS))
+	if (!machine_resolve_inputs(m, node) || !load_inputs(m, node) || !find_size(m, node, &size) ||
+	    !machine_ask(m, node, WANT_WRITE_INPUTS))
 		return false;
 	open_array(m, node, size);
 	node->array->complete = true;
@@ -292,6 +328,14 @@ static bool recall_elements(struct machine *m, struct machine_node *node)
 	return true;
 }
 
+/* What runs of a node that has just failed, and what clients see of it. */
+static void end_with(struct machine *m, struct machine_node *node, const Flyteidl__Core__ExecutionError *error)
+{
+	abort_elements(m, node, "ArrayNodeFailing");
+	node->row.task->error = error;
+	machine_set_task(m, node, TASK(FAILED), NULL);
+}
+
 static void fail_array(struct machine *m, struct machine_node *node)
 {
 	const struct machine_array *array = node->array;
@@ -315,16 +359,13 @@ static void fail_array(struct machine *m, struct machine_node *node)
 	}
 	if (count > 0)
 		failure.message = array_errors_summary(m->arena, errors, count, MESSAGES_MAXIMUM);
-	abort_elements(m, node, "ArrayNodeFailing");
-	node->row.task->error = machine_error(m->arena, &failure);
-	machine_set_task(m, node, TASK(FAILED), NULL);
 	machine_fail_node(m, node, NODE(FAILED), &failure);
+	end_with(m, node, node->row.error);
 }
 
-static bool declares_outputs(const struct machine_node *node)
+static bool has_outputs(const struct machine_node *node)
 {
-	const Flyteidl__Core__TypedInterface *interface = element_vertex(node)->task->interface;
-	return interface && interface->outputs && interface->outputs->n_variables > 0;
+	return !element_vertex(node)->task || node->vertex->element_outputs->n_variables > 0;
 }
 
 static void fail_for_outputs(struct machine *m, struct machine_node *node, const struct machine_failure *failure)
@@ -392,19 +433,66 @@ static bool find_outputs(struct machine *m, struct machine_node *node)
 	return array->reader_count == 0;
 }
 
+static Flyteidl__Core__Literal *offloaded(struct machine *m, struct machine_node *node, const char *name,
+                                          const Flyteidl__Core__Literal *literal, size_t size)
+{
+	const struct machine_offloaded part = { .uri = arena_printf(m->arena, "%s/%s_offloaded_metadata.pb",
+		                                                    machine_attempt_directory(m, node), name),
+		                                .literal = literal };
+	Flyteidl__Core__Literal *stands_for = proto_new(m->arena, flyteidl__core__literal);
+	proto_append(m->arena, node->offload_count, node->offloads, part);
+	stands_for->hash = cache_hash_of_literal(m->arena, literal);
+	stands_for->value_case = FLYTEIDL__CORE__LITERAL__VALUE_OFFLOADED_METADATA;
+	stands_for->offloaded_metadata = proto_new(m->arena, flyteidl__core__literal_offloaded_metadata);
+	stands_for->offloaded_metadata->uri = arena_strdup(m->arena, part.uri);
+	stands_for->offloaded_metadata->size_bytes = size;
+	stands_for->offloaded_metadata->inferred_type = types_of_literal(m->arena, literal);
+	return stands_for;
+}
+
+/* Large lists become objects of their own, if the platform is told so. False when the node has just failed because one
+ * is too large. `outputs` is ours. */
+static bool offload_outputs(struct machine *m, struct machine_node *node, Flyteidl__Core__LiteralMap *outputs)
+{
+	const struct machine_options *options = m->options;
+	for (size_t i = 0; options->offload_minimum > 0 && i < outputs->n_literals; i++) {
+		Flyteidl__Core__LiteralMap__LiteralsEntry *entry = outputs->literals[i];
+		const size_t size = protobuf_c_message_get_packed_size(&entry->value->base);
+		if (size >= options->offload_maximum) {
+			const struct machine_failure failure = {
+				.budget = POD_FAILURE_PERMANENT,
+				.kind = ERROR_KIND(USER),
+				.code = "OutputSizeExceeded",
+				.message = arena_printf(
+				        m->arena,
+				        "literal size [%zu] MB is larger than the max size [%zu] MB for offloading",
+				        size >> 20, options->offload_maximum >> 20)
+			};
+			fail_for_outputs(m, node, &failure);
+			return false;
+		}
+		if (size >= options->offload_minimum)
+			entry->value = offloaded(m, node, entry->key, entry->value, size);
+	}
+	return true;
+}
+
 static void succeed_array(struct machine *m, struct machine_node *node)
 {
 	const struct machine_array *array = node->array;
 	struct progress_task *task = node->row.task;
 	if (!node->outputs) {
-		if (declares_outputs(node) && (!recall_elements(m, node) || !find_outputs(m, node)))
+		if (has_outputs(node) && (!recall_elements(m, node) || !find_outputs(m, node)))
 			return;
 		const Flyteidl__Core__LiteralMap **outputs =
 		        arena_array(m->arena, const Flyteidl__Core__LiteralMap *, array->size);
 		for (size_t i = 0; i < array->size; i++)
 			outputs[i] = array->elements[i].outputs;
-		node->outputs =
-		        array_collect_outputs(m->arena, element_vertex(node)->task->interface, outputs, array->size);
+		Flyteidl__Core__LiteralMap *lists =
+		        array_collect_outputs(m->arena, node->vertex->element_outputs, outputs, array->size);
+		if (!offload_outputs(m, node, lists))
+			return;
+		node->outputs = lists;
 	}
 	if (!machine_write_outputs(m, node))
 		return;
@@ -433,7 +521,7 @@ static void note_counts(struct machine_node *node)
 
 static void array_advance(struct machine *m, struct machine_node *node)
 {
-	if (!machine_resolve_inputs(m, node) || (node->row.phase == NODE(QUEUED) && !begin(m, node)))
+	if (node->row.phase == NODE(QUEUED) && !begin(m, node))
 		return;
 	struct machine_array *array = node->array;
 	const size_t minimum = array_minimum_successes(spec_of(node), array->size);
@@ -448,6 +536,10 @@ static void array_advance(struct machine *m, struct machine_node *node)
 		if (array->active > 0)
 			machine_set_task(m, node, TASK(RUNNING), NULL);
 		advance_elements(m, node);
+		if (machine_node_is_finished(node)) { /* its inputs cannot be had any more */
+			end_with(m, node, node->row.error);
+			return;
+		}
 		note_counts(node);
 		again = array->failed > failed;
 	}
@@ -532,8 +624,29 @@ static int array_resume(struct machine *m, struct machine_node *node, struct err
 	return 0;
 }
 
-static struct array_element row_of(const struct machine_node *element, const struct progress_task *task,
-                                   Flyteidl__Core__NodeExecution__Phase phase)
+/* An element that runs an execution has no task; clients are shown the one phase as the other. */
+static Flyteidl__Core__TaskExecution__Phase shown_phase(Flyteidl__Core__NodeExecution__Phase phase)
+{
+	switch (phase) {
+	case NODE(QUEUED):
+		return TASK(QUEUED);
+	case NODE(RUNNING):
+		return TASK(RUNNING);
+	case NODE(SUCCEEDED):
+	case NODE(RECOVERED):
+		return TASK(SUCCEEDED);
+	case NODE(FAILED):
+	case NODE(TIMED_OUT):
+		return TASK(FAILED);
+	case NODE(ABORTED):
+		return TASK(ABORTED);
+	default:
+		return TASK(UNDEFINED);
+	}
+}
+
+static struct array_element row_of(struct machine *m, const struct machine_node *element,
+                                   const struct progress_task *task, Flyteidl__Core__NodeExecution__Phase phase)
 {
 	struct array_element row = {
 		.index = element->index,
@@ -543,6 +656,7 @@ static struct array_element row_of(const struct machine_node *element, const str
 		.user_failures = element->row.user_failures,
 		.system_failures = element->row.system_failures,
 		.pod_name = "",
+		.child_name = "",
 		.reason = "",
 		.error = element->row.error,
 		.outputs = element->outputs,
@@ -553,6 +667,11 @@ static struct array_element row_of(const struct machine_node *element, const str
 		.retry_at_ns = element->row.retry_at_ns,
 		.recheck_at_ns = element->row.recheck_at_ns,
 	};
+	if (element->vertex->kind == &machine_kind_launch_plan) {
+		row.task_phase = shown_phase(phase);
+		row.child_name = element->row.started_at_ns ? machine_child_name(m, element) : "";
+		return row;
+	}
 	if (!task && phase == NODE(SUCCEEDED)) { /* by the cache */
 		row.has_task = true;
 		row.task_phase = TASK(SUCCEEDED);
@@ -592,7 +711,7 @@ bool machine_array_changes(struct machine *m, struct machine_node *node, struct 
 		const struct machine_ended_task *ended = &m->ended_tasks[i];
 		if (ended->node->element_of != node)
 			continue;
-		const struct array_element row = row_of(ended->node, ended->task, NODE(UNDEFINED));
+		const struct array_element row = row_of(m, ended->node, ended->task, NODE(UNDEFINED));
 		proto_append(m->arena, ret_changes->count, ret_changes->list, row);
 		ret_changes->list[ret_changes->count - 1].error = ended->task->error;
 		ret_changes->list[ret_changes->count - 1].outputs = NULL;
@@ -608,7 +727,7 @@ bool machine_array_changes(struct machine *m, struct machine_node *node, struct 
 				                                .task_phase = TASK(FAILED) };
 			proto_append(m->arena, ret_changes->count, ret_changes->list, replaced);
 		}
-		const struct array_element row = row_of(element, task, element->row.phase);
+		const struct array_element row = row_of(m, element, task, element->row.phase);
 		proto_append(m->arena, ret_changes->count, ret_changes->list, row);
 		element->saved = true;
 		element->saved_attempt = element->row.attempt;

@@ -1,13 +1,14 @@
 /*
- * Launch plan nodes: the attempt is another execution, with rows, nodes and an end of its own. The node's row is
- * committed before the child is launched, because the child refers to it. From then on the node looks at its child
- * whenever its execution is woken, and the child's last round wakes it.
+ * Launch plan nodes, by themselves or as elements of an array: the attempt is another execution, with rows, nodes and
+ * an end of its own. The node's row is committed before the child is launched, because the child refers to it, and
+ * because who aborts the node knows by it that there may be a child. From then on the node looks at its child whenever
+ * its execution is woken, and the child's last round wakes it.
  */
 #include "controlplane/engine/machine.h"
 
 #include "base/text.h"
 
-static const char *child_name(struct machine *m, const struct machine_node *node)
+const char *machine_child_name(struct machine *m, const struct machine_node *node)
 {
 	return names_child_execution(m->arena, m->definition->name, node->row.node_id, node->row.attempt);
 }
@@ -18,30 +19,36 @@ static struct machine_failure rejected(struct machine *m, const struct machine_n
 		.budget = POD_FAILURE_PERMANENT,
 		.kind = ERROR_KIND(USER),
 		.code = "RemoteChildWorkflowExecutionFailed",
-		.message = arena_printf(m->arena, "launchplan [%s] %s", child_name(m, node), how),
+		.message = arena_printf(m->arena, "launchplan [%s] %s", machine_child_name(m, node), how),
 	};
 }
 
-/* False while the node waits for the commit that makes its row. */
+static bool is_committed(const struct machine_node *node)
+{
+	return node->element_of ? node->saved : node->row.row_id != 0;
+}
+
+/* False while the node waits for the commit that makes its row. An element's inputs are the array's, and its child has
+ * them too. */
 static bool begin(struct machine *m, struct machine_node *node)
 {
-	if (!machine_write_inputs(m, node))
+	if (!node->element_of && !machine_write_inputs(m, node))
 		return false;
-	if (node->row.row_id == 0) {
+	if (!is_committed(node)) {
 		machine_wake_at(m, m->now_ns); /* the next round follows at once */
 		return false;
 	}
 	node->row.child = proto_new(m->arena, flyteidl__core__workflow_execution_identifier);
 	node->row.child->project = arena_strdup(m->arena, m->definition->project);
 	node->row.child->domain = arena_strdup(m->arena, m->definition->domain);
-	node->row.child->name = arena_strdup(m->arena, child_name(m, node));
+	node->row.child->name = arena_strdup(m->arena, machine_child_name(m, node));
 	machine_set_node(m, node, NODE(RUNNING));
 	return true;
 }
 
 static void succeed(struct machine *m, struct machine_node *node)
 {
-	node->outputs = node->child.outputs;
+	node->outputs = node->child.outputs ? node->child.outputs : proto_new(m->arena, flyteidl__core__literal_map);
 	if (!machine_write_outputs(m, node))
 		return;
 	node->outputs_known = true;
@@ -83,11 +90,11 @@ static void launch_plan_advance(struct machine *m, struct machine_node *node)
 /* Whoever saves the rows aborts the child in the same transaction. */
 static void launch_plan_abort(struct machine *m, struct machine_node *node, const char *reason)
 {
-	if (node->row.row_id == 0) /* it cannot have been launched */
+	if (!is_committed(node)) /* it cannot have been launched */
 		return;
 	const struct progress_definition *d = m->definition;
 	const struct machine_orphan orphan = {
-		.name = child_name(m, node),
+		.name = machine_child_name(m, node),
 		.cause =
 		        arena_printf(m->arena, "cascading abort as parent execution id [%s:%s:%s] aborted, reason [%s]",
 		                     d->project, d->domain, d->name, reason),

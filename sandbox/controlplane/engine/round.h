@@ -67,6 +67,18 @@ int effects_consult_catalog(const struct round_context *context, struct database
                             struct machine_node *node, const char **ret_uri, struct err *e);
 void effects_take_cached(struct machine *m, struct machine_node *node, const struct proto_bytes *bytes);
 
+/* ---- Between effects.c and effects_children.c ---- */
+
+struct effects_children {
+	size_t count;
+	struct machine_node **nodes;
+	struct err problem; /* why some of them could not be launched now; the caller releases it */
+};
+/* Answers WANT_CHILD of all these nodes, launching the children that there are none of. Where child.outputs_uri is set
+ * afterwards, the answer is pending until what is there has been read into child.outputs. */
+int effects_find_children(const struct round_context *context, struct database_connection *c, struct machine *m,
+                          struct effects_children *wanted, struct err *e);
+
 /* ---- Between round.c and effects.c ---- */
 
 /* Fills in the pods of the nodes that have one. Things that could not be found out go to `result`. */

@@ -87,7 +87,7 @@ const struct setting settings_table[] = {
 	IN_FILE("plugins.k8s.gpu-device-node-label", "FLYTE_GPU_DEVICE_LABEL", SETTING_TEXT, gpu_device_label, "k8s.amazonaws.com/accelerator", "label by which nodes tell the model of their GPUs"),
 	IN_FILE("plugins.k8s.gpu-partition-size-node-label", "FLYTE_GPU_PARTITION_LABEL", SETTING_TEXT, gpu_partition_label, "k8s.amazonaws.com/gpu-partition-size", "label by which nodes tell the size of their GPUs' parts"),
 
-	IN_FILE("propeller.literal-offloading-config.enabled", NULL, SETTING_BOOLEAN, literal_offloading, "false", "tasks write large literals into objects of their own"),
+	IN_FILE("propeller.literal-offloading-config.enabled", NULL, SETTING_BOOLEAN, literal_offloading, "false", "tasks and map tasks write large literals into objects of their own"),
 	NUMBER("propeller.literal-offloading-config.min-size-in-mb-for-offloading", NULL, literal_offloading_minimum_mb, "10", 1, MEBIBYTES_MAXIMUM, "from this size on"),
 	NUMBER("propeller.literal-offloading-config.max-size-in-mb-for-offloading", NULL, literal_offloading_maximum_mb, "1000", 1, MEBIBYTES_MAXIMUM, "up to this size"),
 	NUMBER("storage.limits.maxDownloadMBs", NULL, object_maximum_mb, "256", 1, MEBIBYTES_MAXIMUM, "MiB of one outputs.pb or error.pb; a task whose outputs are larger fails"),

@@ -47,6 +47,7 @@ static int read_element(struct arena *arena, const struct database_rows *rows, s
 		.retry_at_ns = database_time(rows, row, 15),
 		.recheck_at_ns = database_time(rows, row, 16),
 		.cache_tag = database_text(rows, row, 17),
+		.child_name = database_text(rows, row, 18),
 	};
 	const struct proto_bytes error = database_bytes(rows, row, 9), outputs = database_bytes(rows, row, 10);
 	element.has_task = element.created_at_ns != 0;
@@ -66,7 +67,8 @@ static int read_element(struct arena *arena, const struct database_rows *rows, s
 
 #define COLUMNS                                                                                                        \
 	"element, attempt, phase, task_phase, cache_status, user_failures, system_failures, pod_name, reason, error, " \
-	"outputs, queued_at, created_at, started_at, ended_at, retry_at, recheck_at, cache_tag from array_elements"
+	"outputs, queued_at, created_at, started_at, ended_at, retry_at, recheck_at, cache_tag, "   \
+	"child_name from array_elements"
 
 static int load(struct database_connection *c, struct arena *arena, const char *sql, int64_t task_execution_id,
                 struct array_elements *ret_elements, struct err *e)
@@ -106,7 +108,7 @@ int array_elements_list(struct database_connection *c, struct arena *arena, int6
                         struct array_element_rows *ret_rows, struct err *e)
 {
 	struct database_rows rows;
-	const char *sql = "select element, attempt, task_phase, cache_status, pod_name from array_elements"
+	const char *sql = "select element, attempt, task_phase, cache_status, pod_name, child_name from array_elements"
 	                  " where task_execution_id = $1 order by element, attempt";
 	if (database_query(c, arena, sql, (struct database_value[]){ DB_INT(task_execution_id) }, 1, &rows, e) < 0)
 		return -1;
@@ -118,6 +120,7 @@ int array_elements_list(struct database_connection *c, struct arena *arena, int6
 			.task_phase = database_text(&rows, i, 2),
 			.cache_status = (int)database_int(&rows, i, 3),
 			.pod_name = database_text(&rows, i, 4),
+			.child_name = database_text(&rows, i, 5),
 		};
 	*ret_rows = (struct array_element_rows){ .count = rows.count, .rows = read };
 	return 0;
@@ -163,6 +166,7 @@ static json_t *element_to_json(struct arena *arena, const struct array_element *
 	set_number(row, "user_failures", element->user_failures);
 	set_number(row, "system_failures", element->system_failures);
 	set_text(row, "pod_name", element->pod_name);
+	set_text(row, "child_name", element->child_name);
 	set_text(row, "reason", element->reason);
 	set_text(row, "cache_tag", element->cache_tag);
 	if (element->error)
@@ -181,20 +185,20 @@ static json_t *element_to_json(struct arena *arena, const struct array_element *
 
 static const char save_sql[] =
         "insert into array_elements (task_execution_id, element, attempt, phase, task_phase, cache_status, cache_tag,"
-        " user_failures, system_failures, pod_name, reason, error, outputs,"
+        " user_failures, system_failures, pod_name, child_name, reason, error, outputs,"
         " queued_at, created_at, started_at, ended_at, retry_at, recheck_at)"
         " select $1, x.element, x.attempt, x.phase, x.task_phase, x.cache_status, coalesce(x.cache_tag, ''),"
-        " x.user_failures, x.system_failures, coalesce(x.pod_name, ''), coalesce(x.reason, ''),"
+        " x.user_failures, x.system_failures, coalesce(x.pod_name, ''), coalesce(x.child_name, ''), coalesce(x.reason, ''),"
         " decode(x.error, 'base64'), decode(x.outputs, 'base64'),"
         " x.queued_at, x.created_at, x.started_at, x.ended_at, x.retry_at, x.recheck_at"
         " from json_to_recordset($2::json) as x (element integer, attempt integer, phase text, task_phase text,"
         " cache_status smallint, cache_tag text, user_failures integer, system_failures integer, pod_name text,"
-        " reason text, error text, outputs text, queued_at timestamptz, created_at timestamptz,"
+        " child_name text, reason text, error text, outputs text, queued_at timestamptz, created_at timestamptz,"
         " started_at timestamptz, ended_at timestamptz, retry_at timestamptz, recheck_at timestamptz)"
         " on conflict (task_execution_id, element, attempt) do update set phase = excluded.phase,"
         " task_phase = excluded.task_phase, cache_status = excluded.cache_status, cache_tag = excluded.cache_tag,"
         " user_failures = excluded.user_failures, system_failures = excluded.system_failures,"
-        " pod_name = excluded.pod_name, reason = excluded.reason, error = excluded.error,"
+        " pod_name = excluded.pod_name, child_name = excluded.child_name, reason = excluded.reason, error = excluded.error,"
         " outputs = coalesce(excluded.outputs, array_elements.outputs), queued_at = excluded.queued_at,"
         " created_at = excluded.created_at, started_at = excluded.started_at, ended_at = excluded.ended_at,"
         " retry_at = excluded.retry_at, recheck_at = excluded.recheck_at";

@@ -1,5 +1,5 @@
 /*
- * The elements of map tasks: rows of the table `array_elements`. Everything lives in the arena given; times are
+ * The elements of arrays: rows of the table `array_elements`. Everything lives in the arena given; times are
  * nanoseconds since the Unix epoch, 0 when unknown. Any number of rows is loaded or saved with one statement.
  */
 #ifndef SANDBOX_CONTROLPLANE_STORE_ARRAY_ELEMENTS_H
@@ -26,6 +26,7 @@ struct array_element {
 	uint32_t user_failures, system_failures;
 	const char *cache_tag; /* what the outputs are to be kept under; "" for not */
 	const char *pod_name, *reason;
+	const char *child_name; /* the execution that it runs, in the same project and domain; "" for none */
 	const Flyteidl__Core__ExecutionError *error;
 	const Flyteidl__Core__LiteralMap *outputs; /* NULL when unknown or large */
 	int64_t queued_at_ns, created_at_ns, started_at_ns, ended_at_ns;
@@ -52,7 +53,7 @@ struct array_element_row {
 	uint32_t index, attempt;
 	const char *task_phase;
 	int cache_status;
-	const char *pod_name;
+	const char *pod_name, *child_name;
 };
 struct array_element_rows {
 	size_t count;

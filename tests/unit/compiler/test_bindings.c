@@ -10,9 +10,19 @@
 #include "cmocka_all.h"
 
 struct outputs {
-	Flyteidl__Core__LiteralMap *map; /* keys "node.variable" */
+	Flyteidl__Core__LiteralMap *map;       /* keys "node.variable" */
+	Flyteidl__Core__LiteralMap *offloaded; /* keys are URIs; NULL: nothing can be loaded */
 	bool unavailable;
 };
+
+static const literal *load(void *context, const char *uri, struct err *e)
+{
+	const struct outputs *outputs = context;
+	const literal *found = literals_get(outputs->offloaded, uri);
+	if (!found)
+		err_set(e, ERR_UNAVAILABLE, "s3-down", "cannot read %s", uri);
+	return found;
+}
 
 static const literal *look_up(void *context, const char *node_id, const char *variable, struct err *e)
 {
@@ -52,7 +62,10 @@ static const literal *resolve_one(struct world *w, binding_data *data, struct er
 	Flyteidl__Core__Binding *binding = proto_new(&w->arena, flyteidl__core__binding);
 	binding->var = arena_strdup(&w->arena, "v");
 	binding->binding = data;
-	const struct bindings_source source = { .output = look_up, .context = &w->outputs };
+	const struct bindings_source source = { .output = look_up,
+		                                .context = &w->outputs,
+		                                .loader = { .load = w->outputs.offloaded ? load : NULL,
+		                                            .context = &w->outputs } };
 	Flyteidl__Core__LiteralMap *map = NULL;
 	if (bindings_resolve(&w->arena, &binding, 1, &source, &map, e) < 0) {
 		assert_null(map);
@@ -197,6 +210,33 @@ static void test_offloaded_binding(void **state)
 	give(&w, "n0.o0", expected);
 	must_give(&w, bind_promise(&w.arena, "n0", "o0"), expected);
 	must_not_resolve(&w, bind_attribute(&w.arena, "n0", "o0", 1, "0"), "offloaded");
+}
+
+/* What is offloaded passes through as it is; for a part of it, at whatever depth, it is read. */
+static void test_parts_of_offloaded_values(void **state)
+{
+	(void)state;
+	auto_err struct err e = ERR_INIT;
+	auto_world struct world w;
+	world_init(&w);
+	struct arena *a = &w.arena;
+	literal *outer = proto_new(a, flyteidl__core__literal), *inner = proto_new(a, flyteidl__core__literal);
+	outer->value_case = inner->value_case = FLYTEIDL__CORE__LITERAL__VALUE_OFFLOADED_METADATA;
+	outer->offloaded_metadata = proto_new(a, flyteidl__core__literal_offloaded_metadata);
+	inner->offloaded_metadata = proto_new(a, flyteidl__core__literal_offloaded_metadata);
+	outer->offloaded_metadata->uri = arena_strdup(a, "s3://b/outer");
+	inner->offloaded_metadata->uri = arena_strdup(a, "s3://b/inner");
+	w.outputs.offloaded = proto_new(a, flyteidl__core__literal_map);
+	give(&w, "n0.o0", outer);
+	assert_null(resolve_one(&w, bind_attribute(a, "n0", "o0", 1, "1"), &e));
+	assert_int_equal(e.kind, ERR_UNAVAILABLE);
+	literals_add(a, w.outputs.offloaded, "s3://b/outer", literal_list(a, 2, literal_int(a, 1), inner));
+	literals_add(a, w.outputs.offloaded, "s3://b/inner", literal_list(a, 1, literal_int(a, 7)));
+	must_give(&w, bind_promise(a, "n0", "o0"), outer);
+	must_give(&w, bind_attribute(a, "n0", "o0", 1, "0"), literal_int(a, 1));
+	must_give(&w, bind_attribute(a, "n0", "o0", 1, "1"), inner);
+	must_give(&w, bind_attribute(a, "n0", "o0", 2, "1", "0"), literal_int(a, 7));
+	must_give(&w, bind_promise(a, "n0", "[1].o0"), inner);
 }
 
 static void test_aliases(void **state)
@@ -359,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_source_errors_pass),
 		cmocka_unit_test(test_unions),
 		cmocka_unit_test(test_offloaded_binding),
+		cmocka_unit_test(test_parts_of_offloaded_values),
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_paths_through_literals),
 		cmocka_unit_test(test_paths_through_message_pack),

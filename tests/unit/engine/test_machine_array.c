@@ -25,15 +25,29 @@ struct bench {
 	struct machine_options options;
 	struct machine m;
 	size_t reads;
+	const Flyteidl__Core__Literal *offloaded; /* what is at any URI; NULL: nothing */
 };
 
-static struct bench *bench_new(uint32_t retries)
+static struct bench *bench_without_array(void)
 {
 	struct bench *b = xcalloc(1, sizeof(*b));
 	b->arena = (struct arena)ARENA_INIT((size_t)256 << 20);
 	b->workflow = workflow_builder(&b->arena);
 	b->options = (struct machine_options)MACHINE_OPTIONS_DEFAULT;
+	return b;
+}
+
+static struct bench *bench_new(uint32_t retries)
+{
+	struct bench *b = bench_without_array();
 	b->array = workflow_add_array(&b->workflow, retries)->array_node;
+	return b;
+}
+
+static struct bench *bench_of_children(void)
+{
+	struct bench *b = bench_without_array();
+	b->array = workflow_add_child_array(&b->workflow)->array_node;
 	return b;
 }
 
@@ -75,6 +89,13 @@ static void step(struct bench *b)
 			struct machine_node *n = b->m.nodes[i];
 			if (n->want == WANT_NOTHING || n->want == WANT_RESULT || n->answer != ANSWER_PENDING)
 				continue;
+			if (n->want == WANT_OFFLOADED) {
+				b->reads++;
+				n->offloaded = b->offloaded;
+				if (!b->offloaded)
+					n->failure = (struct machine_failure){ .budget = POD_FAILURE_PERMANENT,
+						                               .message = "it is gone" };
+			}
 			if (n->want == WANT_OUTPUTS) {
 				b->reads++;
 				n->outputs = workflow_integer(&b->arena, "o0", 1000 + (int64_t)n->index);
@@ -86,21 +107,26 @@ static void step(struct bench *b)
 	}
 }
 
-static void start(struct bench *b, size_t size)
+static void start_with(struct bench *b, const Flyteidl__Core__LiteralMap *inputs)
 {
 	auto_err struct err e = ERR_INIT;
 	const struct progress_execution execution = { .id = 1, .abort_cause = "", .outputs_uri = "" };
 	const struct progress_nodes none = { 0 };
-	int64_t *values = arena_array(&b->arena, int64_t, size);
-	for (size_t i = 0; i < size; i++)
-		values[i] = (int64_t)i * 10;
 	b->definition = workflow_execution(&b->arena, workflow_finish(&b->workflow));
-	b->definition.inputs = workflow_list(&b->arena, "x", values, size);
+	b->definition.inputs = inputs;
 	assert_int_equal(machine_graph_build(&b->arena, b->definition.closure, &b->graph, &e), 0);
 	assert_int_equal(
 	        machine_init(&b->m, &b->arena, &b->options, &b->definition, &b->graph, &execution, &none, SECOND, &e),
 	        0);
 	step(b);
+}
+
+static void start(struct bench *b, size_t size)
+{
+	int64_t *values = arena_array(&b->arena, int64_t, size);
+	for (size_t i = 0; i < size; i++)
+		values[i] = (int64_t)i * 10;
+	start_with(b, workflow_list(&b->arena, "x", values, size));
 }
 
 static void end_pod(struct bench *b, unsigned index)
@@ -473,6 +499,187 @@ static void test_legacy_map_tasks(void **state)
 	bench_free(b);
 }
 
+/* ---- Maps over launch plans ---- */
+
+/* As if the round had been committed. */
+static struct array_elements committed(struct bench *b)
+{
+	struct array_elements changes;
+	array_node(b)->row.row_id = 7;
+	(void)machine_array_changes(&b->m, array_node(b), &changes);
+	return changes;
+}
+
+static void end_child(struct bench *b, unsigned index, Flyteidl__Core__WorkflowExecution__Phase phase)
+{
+	struct machine_node *n = element(b, index);
+	n->child.known = true;
+	n->child.phase = phase;
+	n->child.outputs = workflow_integer(&b->arena, "o0", workflow_integer_of(n->inputs, "x") + 1);
+	step(b);
+}
+
+/* Three of them, launched. */
+static struct bench *with_children(void)
+{
+	struct bench *b = bench_of_children();
+	start(b, 3);
+	/* Nothing is launched for an element that nobody would know of after a crash. */
+	assert_int_equal(element(b, 0)->row.phase, NODE(QUEUED));
+	assert_int_equal(b->m.wake_at_ns, b->m.now_ns);
+	const struct array_elements queued = committed(b);
+	assert_int_equal(queued.count, 3);
+	assert_string_equal(queued.list[0].child_name, "");
+	assert_int_equal(queued.list[0].task_phase, TASK(QUEUED));
+	step(b);
+	return b;
+}
+
+static void test_launch_plans_run_and_are_collected(void **state)
+{
+	(void)state;
+	struct bench *b = with_children();
+	const struct progress_task *task = array_node(b)->row.task;
+	const struct array_elements launched = committed(b);
+	assert_int_equal(launched.count, 3);
+	assert_string_equal(launched.list[1].child_name, "e1-n0-0-n1-0");
+	assert_int_equal(launched.list[1].task_phase, TASK(RUNNING));
+	assert_false(launched.list[1].has_task);
+	assert_string_equal(task->id->name, "lp");
+	assert_int_equal(task->phase, TASK(RUNNING));
+	assert_int_equal(workflow_integer_of(element(b, 1)->inputs, "x"), 10);
+	end_child(b, 2, EXECUTION(SUCCEEDED));
+	end_child(b, 0, EXECUTION(SUCCEEDED));
+	assert_int_equal(array_node(b)->row.phase, NODE(RUNNING));
+	end_child(b, 1, EXECUTION(SUCCEEDED));
+	assert_string_equal(outputs(b), "1 11 21");
+	assert_string_equal(array_node(b)->row.outputs_uri, ROOT "/0/outputs.pb");
+	assert_int_equal(b->m.execution.phase, EXECUTION(SUCCEEDED));
+	bench_free(b);
+}
+
+static void test_a_failing_launch_plan_takes_the_others_along(void **state)
+{
+	(void)state;
+	struct bench *b = with_children();
+	end_child(b, 0, EXECUTION(SUCCEEDED));
+	end_child(b, 1, EXECUTION(ABORTED));
+	assert_string_equal(array_node(b)->row.error->message, "[1]: launchplan [e1-n0-0-n1-0] aborted\n");
+	assert_int_equal(b->m.orphan_count, 1);
+	assert_string_equal(b->m.orphans[0].name, "e1-n0-0-n2-0");
+	assert_int_equal(element(b, 2)->row.phase, NODE(ABORTED));
+	bench_free(b);
+}
+
+/* What they put out is not in the workflow's closure, but who takes it says so. */
+static void test_launch_plans_over_nothing(void **state)
+{
+	(void)state;
+	struct bench *b = bench_of_children();
+	start(b, 0);
+	assert_string_equal(outputs(b), "");
+	assert_int_equal(b->m.execution.phase, EXECUTION(SUCCEEDED));
+	bench_free(b);
+}
+
+static void test_enough_launch_plans_succeed(void **state)
+{
+	(void)state;
+	struct bench *b = bench_of_children();
+	set_ratio(b, 0.5f);
+	set_parallelism(b, 1);
+	start(b, 2);
+	assert_null(find(b, "n0-0-n1"));
+	(void)committed(b);
+	step(b);
+	end_child(b, 0, EXECUTION(FAILED));
+	(void)committed(b);
+	step(b);
+	end_child(b, 1, EXECUTION(SUCCEEDED));
+	assert_string_equal(outputs(b), "- 11");
+	bench_free(b);
+}
+
+/* ---- Offloaded literals ---- */
+
+static Flyteidl__Core__LiteralMap *offloaded_list(struct bench *b)
+{
+	Flyteidl__Core__LiteralMap *map = workflow_list(&b->arena, "x", (int64_t[]){ 0 }, 1);
+	map->literals[0]->value->value_case = FLYTEIDL__CORE__LITERAL__VALUE_OFFLOADED_METADATA;
+	map->literals[0]->value->offloaded_metadata =
+	        proto_new(&b->arena, flyteidl__core__literal_offloaded_metadata);
+	map->literals[0]->value->offloaded_metadata->uri = arena_strdup(&b->arena, "s3://b/list");
+	return map;
+}
+
+static void test_a_map_over_an_offloaded_list(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(0);
+	b->offloaded = workflow_list(&b->arena, "", (int64_t[]){ 5, 6 }, 2)->literals[0]->value;
+	start_with(b, offloaded_list(b));
+	assert_int_equal(b->reads, 1);
+	assert_int_equal(workflow_integer_of(element(b, 1)->inputs, "i0"), 6);
+	/* The elements read it for themselves. */
+	assert_int_equal(array_node(b)->row.inputs->literals[0]->value->value_case,
+	                 FLYTEIDL__CORE__LITERAL__VALUE_OFFLOADED_METADATA);
+	succeed(b, 0);
+	succeed(b, 1);
+	assert_string_equal(outputs(b), "6 7");
+	bench_free(b);
+}
+
+static void test_an_offloaded_list_that_is_gone(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(0);
+	start_with(b, offloaded_list(b));
+	assert_int_equal(array_node(b)->row.phase, NODE(FAILED));
+	assert_string_equal(array_node(b)->row.error->code, "RuntimeExecutionError");
+	assert_int_equal(array_node(b)->row.error->kind, ERROR_KIND(SYSTEM));
+	assert_true(strstr(array_node(b)->row.error->message, "it is gone"));
+	bench_free(b);
+}
+
+static void test_large_lists_are_offloaded(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(0);
+	b->options.offload_minimum = 10;
+	b->options.offload_maximum = 1000;
+	start(b, 2);
+	succeed(b, 0);
+	succeed(b, 1);
+	const struct machine_node *array = array_node(b);
+	const Flyteidl__Core__Literal *literal = array->outputs->literals[0]->value;
+	assert_int_equal(literal->value_case, FLYTEIDL__CORE__LITERAL__VALUE_OFFLOADED_METADATA);
+	assert_string_equal(literal->offloaded_metadata->uri, ROOT "/0/o0_offloaded_metadata.pb");
+	assert_int_equal(literal->offloaded_metadata->inferred_type->collection_type->simple,
+	                 FLYTEIDL__CORE__SIMPLE_TYPE__INTEGER);
+	assert_true(*literal->hash);
+	assert_int_equal(array->offload_count, 1);
+	assert_string_equal(array->offloads[0].uri, literal->offloaded_metadata->uri);
+	assert_int_equal(array->offloads[0].literal->collection->n_literals, 2);
+	assert_int_equal(literal->offloaded_metadata->size_bytes,
+	                 protobuf_c_message_get_packed_size(&array->offloads[0].literal->base));
+	assert_int_equal(b->m.execution.phase, EXECUTION(SUCCEEDED));
+	bench_free(b);
+}
+
+static void test_lists_too_large_to_be_offloaded(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new(0);
+	b->options.offload_minimum = 5;
+	b->options.offload_maximum = 10;
+	start(b, 2);
+	succeed(b, 0);
+	succeed(b, 1);
+	assert_string_equal(array_node(b)->row.error->code, "OutputSizeExceeded");
+	assert_int_equal(array_node(b)->row.task->phase, TASK(FAILED));
+	bench_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +698,14 @@ int main(void)
 		cmocka_unit_test(test_the_outputs_together_have_a_limit),
 		cmocka_unit_test(test_inputs_of_their_own),
 		cmocka_unit_test(test_legacy_map_tasks),
+		cmocka_unit_test(test_launch_plans_run_and_are_collected),
+		cmocka_unit_test(test_a_failing_launch_plan_takes_the_others_along),
+		cmocka_unit_test(test_launch_plans_over_nothing),
+		cmocka_unit_test(test_enough_launch_plans_succeed),
+		cmocka_unit_test(test_a_map_over_an_offloaded_list),
+		cmocka_unit_test(test_an_offloaded_list_that_is_gone),
+		cmocka_unit_test(test_large_lists_are_offloaded),
+		cmocka_unit_test(test_lists_too_large_to_be_offloaded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

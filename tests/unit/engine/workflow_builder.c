@@ -127,6 +127,9 @@ static const char *output_of(const struct workflow_builder *b, const char *id)
 {
 	for (size_t i = 0; i < b->template->n_nodes; i++) {
 		const Flyteidl__Core__Node *node = b->template->nodes[i];
+		if (text_equal(node->id, id) && node->target_case == FLYTEIDL__CORE__NODE__TARGET_ARRAY_NODE &&
+		    node->inputs[0]->binding->value_case == FLYTEIDL__CORE__BINDING_DATA__VALUE_COLLECTION)
+			return "[0].o0";
 		if (!text_equal(node->id, id) || node->target_case != FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE ||
 		    node->workflow_node->reference_case != FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_SUB_WORKFLOW_REF)
 			continue;
@@ -343,29 +346,94 @@ Flyteidl__Core__Node *workflow_add_failure_task(struct workflow_builder *b)
 	return node;
 }
 
-Flyteidl__Core__Node *workflow_add_array(struct workflow_builder *b, uint32_t retries)
+static Flyteidl__Core__Node *launch_plan_node(struct workflow_builder *b)
 {
-	Flyteidl__Core__Node *inner = task_node(b, retries, "inner");
-	inner->metadata = proto_new(b->arena, flyteidl__core__node_metadata);
-	declare(b->arena, workflow_task(b, b->closure->n_tasks - 1)->interface->inputs, "i0");
+	Flyteidl__Core__Node *node = proto_new(b->arena, flyteidl__core__node);
+	node->target_case = FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE;
+	node->workflow_node = proto_new(b->arena, flyteidl__core__workflow_node);
+	node->workflow_node->reference_case = FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_LAUNCHPLAN_REF;
+	node->workflow_node->launchplan_ref = identifier(b->arena, "lp");
+	return node;
+}
+
+static Flyteidl__Core__Node *array_of(struct workflow_builder *b, Flyteidl__Core__Node *inner)
+{
 	Flyteidl__Core__Node *node = add_node(b, next_id(b));
 	node->metadata = proto_new(b->arena, flyteidl__core__node_metadata);
 	node->target_case = FLYTEIDL__CORE__NODE__TARGET_ARRAY_NODE;
 	node->array_node = proto_new(b->arena, flyteidl__core__array_node);
 	node->array_node->node = inner;
+	return node;
+}
+
+static Flyteidl__Core__Node *array_of_tasks(struct workflow_builder *b, uint32_t retries)
+{
+	Flyteidl__Core__Node *inner = task_node(b, retries, "inner");
+	inner->metadata = proto_new(b->arena, flyteidl__core__node_metadata);
+	declare(b->arena, workflow_task(b, b->closure->n_tasks - 1)->interface->inputs, "i0");
+	return array_of(b, inner);
+}
+
+/* The outputs of the nodes with these numbers, or three times the workflow's input. */
+static void bind_list(struct workflow_builder *b, Flyteidl__Core__Node *node, const char *input, const size_t *upstream,
+                      size_t upstream_count)
+{
+	Flyteidl__Core__Node *elements = proto_new(b->arena, flyteidl__core__node);
+	for (size_t i = 0; i < upstream_count; i++)
+		bind(b, elements, "", arena_printf(b->arena, "n%zu", upstream[i]));
+	for (size_t i = 0; i < 3 && upstream_count == 0; i++)
+		bind(b, elements, "", "");
+	Flyteidl__Core__BindingData *data = proto_new(b->arena, flyteidl__core__binding_data);
+	data->value_case = FLYTEIDL__CORE__BINDING_DATA__VALUE_COLLECTION;
+	data->collection = proto_new(b->arena, flyteidl__core__binding_data_collection);
+	for (size_t i = 0; i < elements->n_inputs; i++)
+		proto_append(b->arena, data->collection->n_bindings, data->collection->bindings,
+		             elements->inputs[i]->binding);
+	Flyteidl__Core__Binding *binding = proto_new(b->arena, flyteidl__core__binding);
+	binding->var = arena_strdup(b->arena, input);
+	binding->binding = data;
+	proto_append(b->arena, node->n_inputs, node->inputs, binding);
+	follow(b, node, upstream, upstream_count);
+}
+
+Flyteidl__Core__Node *workflow_add_array(struct workflow_builder *b, uint32_t retries)
+{
+	Flyteidl__Core__Node *node = array_of_tasks(b, retries);
 	bind(b, node, "i0", "");
 	follow(b, node, NULL, 0);
+	return node;
+}
+
+Flyteidl__Core__Node *workflow_add_child_array(struct workflow_builder *b)
+{
+	Flyteidl__Core__Node *node = array_of(b, launch_plan_node(b));
+	bind(b, node, "x", "");
+	follow(b, node, NULL, 0);
+	return node;
+}
+
+Flyteidl__Core__Node *workflow_add_task_array(struct workflow_builder *b, uint32_t retries, const size_t *upstream,
+                                              size_t upstream_count)
+{
+	Flyteidl__Core__Node *node = array_of_tasks(b, retries);
+	bind_list(b, node, "i0", upstream, upstream_count);
+	return node;
+}
+
+Flyteidl__Core__Node *workflow_add_launch_plan_array(struct workflow_builder *b, const size_t *upstream,
+                                                     size_t upstream_count)
+{
+	Flyteidl__Core__Node *node = array_of(b, launch_plan_node(b));
+	bind_list(b, node, "x", upstream, upstream_count);
 	return node;
 }
 
 Flyteidl__Core__Node *workflow_add_launch_plan(struct workflow_builder *b, const size_t *upstream,
                                                size_t upstream_count)
 {
-	Flyteidl__Core__Node *node = add_node(b, next_id(b));
-	node->target_case = FLYTEIDL__CORE__NODE__TARGET_WORKFLOW_NODE;
-	node->workflow_node = proto_new(b->arena, flyteidl__core__workflow_node);
-	node->workflow_node->reference_case = FLYTEIDL__CORE__WORKFLOW_NODE__REFERENCE_LAUNCHPLAN_REF;
-	node->workflow_node->launchplan_ref = identifier(b->arena, "lp");
+	Flyteidl__Core__Node *node = launch_plan_node(b);
+	node->id = arena_strdup(b->arena, next_id(b));
+	proto_append(b->arena, b->template->n_nodes, b->template->nodes, node);
 	bind(b, node, "x", upstream_count ? arena_printf(b->arena, "n%zu", upstream[0]) : "");
 	follow(b, node, upstream, upstream_count);
 	return node;

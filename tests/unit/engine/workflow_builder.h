@@ -56,6 +56,14 @@ Flyteidl__Core__Node *workflow_add_failure_task(struct workflow_builder *b);
 /* Adds node "n<k>", an array over a task of its own whose input "i0" is the workflow's "x", a list. Returns the array
  * node; its task has the interface that flytekit gives mapped tasks. */
 Flyteidl__Core__Node *workflow_add_array(struct workflow_builder *b, uint32_t retries);
+/* The same over the launch plan "lp", whose input is "x". */
+Flyteidl__Core__Node *workflow_add_child_array(struct workflow_builder *b);
+/* Arrays over the outputs of the nodes with these numbers, or over three times the workflow's "x". Whoever follows them
+ * gets the first element of the list that they put out. */
+Flyteidl__Core__Node *workflow_add_task_array(struct workflow_builder *b, uint32_t retries, const size_t *upstream,
+                                              size_t upstream_count);
+Flyteidl__Core__Node *workflow_add_launch_plan_array(struct workflow_builder *b, const size_t *upstream,
+                                                     size_t upstream_count);
 /* The template of the closure's task of that number. */
 Flyteidl__Core__TaskTemplate *workflow_task(const struct workflow_builder *b, size_t number);
 /* Adds end node and connections: the workflow's outputs "o<k>" are those of the nodes that nothing follows. */
