@@ -172,7 +172,7 @@ struct machine_node {
 	/* Of elements of an array: the array's node, and which one this is. */
 	struct machine_node *element_of;
 	uint32_t index;
-	bool saved; /* there is a row of it, as of the attempt saved_attempt */
+	bool saved; /* there is a committed row of it, as of the attempt saved_attempt */
 	uint32_t saved_attempt;
 	struct machine_array *array; /* of array nodes that have begun (node_array.c) */
 
@@ -290,6 +290,7 @@ struct machine_orphan {
 struct machine_ended_task {
 	struct machine_node *node;
 	struct progress_task *task;
+	struct machine_array *array; /* whose task it was, or NULL */
 };
 
 /*
@@ -394,7 +395,7 @@ const char *machine_output_prefix(struct machine *m, const struct machine_node *
 const char *machine_element_directory(struct machine *m, const struct machine_node *element);
 /* The rows of an array's elements that have changed, in the arena; they count as saved afterwards. False when there are
  * none. */
-bool machine_array_changes(struct machine *m, struct machine_node *node, struct array_elements *ret_changes);
+bool machine_array_changes(struct machine *m, struct machine_array *array, struct array_elements *ret_changes);
 void machine_array_end_round(struct machine_node *node);
 
 bool machine_node_is_active(const struct machine_node *node);   /* has begun and is not over */
@@ -449,6 +450,11 @@ int64_t machine_duration_ns(const Google__Protobuf__Duration *duration);
 int64_t machine_attempt_timeout_ns(const struct machine_node *node);
 const char *machine_duration_text(struct machine *m, int64_t duration_ns); /* "1m30s" */
 struct machine_failure machine_attempt_timed_out(struct machine *m, int64_t timeout_ns);
+/* The same for the node as a whole. */
+int64_t machine_node_timeout_ns(const struct machine_node *node);
+struct machine_failure machine_node_timed_out(struct machine *m, int64_t timeout_ns);
+/* Moves an active node on as its kind does it, and looks at its deadlines. */
+void machine_move_node(struct machine *m, struct machine_node *node);
 /* Remembers that something happens by itself at that time. */
 void machine_wake_at(struct machine *m, int64_t at_ns);
 Flyteidl__Core__ExecutionError *machine_error(struct arena *arena, const struct machine_failure *failure);

@@ -215,13 +215,19 @@ static void fail_exhausted(struct machine *m, struct machine_node *node, const s
 static void begin_next_attempt(struct machine *m, struct machine_node *node)
 {
 	if (node->row.task) {
-		const struct machine_ended_task ended = { .node = node, .task = node->row.task };
+		const struct machine_ended_task ended = { .node = node,
+			                                  .task = node->row.task,
+			                                  .array = node->array };
 		proto_append(m->arena, m->ended_task_count, m->ended_tasks, ended);
 	}
 	if (node->inner) {
 		machine_abort_scope(m, node->inner, "The attempt around it has failed.");
 		node->inner = NULL;
 	}
+	node->array = NULL;
+	node->child.known = false;
+	node->signal_known = false;
+	node->outputs = NULL;
 	node->dynamic = NULL;
 	node->result_known = false;
 	if (node->row.phase == NODE(DYNAMIC_RUNNING))

@@ -224,7 +224,7 @@ static void advance_active(struct machine *m, struct machine_node *node)
 	if (!machine_node_is_active(node))
 		return;
 	if (node->vertex->kind)
-		node->vertex->kind->advance(m, node);
+		machine_move_node(m, node);
 	else
 		advance_boundary_node(m, node);
 }
@@ -402,6 +402,8 @@ static int give_row(struct machine *m, struct machine_scope *scope, const struct
 	const char *spec_node_id = node->row.spec_node_id;
 	node->row = *row;
 	node->row.spec_node_id = spec_node_id;
+	node->saved = true;
+	node->saved_attempt = row->attempt;
 	if (node != scope->on_failure && (row->phase == NODE(FAILED) || row->phase == NODE(TIMED_OUT)) &&
 	    (!scope->failed || scope->failed->row.ended_at_ns <= row->ended_at_ns))
 		scope->failed = node;

@@ -34,6 +34,7 @@ struct element {
 };
 
 struct machine_array {
+	const struct machine_scope *scope; /* of its elements */
 	size_t size;
 	struct element *elements; /* one per element */
 	size_t begun;             /* elements below this have begun */
@@ -157,7 +158,7 @@ static void advance_elements(struct machine *m, struct machine_node *node)
 		struct machine_node *element = array->live[i];
 		if (!machine_node_is_active(element))
 			continue;
-		element->vertex->kind->advance(m, element);
+		machine_move_node(m, element);
 		if (machine_node_is_finished(element)) {
 			array->active--;
 			take_down(array, element);
@@ -187,6 +188,7 @@ static int open_array(struct machine *m, struct machine_node *node, size_t size)
 		                         .directory = machine_attempt_directory(m, node) };
 	node->inner = scope;
 	node->array = arena_new(m->arena, struct machine_array);
+	node->array->scope = scope;
 	node->array->size = size;
 	node->array->elements = arena_array(m->arena, struct element, size);
 	return 0;
@@ -521,7 +523,7 @@ static void note_counts(struct machine_node *node)
 
 static void array_advance(struct machine *m, struct machine_node *node)
 {
-	if (node->row.phase == NODE(QUEUED) && !begin(m, node))
+	if (!node->array && !begin(m, node))
 		return;
 	struct machine_array *array = node->array;
 	const size_t minimum = array_minimum_successes(spec_of(node), array->size);
@@ -553,6 +555,8 @@ static void array_abort(struct machine *m, struct machine_node *node, const char
 	if (!node->array || !task)
 		return;
 	abort_elements(m, node, reason);
+	if (task->phase == TASK(FAILED)) /* it is tried again */
+		return;
 	const struct machine_failure failure = { .code = "NodeAborted", .message = reason };
 	task->error = machine_error(m->arena, &failure);
 	machine_set_task(m, node, TASK(ABORTED), reason);
@@ -703,20 +707,19 @@ static bool was_replaced_unseen(const struct machine *m, const struct machine_no
 	return true;
 }
 
-bool machine_array_changes(struct machine *m, struct machine_node *node, struct array_elements *ret_changes)
+bool machine_array_changes(struct machine *m, struct machine_array *array, struct array_elements *ret_changes)
 {
-	const struct machine_array *array = node->array;
 	*ret_changes = (struct array_elements){ 0 };
 	for (size_t i = 0; i < m->ended_task_count; i++) {
 		const struct machine_ended_task *ended = &m->ended_tasks[i];
-		if (ended->node->element_of != node)
+		if (ended->node->scope != array->scope)
 			continue;
 		const struct array_element row = row_of(m, ended->node, ended->task, NODE(UNDEFINED));
 		proto_append(m->arena, ret_changes->count, ret_changes->list, row);
 		ret_changes->list[ret_changes->count - 1].error = ended->task->error;
 		ret_changes->list[ret_changes->count - 1].outputs = NULL;
 	}
-	for (size_t i = 0; array && i < array->live_count; i++) {
+	for (size_t i = 0; i < array->live_count; i++) {
 		struct machine_node *element = array->live[i];
 		struct progress_task *task = element->row.task;
 		if (!element->row.changed && !(task && task->changed))

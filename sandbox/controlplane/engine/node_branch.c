@@ -70,7 +70,7 @@ static struct machine_node *find_chosen(struct machine *m, struct machine_node *
 
 static void branch_advance(struct machine *m, struct machine_node *node)
 {
-	if (node->row.phase == NODE(QUEUED) && !begin(m, node))
+	if ((node->row.phase == NODE(QUEUED) || !node->inner) && !begin(m, node))
 		return;
 	struct machine_node *chosen = find_chosen(m, node);
 	if (!chosen)

@@ -86,27 +86,12 @@ static bool take_approval(struct machine *m, struct machine_node *node)
 
 /* ---- Waiting ---- */
 
-/* True when the gate is over for its deadline, or tried once more. */
-static bool check_deadline(struct machine *m, struct machine_node *node)
-{
-	const int64_t timeout = machine_attempt_timeout_ns(node);
-	if (timeout == 0)
-		return false;
-	if (m->now_ns < node->row.recheck_at_ns + timeout) {
-		machine_wake_at(m, node->row.recheck_at_ns + timeout);
-		return false;
-	}
-	const struct machine_failure failure = machine_attempt_timed_out(m, timeout);
-	machine_fail_attempt(m, node, &failure);
-	return true;
-}
-
 static void pass_time(struct machine *m, struct machine_node *node, const Flyteidl__Core__GateNode *gate)
 {
 	const int64_t until = node->row.recheck_at_ns + machine_duration_ns(gate->sleep->duration);
 	if (m->now_ns >= until)
 		machine_succeed_node(m, node);
-	else if (!check_deadline(m, node))
+	else
 		machine_wake_at(m, until);
 }
 
@@ -117,10 +102,8 @@ static void wait_for_signal(struct machine *m, struct machine_node *node, const 
 			return;
 		node->signal_known = true;
 	}
-	if (!node->signal) {
-		(void)check_deadline(m, node);
+	if (!node->signal)
 		return;
-	}
 	if (gate->condition_case == FLYTEIDL__CORE__GATE_NODE__CONDITION_SIGNAL)
 		node->outputs = named(m->arena, gate->signal->output_variable_name, node->signal);
 	else if (!take_approval(m, node))

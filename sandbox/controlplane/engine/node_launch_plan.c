@@ -25,24 +25,33 @@ static struct machine_failure rejected(struct machine *m, const struct machine_n
 
 static bool is_committed(const struct machine_node *node)
 {
-	return node->element_of ? node->saved : node->row.row_id != 0;
+	return node->saved && node->saved_attempt == node->row.attempt;
 }
 
-/* False while the node waits for the commit that makes its row. An element's inputs are the array's, and its child has
- * them too. */
-static bool begin(struct machine *m, struct machine_node *node)
+static void set_child(struct machine *m, struct machine_node *node)
 {
-	if (!node->element_of && !machine_write_inputs(m, node))
-		return false;
-	if (!is_committed(node)) {
-		machine_wake_at(m, m->now_ns); /* the next round follows at once */
-		return false;
-	}
 	node->row.child = proto_new(m->arena, flyteidl__core__workflow_execution_identifier);
 	node->row.child->project = arena_strdup(m->arena, m->definition->project);
 	node->row.child->domain = arena_strdup(m->arena, m->definition->domain);
 	node->row.child->name = arena_strdup(m->arena, machine_child_name(m, node));
-	machine_set_node(m, node, NODE(RUNNING));
+}
+
+/* False while the attempt waits for the commit that makes it known. An element's inputs are the array's, and its child
+ * has them too. */
+static bool begin(struct machine *m, struct machine_node *node)
+{
+	if (node->row.phase == NODE(QUEUED) && !node->element_of && !machine_write_inputs(m, node))
+		return false;
+	if (!is_committed(node)) {
+		if (node->row.phase == NODE(RUNNING)) /* another attempt */
+			set_child(m, node);
+		machine_wake_at(m, m->now_ns); /* the next round follows at once */
+		return false;
+	}
+	if (node->row.phase == NODE(QUEUED)) {
+		set_child(m, node);
+		machine_set_node(m, node, NODE(RUNNING));
+	}
 	return true;
 }
 
@@ -57,7 +66,7 @@ static void succeed(struct machine *m, struct machine_node *node)
 
 static void launch_plan_advance(struct machine *m, struct machine_node *node)
 {
-	if (node->row.phase == NODE(QUEUED) && !begin(m, node))
+	if (!node->child.known && !begin(m, node))
 		return;
 	if (!node->child.known) {
 		if (!machine_resolve_inputs(m, node) || !machine_ask(m, node, WANT_CHILD))

@@ -7,9 +7,6 @@
 
 #include "base/text.h"
 #include "controlplane/engine/plugins.h"
-#include "proto/go_format.h"
-
-#define NS_PER_SECOND INT64_C(1000000000)
 
 static bool declares_outputs(const struct machine_node *node)
 {
@@ -320,29 +317,18 @@ static struct machine_failure failure_of_pod(const struct pod_observation *pod)
 
 /* ---- Deadlines ---- */
 
-/* A century at most: added to a time of today it still is one. */
-static int64_t times(int64_t timeout_ns, int64_t count)
-{
-	const int64_t maximum_ns = INT64_C(100) * 365 * 86400 * NS_PER_SECOND;
-	return timeout_ns > maximum_ns / count ? maximum_ns : timeout_ns * count;
-}
-
 /*
  * True when a deadline has passed, and the attempt or the node is over for it. The attempt's deadline counts from its
- * creation and is retried; the node's counts from when the node was queued and is final. Upstream gives the node twice
- * the attempt's, whatever the retries; here it has room for every attempt of the user's budget and one more.
+ * creation.
  */
 static bool check_deadlines(struct machine *m, struct machine_node *node)
 {
 	const int64_t timeout = machine_attempt_timeout_ns(node);
 	if (timeout == 0)
 		return false;
-	const int64_t node_timeout = times(timeout, (int64_t)machine_maximum_attempts(node) + 1);
-	struct machine_failure failure = { .budget = POD_FAILURE_USER, .kind = ERROR_KIND(USER) };
+	const int64_t node_timeout = machine_node_timeout_ns(node);
 	if (m->now_ns >= node->row.created_at_ns + node_timeout) {
-		failure.code = "TimedOut";
-		failure.message = arena_printf(m->arena, "task active timeout [%s] expired",
-		                               machine_duration_text(m, node_timeout));
+		const struct machine_failure failure = machine_node_timed_out(m, node_timeout);
 		if (node->row.task && node->row.task->phase != TASK(SUCCEEDED)) {
 			node->row.task->error = machine_error(m->arena, &failure);
 			machine_set_task(m, node, TASK(FAILED), failure.message);
@@ -354,7 +340,7 @@ static bool check_deadlines(struct machine *m, struct machine_node *node)
 	if (!node->row.task)
 		return false;
 	if (m->now_ns >= node->row.task->created_at_ns + timeout) {
-		failure = machine_attempt_timed_out(m, timeout);
+		const struct machine_failure failure = machine_attempt_timed_out(m, timeout);
 		machine_fail_attempt(m, node, &failure);
 		return true;
 	}

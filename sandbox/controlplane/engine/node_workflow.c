@@ -40,7 +40,7 @@ static bool give_inputs(struct machine *m, struct machine_node *node)
 
 static void workflow_advance(struct machine *m, struct machine_node *node)
 {
-	if ((node->row.phase == NODE(QUEUED) && !begin(m, node)) || !give_inputs(m, node))
+	if (((node->row.phase == NODE(QUEUED) || !node->inner) && !begin(m, node)) || !give_inputs(m, node))
 		return;
 	switch (machine_run_scope(m, node->inner)) {
 	case SCOPE_RUNS:

@@ -103,12 +103,13 @@ static int end_unreadable(struct database_connection *c, struct arena *arena, st
 }
 
 /* All of an array's elements at once: their rows hang on the row of its task, which has been saved. */
-static int save_elements(struct database_connection *c, struct machine *m, struct machine_node *node, struct err *e)
+static int save_elements(struct database_connection *c, struct machine *m, struct machine_array *array,
+                         const struct progress_task *task, struct err *e)
 {
 	struct array_elements changes;
-	if (!node->array || !machine_array_changes(m, node, &changes))
+	if (!array || !machine_array_changes(m, array, &changes))
 		return 0;
-	return array_elements_save(c, m->arena, node->row.task->row_id, &changes, e);
+	return array_elements_save(c, m->arena, task->row_id, &changes, e);
 }
 
 /* Their own rounds do the rest; one that has ended meanwhile, or was never launched, is let be. */
@@ -148,6 +149,8 @@ static int save(struct database_connection *c, struct machine *m, struct err *e)
 		if (ended->task->changed && !ended->node->element_of &&
 		    progress_save_task(c, m->arena, id, ended->node->row.row_id, ended->task, e) < 0)
 			return -1;
+		if (save_elements(c, m, ended->array, ended->task, e) < 0)
+			return -1;
 	}
 	for (size_t i = 0; i < m->node_count; i++) {
 		const struct progress_node *row = &m->nodes[i]->row;
@@ -156,7 +159,7 @@ static int save(struct database_connection *c, struct machine *m, struct err *e)
 		if (row->task && row->task->changed &&
 		    progress_save_task(c, m->arena, id, row->row_id, row->task, e) < 0)
 			return -1;
-		if (save_elements(c, m, m->nodes[i], e) < 0)
+		if (save_elements(c, m, m->nodes[i]->array, row->task, e) < 0)
 			return -1;
 	}
 	return 0;

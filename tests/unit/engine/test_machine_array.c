@@ -506,7 +506,7 @@ static struct array_elements committed(struct bench *b)
 {
 	struct array_elements changes;
 	array_node(b)->row.row_id = 7;
-	(void)machine_array_changes(&b->m, array_node(b), &changes);
+	(void)machine_array_changes(&b->m, array_node(b)->array, &changes);
 	return changes;
 }
 

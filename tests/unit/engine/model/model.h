@@ -105,6 +105,7 @@ struct world {
 	struct machine_graph graph;
 	struct machine_options options;
 	unsigned bad_percent;
+	bool limited;         /* some nodes have deadlines */
 	bool dynamics_happen; /* a pod may turn out to be a dynamic task's */
 	int64_t now_ns;
 	/* The database. */

@@ -114,15 +114,16 @@ static void save_element(struct world *w, struct fake_array *array, const struct
 	array->saved[row->index][row->attempt] = true;
 }
 
-static void save_elements(struct world *w, const struct machine_node *node, const struct array_elements *changes)
+static void save_elements(struct world *w, const struct machine_node *node, const struct progress_task *task,
+                          const struct array_elements *changes)
 {
-	struct fake_array *array = find_array(w, node->row.node_id, node->row.attempt);
+	struct fake_array *array = find_array(w, node->row.node_id, task->attempt);
 	if (!array) {
 		assert_true(w->array_count < ARRAYS_MAXIMUM);
 		array = w->arrays[w->array_count++] = arena_new(&w->arena, struct fake_array);
 		*array = (struct fake_array){ .node = arena_strdup(&w->arena, node->row.node_id),
-			                      .attempt = node->row.attempt,
-			                      .size = node->row.task->array_size,
+			                      .attempt = task->attempt,
+			                      .size = task->array_size,
 			                      .limit = w->options.array_parallelism };
 		if (node->vertex->array->parallelism > 0 && node->vertex->array->parallelism < array->limit)
 			array->limit = node->vertex->array->parallelism;
@@ -180,15 +181,20 @@ void commit(struct world *w, struct machine *m)
 			continue;
 		if (node->row.changed || (node->row.task && node->row.task->changed))
 			save_node(w, node);
-		if (node->array && machine_array_changes(m, node, &changes))
-			save_elements(w, node, &changes);
+		if (node->array && machine_array_changes(m, node->array, &changes))
+			save_elements(w, node, node->row.task, &changes);
 	}
 	abort_children(w, m);
 	for (size_t i = 0; i < w->signal_count; i++)
 		w->signals[i].committed = true;
 	for (size_t i = 0; i < m->ended_task_count; i++) {
-		assert_true(m->ended_tasks[i].task->phase == TASK(FAILED));
-		assert_non_null(m->ended_tasks[i].task->error);
+		const struct progress_task *task = m->ended_tasks[i].task;
+		/* A dynamic task has done its part, and what it made took too long. */
+		assert_true((task->phase == TASK(FAILED) && task->error) ||
+		            (task->phase == TASK(SUCCEEDED) && m->ended_tasks[i].node->row.is_dynamic));
+		struct array_elements changes;
+		if (m->ended_tasks[i].array && machine_array_changes(m, m->ended_tasks[i].array, &changes))
+			save_elements(w, m->ended_tasks[i].node, m->ended_tasks[i].task, &changes);
 	}
 }
 
