@@ -16,56 +16,11 @@
 
 /* ---- Printing ---- */
 
-/* strconv.FormatFloat(value, 'f', -1, 64): the shortest digits that read back, never with an exponent. */
-static char *plain_float(struct arena *arena, double value)
-{
-	char text[64];
-	if (isnan(value) || isinf(value))
-		return go_format_float(arena, value);
-	for (int precision = 0; precision <= 16; precision++) {
-		snprintf(text, sizeof(text), "%.*e", precision, value);
-		const double again = strtod(text, NULL);
-		if (memcmp(&again, &value, sizeof(value)) == 0)
-			break;
-	}
-	char digits[32];
-	size_t count = 0;
-	for (const char *at = text; *at != 'e'; at++)
-		if (*at >= '0' && *at <= '9')
-			digits[count++] = *at;
-	while (count > 1 && digits[count - 1] == '0')
-		count--;
-	const long exponent = strtol(strchr(text, 'e') + 1, NULL, 10);
-	auto_buf struct buf out = BUF_INIT(512);
-	buf_add_str(&out, text[0] == '-' ? "-" : "");
-	/* Digit i stands at 10^(exponent - i); what lies between the digits and the point are zeros. */
-	const long last = (long)count - 1 > exponent ? (long)count - 1 : exponent;
-	for (long i = exponent < 0 ? exponent : 0; i <= last; i++) {
-		if (i == exponent + 1)
-			buf_add_byte(&out, '.');
-		buf_add_byte(&out, i >= 0 && i < (long)count ? digits[i] : '0');
-	}
-	return arena_strdup(arena, buf_text(&out));
-}
-
+/* A primitive that has no value is null, as in JSON. */
 static char *print_primitive(struct arena *arena, const Flyteidl__Core__Primitive *primitive)
 {
-	switch (primitive->value_case) {
-	case FLYTEIDL__CORE__PRIMITIVE__VALUE_INTEGER:
-		return arena_printf(arena, "%" PRId64, primitive->integer);
-	case FLYTEIDL__CORE__PRIMITIVE__VALUE_FLOAT_VALUE:
-		return plain_float(arena, primitive->float_value);
-	case FLYTEIDL__CORE__PRIMITIVE__VALUE_STRING_VALUE:
-		return arena_strdup(arena, primitive->string_value);
-	case FLYTEIDL__CORE__PRIMITIVE__VALUE_BOOLEAN:
-		return arena_strdup(arena, primitive->boolean ? "true" : "false");
-	case FLYTEIDL__CORE__PRIMITIVE__VALUE_DATETIME:
-		return go_format_time(arena, primitive->datetime->seconds, primitive->datetime->nanos);
-	case FLYTEIDL__CORE__PRIMITIVE__VALUE_DURATION:
-		return go_format_duration(arena, primitive->duration->seconds, primitive->duration->nanos);
-	default:
-		return arena_strdup(arena, "null");
-	}
+	char *text = go_format_primitive(arena, primitive, GO_FLOAT_PLAIN);
+	return text ? text : arena_strdup(arena, "null");
 }
 
 static int unsupported(struct err *e, int kind)

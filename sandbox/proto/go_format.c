@@ -15,19 +15,54 @@
 #define EXPONENT_LOW (-4)
 #define EXPONENT_HIGH 6
 
-char *go_format_float(struct arena *arena, double value)
+/* What it is instead, or NULL with the shortest digits that read back: "-1.5e+02". */
+static const char *not_a_number(double value, char text[64])
 {
-	char text[64];
 	if (isnan(value))
-		return arena_strdup(arena, "NaN");
+		return "NaN";
 	if (isinf(value))
-		return arena_strdup(arena, value > 0 ? "+Inf" : "-Inf");
+		return value > 0 ? "+Inf" : "-Inf";
 	for (int precision = 0; precision <= 16; precision++) {
-		snprintf(text, sizeof(text), "%.*e", precision, value);
-		double again = strtod(text, NULL);
+		snprintf(text, 64, "%.*e", precision, value);
+		const double again = strtod(text, NULL);
 		if (memcmp(&again, &value, sizeof(value)) == 0)
 			break;
 	}
+	return NULL;
+}
+
+/* strconv.FormatFloat(value, 'f', -1, 64). */
+static char *format_float_plain(struct arena *arena, double value)
+{
+	char text[64], digits[32];
+	const char *word = not_a_number(value, text);
+	size_t count = 0;
+	if (word)
+		return arena_strdup(arena, word);
+	for (const char *at = text; *at != 'e'; at++)
+		if (*at >= '0' && *at <= '9')
+			digits[count++] = *at;
+	while (count > 1 && digits[count - 1] == '0')
+		count--;
+	const long exponent = strtol(strchr(text, 'e') + 1, NULL, 10);
+	auto_buf struct buf out = BUF_INIT(512);
+	buf_add_str(&out, text[0] == '-' ? "-" : "");
+	/* Digit i stands at 10^(exponent - i); what lies between the digits and the point are zeros. */
+	const long last = (long)count - 1 > exponent ? (long)count - 1 : exponent;
+	for (long i = exponent < 0 ? exponent : 0; i <= last; i++) {
+		if (i == exponent + 1)
+			buf_add_byte(&out, '.');
+		buf_add_byte(&out, i >= 0 && i < (long)count ? digits[i] : '0');
+	}
+	return arena_strdup(arena, buf_text(&out));
+}
+
+char *go_format_float(struct arena *arena, double value)
+{
+	char text[64];
+	const char *word = not_a_number(value, text);
+	if (word)
+		return arena_strdup(arena, word);
 	char *mark = strchr(text, 'e');
 	int exponent = (int)strtol(mark + 1, NULL, 10);
 	if (exponent < EXPONENT_LOW || exponent >= EXPONENT_HIGH)
@@ -100,13 +135,14 @@ static char *unprintable(struct err *e, const char *what)
 	return NULL;
 }
 
-static char *format_primitive(struct arena *arena, const Flyteidl__Core__Primitive *primitive, struct err *e)
+char *go_format_primitive(struct arena *arena, const Flyteidl__Core__Primitive *primitive, enum go_float floats)
 {
 	switch (primitive->value_case) {
 	case FLYTEIDL__CORE__PRIMITIVE__VALUE_INTEGER:
 		return arena_printf(arena, "%" PRId64, primitive->integer);
 	case FLYTEIDL__CORE__PRIMITIVE__VALUE_FLOAT_VALUE:
-		return go_format_float(arena, primitive->float_value);
+		return floats == GO_FLOAT_PLAIN ? format_float_plain(arena, primitive->float_value)
+		                                : go_format_float(arena, primitive->float_value);
 	case FLYTEIDL__CORE__PRIMITIVE__VALUE_STRING_VALUE:
 		return arena_strdup(arena, primitive->string_value);
 	case FLYTEIDL__CORE__PRIMITIVE__VALUE_BOOLEAN:
@@ -116,7 +152,7 @@ static char *format_primitive(struct arena *arena, const Flyteidl__Core__Primiti
 	case FLYTEIDL__CORE__PRIMITIVE__VALUE_DURATION:
 		return go_format_duration(arena, primitive->duration->seconds, primitive->duration->nanos);
 	default:
-		return unprintable(e, "\"unset primitive\"");
+		return NULL;
 	}
 }
 
@@ -124,9 +160,11 @@ static char *format_at(struct arena *arena, const Flyteidl__Core__Literal *liter
 
 static char *format_scalar(struct arena *arena, const Flyteidl__Core__Scalar *scalar, unsigned depth, struct err *e)
 {
+	char *text;
 	switch (scalar->value_case) {
 	case FLYTEIDL__CORE__SCALAR__VALUE_PRIMITIVE:
-		return format_primitive(arena, scalar->primitive, e);
+		text = go_format_primitive(arena, scalar->primitive, GO_FLOAT_SHORTEST);
+		return text ? text : unprintable(e, "\"unset primitive\"");
 	case FLYTEIDL__CORE__SCALAR__VALUE_BLOB:
 		return arena_strdup(arena, scalar->blob->uri);
 	case FLYTEIDL__CORE__SCALAR__VALUE_SCHEMA:

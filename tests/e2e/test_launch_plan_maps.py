@@ -103,3 +103,18 @@ def test_abort_reaches_every_execution(remote, start, finish, children, eventual
     eventually(lambda: [c.closure.phase for c in children(execution)] == [WorkflowExecution.ABORTED] * 3)
     for child in children(execution):
         assert child.closure.abort_metadata.cause.startswith("cascading abort as parent execution id [")
+
+
+def test_elements_are_recovered_by_themselves(remote, run, finish, elements):
+    failed = run("one_by_one_positive", values=[1, 2, -1])
+    assert failed.closure.phase == WorkflowExecution.FAILED
+    before = [e.workflow_node_metadata.execution_id.name for e in elements(failed)]
+    again = finish(remote.fetch_execution(name=remote.client._stub.RecoverExecution(
+        execution_pb2.ExecutionRecoverRequest(id=failed.id.to_flyte_idl()), timeout=10).id.name))
+    assert again.closure.phase == WorkflowExecution.FAILED
+    assert again.error.message == "[2]: not positive\n"
+    # The first two are there without having been launched.
+    shown = elements(again)
+    assert [e.phase for e in shown] == [TaskExecution.SUCCEEDED, TaskExecution.SUCCEEDED, TaskExecution.FAILED]
+    assert [bool(e.workflow_node_metadata.execution_id.name) for e in shown] == [False, False, True]
+    assert shown[2].workflow_node_metadata.execution_id.name not in before

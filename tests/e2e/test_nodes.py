@@ -342,3 +342,19 @@ def test_aborting_a_parent_aborts_its_child(start, remote, rows):
     assert child.closure.phase == WorkflowExecution.ABORTED
     assert child.closure.abort_metadata.cause.startswith("cascading abort as parent execution id [")
     assert "no longer wanted" in child.closure.abort_metadata.cause
+
+
+# ---- Deadlines ----
+
+
+def test_nodes_that_contain_others_have_deadlines(run, rows, remote):
+    execution = run("too_long")
+    assert execution.closure.phase == WorkflowExecution.FAILED
+    found = rows(execution)
+    assert phases(found) == {"n0": "FAILED", "n0-0-n0": "ABORTED", "n0-1-n0": "ABORTED", "n1": "FAILED"}
+    for node, attempts in ("n0", "2/2"), ("n1", "1/1"):
+        error = found[node].closure.error
+        assert error.code == "RetriesExhausted|TimeoutExpired"
+        assert error.message == f"[{attempts}] currentAttempt done. Last Error: USER::task execution timeout [1s] expired"
+    child = wait_for_end(remote, remote.fetch_execution(name=found["n1"].closure.workflow_node_metadata.execution_id.name))
+    assert child.closure.phase == WorkflowExecution.ABORTED

@@ -1,7 +1,7 @@
 /*
- * Maps over tasks and launch plans: what an array node asks for, and the literals that go into and come out of its elements. Pure; results in
- * the arena. The rules are upstream's (flytepropeller nodes/array at v1.16.8; ../shared reference §2.10). How elements
- * run is node_array.c.
+ * Maps over tasks and launch plans: what an array node asks for, and the literals that go into and come out of its
+ * elements. Pure; results in the arena. The rules are upstream's (flytepropeller nodes/array at v1.16.8; ../shared
+ * reference §2.10). How elements run is node_array.c.
  */
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_ARRAY_H
 #define SANDBOX_CONTROLPLANE_ENGINE_ARRAY_H

@@ -257,6 +257,19 @@ static void read_cached(struct machine *m, struct job *job, struct round_result 
 
 /* ---- WANT_RECOVERED ---- */
 
+/* An array has its inputs beside the directories of its attempts. */
+static int find_recovered_elements(struct database_connection *c, struct machine *m, struct machine_node *node,
+                                   const struct progress_recovered *found, struct err *e)
+{
+	const char *end = strrchr(found->inputs_uri, '/');
+	if (!end) /* it had not begun */
+		return 0;
+	node->recovery.directory = arena_printf(m->arena, "%.*s/%" PRIu32, (int)(end - found->inputs_uri),
+	                                        found->inputs_uri, found->attempt);
+	return array_elements_load_succeeded(c, m->arena, m->definition->recovered_id, node->row.node_id,
+	                                     &node->recovery.elements, e);
+}
+
 static int prepare_recovered(const struct round_context *context, struct database_connection *c, struct machine *m,
                              struct jobs *jobs, struct machine_node *node, struct err *e)
 {
@@ -272,6 +285,8 @@ static int prepare_recovered(const struct round_context *context, struct databas
 	node->recovery.checkpoint_uri = found.checkpoint_uri;
 	node->recovery.deck_uri = found.deck_uri;
 	node->outputs = found.outputs;
+	if (node->vertex->array && find_recovered_elements(c, m, node, &found, e) < 0)
+		return -1;
 	if (node->outputs || (found.phase != NODE(SUCCEEDED) && found.phase != NODE(RECOVERED)))
 		return 0;
 	if (text_is_empty(found.outputs_uri)) {

@@ -46,8 +46,7 @@ static void take(struct machine *m, struct machine_node *node, const struct chil
 {
 	if (child->node_row_id != owner_of(node)->row.row_id) {
 		fail_for_ever(node, "ChildNameTaken",
-		              arena_printf(m->arena,
-		                           "there is an execution \"%s\" already, and it is not this node's",
+		              arena_printf(m->arena, "there is an execution \"%s\" already, and it is not this node's",
 		                           child->name));
 		return;
 	}

@@ -38,7 +38,7 @@
 struct engine {
 	struct engine_options options;
 	atomic_size_t plan_bytes;
-	atomic_bool listed;                  /* the pod watch has had a complete list */
+	atomic_bool listed;                 /* the pod watch has had a complete list */
 	atomic_int_fast64_t interrupted_us; /* when it was last interrupted */
 	struct metrics_collector collector;
 	struct outside *outside;
@@ -211,6 +211,10 @@ static struct round_context context_of(const struct engine *engine, const struct
 	struct round_context context = engine->rounds;
 	context.object_maximum = (size_t)settings->object_maximum_mb << 20;
 	context.machine.array_output_maximum = context.object_maximum;
+	context.machine.default_maximum_attempts = (uint32_t)settings->default_maximum_attempts;
+	context.machine.system_retries = (uint32_t)settings->system_retries;
+	context.machine.interruptible_threshold = (int32_t)settings->interruptible_threshold;
+	context.machine.ignore_retry_cause = settings->ignore_retry_cause;
 	context.machine.offload_minimum =
 	        settings->literal_offloading ? (size_t)settings->literal_offloading_minimum_mb << 20 : 0;
 	context.machine.offload_maximum = (size_t)settings->literal_offloading_maximum_mb << 20;
@@ -319,7 +323,8 @@ static void collect(void *context, struct metrics_page *page)
 
 bool engine_is_synced(const struct engine *engine)
 {
-	/* A stream that goes on after an interruption begins with no list: hearing anything at all shows that it does. */
+	/* A stream that goes on after an interruption begins with no list: hearing anything at all shows that it does.
+	 */
 	return atomic_load(&engine->listed) &&
 	       kubernetes_watch_heard_us(engine->watch) > atomic_load(&engine->interrupted_us);
 }

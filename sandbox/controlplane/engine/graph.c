@@ -260,8 +260,9 @@ static void note_output(const struct build *b, struct machine_vertex *source, co
 			return;
 	}
 	Flyteidl__Core__VariableMap *more = arena_copy(b->arena, known, sizeof(*known));
-	Flyteidl__Core__VariableMap__VariablesEntry *entry = (Flyteidl__Core__VariableMap__VariablesEntry *)proto_new_of(
-	        b->arena, &flyteidl__core__variable_map__variables_entry__descriptor);
+	Flyteidl__Core__VariableMap__VariablesEntry *entry =
+	        (Flyteidl__Core__VariableMap__VariablesEntry *)proto_new_of(
+	                b->arena, &flyteidl__core__variable_map__variables_entry__descriptor);
 	entry->key = arena_strdup(b->arena, name);
 	more->variables = proto_copy_array(b->arena, more->variables, more->n_variables);
 	proto_append(b->arena, more->n_variables, more->variables, entry);

@@ -209,6 +209,9 @@ struct machine_node {
 		bool answered, inputs_written;              /* in this round */
 		Flyteidl__Core__NodeExecution__Phase phase; /* UNDEFINED: there is nothing to take over */
 		const char *checkpoint_uri, *deck_uri;      /* or "" */
+		/* Of an array that did not succeed: the elements that did, and the directory of its attempt. */
+		struct array_elements elements;
+		const char *directory;
 	} recovery;
 	struct {
 		const Flyteidl__Core__ErrorDocument *error; /* error.pb, or NULL */
@@ -221,13 +224,18 @@ struct machine_node {
 };
 
 struct machine_options {
-	const char *metadata_prefix;   /* "s3://my-s3-bucket/metadata/propeller" */
-	const char *raw_output_prefix; /* "s3://my-s3-bucket/data" */
-	const char *log_link_template; /* "" for none; {{.namespace}} and {{.podName}} are replaced */
-	uint32_t system_retries;       /* upstream: 3 */
-	int64_t retry_delay_ns;        /* before the first system retry; doubles with each */
-	int64_t quota_delay_ns;        /* before a pod that exceeded a quota is tried again */
-	size_t array_maximum;          /* elements of one array; upstream: 5000 */
+	const char *metadata_prefix;       /* "s3://my-s3-bucket/metadata/propeller" */
+	const char *raw_output_prefix;     /* "s3://my-s3-bucket/data" */
+	const char *log_link_template;     /* "" for none; {{.namespace}} and {{.podName}} are replaced */
+	uint32_t default_maximum_attempts; /* of nodes that ask for no retries; upstream: 1 */
+	uint32_t system_retries;           /* upstream: 3 */
+	bool ignore_retry_cause;           /* there is one budget, the user's */
+	/* From how many failures of the system on a task is no longer interruptible; below 0: so many before the last
+	 * of its attempts. Upstream: -1. */
+	int32_t interruptible_threshold;
+	int64_t retry_delay_ns;   /* before the first system retry; doubles with each */
+	int64_t quota_delay_ns;   /* before a pod that exceeded a quota is tried again */
+	size_t array_maximum;     /* elements of one array; upstream: 5000 */
 	size_t array_parallelism; /* elements of one array that run at a time when their user sets no smaller limit */
 	size_t array_output_maximum; /* bytes of the outputs of all elements of an array */
 	/* Lists that an array puts out are kept by themselves from `minimum` bytes on, and are refused from `maximum`
@@ -237,9 +245,10 @@ struct machine_options {
 #define MACHINE_OPTIONS_DEFAULT                                                                                        \
 	{                                                                                                              \
 		.metadata_prefix = "s3://my-s3-bucket/metadata/propeller",                                             \
-		.raw_output_prefix = "s3://my-s3-bucket/data", .log_link_template = "", .system_retries = 3,           \
-		.retry_delay_ns = 500000000, .quota_delay_ns = 10000000000, .array_maximum = 5000,                     \
-		.array_parallelism = 250, .array_output_maximum = (size_t)256 << 20                                    \
+		.raw_output_prefix = "s3://my-s3-bucket/data", .log_link_template = "", .default_maximum_attempts = 1, \
+		.system_retries = 3, .interruptible_threshold = -1, .retry_delay_ns = 500000000,                       \
+		.quota_delay_ns = 10000000000, .array_maximum = 5000, .array_parallelism = 250,                        \
+		.array_output_maximum = (size_t)256 << 20                                                              \
 	}
 
 /* A change of phase, in order, for logs and tests. */
@@ -393,6 +402,8 @@ const char *machine_attempt_directory(struct machine *m, const struct machine_no
 /* What the pod is told instead: the same, with the same exception. */
 const char *machine_output_prefix(struct machine *m, const struct machine_node *node);
 const char *machine_element_directory(struct machine *m, const struct machine_node *element);
+/* Whether anything of the node may be taken over from an execution before this one. */
+bool machine_is_recovering(const struct machine *m, const struct machine_node *node);
 /* The rows of an array's elements that have changed, in the arena; they count as saved afterwards. False when there are
  * none. */
 bool machine_array_changes(struct machine *m, struct machine_array *array, struct array_elements *ret_changes);
@@ -427,12 +438,12 @@ void machine_keep_in_cache(struct machine *m, struct machine_node *node);
 /* With the commit, reservations of the node end: catalog_release. */
 bool machine_node_ends_reservation(const struct machine_node *node);
 /* How often the user's budget allows the node to be tried. */
-uint32_t machine_maximum_attempts(const struct machine_node *node);
+uint32_t machine_maximum_attempts(const struct machine *m, const struct machine_node *node);
 
 /* Asks for something, or tells that the answer is there: true once answered, and the want is withdrawn. */
 bool machine_ask(struct machine *m, struct machine_node *node, enum machine_want want);
-/* compiler/bindings over the outputs of the nodes that the node's bindings name, which must be known. NULL with `e` set;
- * ERR_UNAVAILABLE while the node wants to know an offloaded literal. */
+/* compiler/bindings over the outputs of the nodes that the node's bindings name, which must be known. NULL with `e`
+ * set; ERR_UNAVAILABLE while the node wants to know an offloaded literal. */
 Flyteidl__Core__LiteralMap *machine_resolve_bindings(struct machine *m, struct machine_node *node,
                                                      Flyteidl__Core__Binding *const *bindings, size_t count,
                                                      struct err *e);
@@ -451,7 +462,7 @@ int64_t machine_attempt_timeout_ns(const struct machine_node *node);
 const char *machine_duration_text(struct machine *m, int64_t duration_ns); /* "1m30s" */
 struct machine_failure machine_attempt_timed_out(struct machine *m, int64_t timeout_ns);
 /* The same for the node as a whole. */
-int64_t machine_node_timeout_ns(const struct machine_node *node);
+int64_t machine_node_timeout_ns(const struct machine *m, const struct machine_node *node);
 struct machine_failure machine_node_timed_out(struct machine *m, int64_t timeout_ns);
 /* Moves an active node on as its kind does it, and looks at its deadlines. */
 void machine_move_node(struct machine *m, struct machine_node *node);

@@ -49,10 +49,11 @@ struct machine_failure machine_attempt_timed_out(struct machine *m, int64_t time
 }
 
 /* A century at most: added to a time of today it still is one. */
-int64_t machine_node_timeout_ns(const struct machine_node *node)
+int64_t machine_node_timeout_ns(const struct machine *m, const struct machine_node *node)
 {
 	const int64_t maximum_ns = INT64_C(100) * 365 * 86400 * NS_PER_SECOND;
-	const int64_t timeout_ns = machine_attempt_timeout_ns(node), count = (int64_t)machine_maximum_attempts(node) + 1;
+	const int64_t timeout_ns = machine_attempt_timeout_ns(node),
+	              count = (int64_t)machine_maximum_attempts(m, node) + 1;
 	return timeout_ns > maximum_ns / count ? maximum_ns : timeout_ns * count;
 }
 
@@ -79,7 +80,7 @@ static void end_what_runs(struct machine *m, struct machine_node *node, const st
 /* When the attempt began is in recheck_at_ns, which nodes other than tasks have no other use for. */
 static void check_deadlines(struct machine *m, struct machine_node *node)
 {
-	const int64_t timeout = machine_attempt_timeout_ns(node), node_timeout = machine_node_timeout_ns(node);
+	const int64_t timeout = machine_attempt_timeout_ns(node), node_timeout = machine_node_timeout_ns(m, node);
 	struct machine_failure failure;
 	if (timeout == 0 || node->row.phase == NODE(QUEUED) || node->row.phase == NODE(FAILING))
 		return;

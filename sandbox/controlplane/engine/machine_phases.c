@@ -9,6 +9,8 @@
 
 /* Reasons kept per attempt; a pod that waits for long repeats a few, a wild one must not grow the row without bound. */
 #define REASONS_MAXIMUM 64
+/* Of the pause before a retry. */
+#define RETRY_DOUBLINGS 8
 
 static const char *phase_name(const ProtobufCEnumDescriptor *descriptor, int value)
 {
@@ -184,13 +186,16 @@ static uint32_t attempts_of(const Flyteidl__Core__RetryStrategy *retries)
 	return retries->retries == UINT32_MAX ? UINT32_MAX : retries->retries + 1;
 }
 
-uint32_t machine_maximum_attempts(const struct machine_node *node)
+/* A retry strategy that allows one attempt says no more than none does (upstream's isEligibleForRetry). */
+uint32_t machine_maximum_attempts(const struct machine *m, const struct machine_node *node)
 {
 	const Flyteidl__Core__NodeMetadata *of_node = node->vertex->node->metadata;
+	const Flyteidl__Core__TaskMetadata *of_task = node->vertex->task ? node->vertex->task->metadata : NULL;
 	if (of_node && of_node->retries && of_node->retries->retries > 0)
 		return attempts_of(of_node->retries);
-	const Flyteidl__Core__TaskMetadata *of_task = node->vertex->task ? node->vertex->task->metadata : NULL;
-	return of_task && of_task->retries ? attempts_of(of_task->retries) : 1;
+	if (of_task && of_task->retries && of_task->retries->retries > 0)
+		return attempts_of(of_task->retries);
+	return m->options->default_maximum_attempts;
 }
 
 static const char *kind_name(Flyteidl__Core__ExecutionError__ErrorKind kind)
@@ -215,9 +220,7 @@ static void fail_exhausted(struct machine *m, struct machine_node *node, const s
 static void begin_next_attempt(struct machine *m, struct machine_node *node)
 {
 	if (node->row.task) {
-		const struct machine_ended_task ended = { .node = node,
-			                                  .task = node->row.task,
-			                                  .array = node->array };
+		const struct machine_ended_task ended = { .node = node, .task = node->row.task, .array = node->array };
 		proto_append(m->arena, m->ended_task_count, m->ended_tasks, ended);
 	}
 	if (node->inner) {
@@ -241,6 +244,11 @@ static void begin_next_attempt(struct machine *m, struct machine_node *node)
 	m->changed = true;
 }
 
+static int64_t retry_pause(const struct machine *m, uint32_t failures)
+{
+	return m->options->retry_delay_ns << (failures < RETRY_DOUBLINGS ? failures : RETRY_DOUBLINGS);
+}
+
 void machine_fail_attempt(struct machine *m, struct machine_node *node, const struct machine_failure *failure)
 {
 	struct progress_node *row = &node->row;
@@ -250,25 +258,26 @@ void machine_fail_attempt(struct machine *m, struct machine_node *node, const st
 	}
 	if (failure->budget == POD_FAILURE_PERMANENT) {
 		machine_fail_node(m, node, NODE(FAILED), failure);
-	} else if (failure->kind == ERROR_KIND(SYSTEM)) {
-		const uint32_t maximum = m->options->system_retries;
-		if (row->system_failures >= maximum) {
-			fail_exhausted(m, node, failure, row->system_failures, maximum);
-			return;
-		}
-		row->retry_at_ns = m->now_ns + (m->options->retry_delay_ns << row->system_failures);
-		row->system_failures++;
-		begin_next_attempt(m, node);
-	} else {
-		const uint32_t maximum = machine_maximum_attempts(node);
-		if (row->user_failures + 1 >= maximum) {
-			fail_exhausted(m, node, failure, row->user_failures + 1, maximum);
-			return;
-		}
-		row->user_failures++;
-		row->retry_at_ns = 0;
-		begin_next_attempt(m, node);
+		return;
 	}
+	const bool of_system = failure->kind == ERROR_KIND(SYSTEM);
+	const bool own_budget = of_system && !m->options->ignore_retry_cause;
+	const uint32_t failures = m->options->ignore_retry_cause ? row->attempt
+	                          : of_system                    ? row->system_failures
+	                                                         : row->user_failures;
+	/* What is counted, and shown, are the retries of the system and the attempts of the user. */
+	const uint32_t current = own_budget ? failures : failures + 1;
+	const uint32_t maximum = own_budget ? m->options->system_retries : machine_maximum_attempts(m, node);
+	if (current >= maximum) {
+		fail_exhausted(m, node, failure, current, maximum);
+		return;
+	}
+	row->retry_at_ns = of_system ? m->now_ns + retry_pause(m, row->system_failures) : 0;
+	if (of_system)
+		row->system_failures++;
+	else
+		row->user_failures++;
+	begin_next_attempt(m, node);
 }
 
 bool machine_ask(struct machine *m, struct machine_node *node, enum machine_want want)

@@ -2,8 +2,8 @@
  * Recovery: an execution that takes over from an earlier one what succeeded there. A node that may begin looks for its
  * row in the earlier execution, by its id, which is the same as long as it was reached in the same way; if it SUCCEEDED
  * there, or was RECOVERED, its outputs are copied and it is RECOVERED, as a whole, whatever it contains. A node that
- * failed there runs again, in its parts the same rule applies; a task that left a checkpoint goes on from it. The
- * failure node always runs: it reacts to what fails now.
+ * failed there runs again, in its parts the same rule applies, elements of arrays (node_array.c) among them; a task
+ * that left a checkpoint goes on from it. The failure node always runs: it reacts to what fails now.
  */
 #include "controlplane/engine/machine.h"
 
@@ -37,9 +37,14 @@ static bool is_for_failures(const struct machine_node *node)
 	return false;
 }
 
+bool machine_is_recovering(const struct machine *m, const struct machine_node *node)
+{
+	return m->definition->recovered_id && !is_for_failures(node);
+}
+
 bool machine_recover_node(struct machine *m, struct machine_node *node)
 {
-	if (!m->definition->recovered_id || is_for_failures(node))
+	if (!machine_is_recovering(m, node))
 		return false;
 	if (!node->recovery.answered && !machine_ask(m, node, WANT_RECOVERED))
 		return true;

@@ -151,6 +151,82 @@ static void take_down(struct machine_array *array, const struct machine_node *no
 	}
 }
 
+/* ---- Elements that an earlier execution has run ---- */
+
+static bool has_outputs(const struct machine_node *node)
+{
+	return !element_vertex(node)->task || node->vertex->element_outputs->n_variables > 0;
+}
+
+static bool is_untried(const struct machine_node *element)
+{
+	return element->row.phase == NODE(QUEUED) && element->row.attempt == 0 && !element->row.task;
+}
+
+/* False while it is wanted which they are: as long as there are elements that have not been tried. */
+static bool find_recoverable(struct machine *m, struct machine_node *node)
+{
+	const struct machine_array *array = node->array;
+	bool untried = array->begun < array->size;
+	if (!machine_is_recovering(m, node) || node->recovery.answered)
+		return true;
+	for (size_t i = 0; i < array->live_count && !untried; i++)
+		untried = is_untried(array->live[i]);
+	if (!untried)
+		return true;
+	if (!machine_ask(m, node, WANT_RECOVERED))
+		return false;
+	node->outputs = NULL;
+	node->recovery.answered = true;
+	return true;
+}
+
+static const struct array_element *find_earlier(const struct machine_node *element)
+{
+	const struct array_elements *earlier = &element->element_of->recovery.elements;
+	size_t low = 0, high = earlier->count;
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+		if (earlier->list[middle].index < element->index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < earlier->count && earlier->list[low].index == element->index ? &earlier->list[low] : NULL;
+}
+
+/* True when the element's outputs are, or are being, copied from the earlier one. Those that cannot be read any more
+ * are made again. */
+static bool recover_element(struct machine *m, struct machine_node *element)
+{
+	const struct array_element *earlier = is_untried(element) ? find_earlier(element) : NULL;
+	const struct machine_node *node = element->element_of;
+	if (!earlier || element->recovery.answered)
+		return false;
+	if (!element->outputs)
+		element->outputs = earlier->outputs;
+	if (!element->outputs && has_outputs(node)) {
+		element->row.outputs_uri =
+		        spec_of(node)->legacy
+		                ? arena_printf(m->arena, "%s/%" PRIu32 "/%" PRIu32 "/outputs.pb",
+		                               node->recovery.directory, earlier->attempt, earlier->index)
+		                : arena_printf(m->arena, "%s/%" PRIu32 "/%" PRIu32 "/outputs.pb",
+		                               node->recovery.directory, earlier->index, earlier->attempt);
+		if (!machine_ask(m, element, WANT_OUTPUTS))
+			return true;
+		if (element->failure.budget != POD_FAILURE_NONE) {
+			element->outputs = NULL;
+			element->row.outputs_uri = "";
+			element->recovery.answered = true;
+			return false;
+		}
+	}
+	if (!machine_write_outputs(m, element))
+		return true;
+	machine_set_node(m, element, NODE(RECOVERED));
+	return true;
+}
+
 static void advance_elements(struct machine *m, struct machine_node *node)
 {
 	struct machine_array *array = node->array;
@@ -158,7 +234,8 @@ static void advance_elements(struct machine *m, struct machine_node *node)
 		struct machine_node *element = array->live[i];
 		if (!machine_node_is_active(element))
 			continue;
-		machine_move_node(m, element);
+		if (!recover_element(m, element))
+			machine_move_node(m, element);
 		if (machine_node_is_finished(element)) {
 			array->active--;
 			take_down(array, element);
@@ -365,11 +442,6 @@ static void fail_array(struct machine *m, struct machine_node *node)
 	end_with(m, node, node->row.error);
 }
 
-static bool has_outputs(const struct machine_node *node)
-{
-	return !element_vertex(node)->task || node->vertex->element_outputs->n_variables > 0;
-}
-
 static void fail_for_outputs(struct machine *m, struct machine_node *node, const struct machine_failure *failure)
 {
 	node->row.task->error = machine_error(m->arena, failure);
@@ -523,7 +595,7 @@ static void note_counts(struct machine_node *node)
 
 static void array_advance(struct machine *m, struct machine_node *node)
 {
-	if (!node->array && !begin(m, node))
+	if ((!node->array && !begin(m, node)) || !find_recoverable(m, node))
 		return;
 	struct machine_array *array = node->array;
 	const size_t minimum = array_minimum_successes(spec_of(node), array->size);
@@ -676,7 +748,7 @@ static struct array_element row_of(struct machine *m, const struct machine_node 
 		row.child_name = element->row.started_at_ns ? machine_child_name(m, element) : "";
 		return row;
 	}
-	if (!task && phase == NODE(SUCCEEDED)) { /* by the cache */
+	if (!task && (phase == NODE(SUCCEEDED) || phase == NODE(RECOVERED))) { /* without a pod of its own */
 		row.has_task = true;
 		row.task_phase = TASK(SUCCEEDED);
 	}

@@ -40,10 +40,20 @@ static void add_log_link(struct machine *m, struct progress_task *task)
 	proto_append(m->arena, task->closure->n_logs, task->closure->logs, log);
 }
 
+/* Upstream: isAboveInterruptibleFailureThreshold (nodes/node_exec_context.go at v1.16.8). */
+static bool is_too_often_interrupted(const struct machine *m, const struct machine_node *node)
+{
+	const struct machine_options *options = m->options;
+	const int64_t failures = options->ignore_retry_cause ? node->row.attempt : node->row.system_failures;
+	const int64_t attempts = options->ignore_retry_cause ? (int64_t)machine_maximum_attempts(m, node)
+	                                                     : (int64_t)options->system_retries + 1;
+	const int64_t threshold = options->interruptible_threshold;
+	return failures > 0 && failures >= (threshold > 0 ? threshold : attempts + threshold);
+}
+
 bool machine_node_is_interruptible(const struct machine *m, const struct machine_node *node)
 {
-	/* The last of the system's attempts runs where it cannot be interrupted. */
-	if (node->row.system_failures > 0 && node->row.system_failures >= m->options->system_retries)
+	if (is_too_often_interrupted(m, node))
 		return false;
 	const Flyteidl__Core__NodeMetadata *metadata = node->vertex->node->metadata;
 	if (metadata &&
@@ -326,7 +336,7 @@ static bool check_deadlines(struct machine *m, struct machine_node *node)
 	const int64_t timeout = machine_attempt_timeout_ns(node);
 	if (timeout == 0)
 		return false;
-	const int64_t node_timeout = machine_node_timeout_ns(node);
+	const int64_t node_timeout = machine_node_timeout_ns(m, node);
 	if (m->now_ns >= node->row.created_at_ns + node_timeout) {
 		const struct machine_failure failure = machine_node_timed_out(m, node_timeout);
 		if (node->row.task && node->row.task->phase != TASK(SUCCEEDED)) {

@@ -5,6 +5,7 @@
 #include "controlplane/launch/execution_config.h"
 
 #include "base/text.h"
+#include "proto/field.h"
 #include "proto/message.h"
 
 struct layer {
@@ -26,10 +27,11 @@ struct layer {
 #define COMMON_OF(message)                                                                                             \
 	.max_parallelism = (message)->max_parallelism > 0 ? (message)->max_parallelism : 0,                            \
 	.security_context = names_somebody((message)->security_context) ? (message)->security_context : NULL,          \
-	.raw_output_data_config = (message)->raw_output_data_config &&                                                 \
-	                                  !text_is_empty((message)->raw_output_data_config->output_location_prefix)    \
-	                                  ? (message)->raw_output_data_config                                          \
-	                                  : NULL,                                                                      \
+	.raw_output_data_config =                                                                                      \
+	        (message)->raw_output_data_config &&                                                                   \
+	                        !text_is_empty((message)->raw_output_data_config->output_location_prefix)              \
+	                ? (message)->raw_output_data_config                                                            \
+	                : NULL,                                                                                        \
 	.labels = (message)->labels && (message)->labels->n_values ? (message)->labels : NULL,                         \
 	.annotations = (message)->annotations && (message)->annotations->n_values ? (message)->annotations : NULL,     \
 	.interruptible = (message)->interruptible, .overwrite_cache = (message)->overwrite_cache,                      \
@@ -179,51 +181,32 @@ void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSp
 	spec->quality_of_service = config.quality_of_service;
 }
 
-static Flyteidl__Admin__Labels *labels_of_map(struct arena *arena, json_t *map)
+/*
+ * Labels, annotations and variables are alike: messages whose one field, number 1, is a list of pairs, and these have
+ * their key in field 1 and their value in field 2. NULL for an empty map.
+ */
+static void *pairs_of_map(struct arena *arena, json_t *map, const ProtobufCMessageDescriptor *type)
 {
-	Flyteidl__Admin__Labels *labels = proto_new(arena, flyteidl__admin__labels);
+	ProtobufCMessage *message = proto_new_of(arena, type);
+	const ProtobufCFieldDescriptor *pairs = protobuf_c_message_descriptor_get_field(type, 1);
+	const ProtobufCMessageDescriptor *pair_type = pairs->descriptor;
 	const char *key;
 	json_t *value;
 	json_object_foreach(map, key, value)
 	{
-		Flyteidl__Admin__Labels__ValuesEntry *entry =
-		        (void *)proto_new_of(arena, &flyteidl__admin__labels__values_entry__descriptor);
-		entry->key = arena_strdup(arena, key);
-		entry->value = arena_strdup(arena, json_string_value(value));
-		proto_append(arena, labels->n_values, labels->values, entry);
+		ProtobufCMessage *pair = proto_new_of(arena, pair_type);
+		char **const pair_key =
+		        proto_field_prepare(pair, protobuf_c_message_descriptor_get_field(pair_type, 1));
+		char **const pair_value =
+		        proto_field_prepare(pair, protobuf_c_message_descriptor_get_field(pair_type, 2));
+		ProtobufCMessage **const room = proto_field_append(arena, message, pairs);
+		if (!room)
+			break;
+		*pair_key = arena_strdup(arena, key);
+		*pair_value = arena_strdup(arena, json_string_value(value));
+		*room = pair;
 	}
-	return labels->n_values ? labels : NULL;
-}
-
-static Flyteidl__Admin__Annotations *annotations_of_map(struct arena *arena, json_t *map)
-{
-	Flyteidl__Admin__Annotations *annotations = proto_new(arena, flyteidl__admin__annotations);
-	const char *key;
-	json_t *value;
-	json_object_foreach(map, key, value)
-	{
-		Flyteidl__Admin__Annotations__ValuesEntry *entry =
-		        (void *)proto_new_of(arena, &flyteidl__admin__annotations__values_entry__descriptor);
-		entry->key = arena_strdup(arena, key);
-		entry->value = arena_strdup(arena, json_string_value(value));
-		proto_append(arena, annotations->n_values, annotations->values, entry);
-	}
-	return annotations->n_values ? annotations : NULL;
-}
-
-static Flyteidl__Admin__Envs *envs_of_map(struct arena *arena, json_t *map)
-{
-	Flyteidl__Admin__Envs *envs = proto_new(arena, flyteidl__admin__envs);
-	const char *key;
-	json_t *value;
-	json_object_foreach(map, key, value)
-	{
-		Flyteidl__Core__KeyValuePair *pair = proto_new(arena, flyteidl__core__key_value_pair);
-		pair->key = arena_strdup(arena, key);
-		pair->value = arena_strdup(arena, json_string_value(value));
-		proto_append(arena, envs->n_values, envs->values, pair);
-	}
-	return envs->n_values ? envs : NULL;
+	return proto_field_count(message, pairs) ? message : NULL;
 }
 
 Flyteidl__Admin__WorkflowExecutionConfig *execution_config_of_platform(struct arena *arena,
@@ -233,9 +216,9 @@ Flyteidl__Admin__WorkflowExecutionConfig *execution_config_of_platform(struct ar
 	        proto_new(arena, flyteidl__admin__workflow_execution_config);
 	platform->max_parallelism = (int32_t)settings->max_parallelism;
 	platform->overwrite_cache = settings->overwrite_cache;
-	platform->labels = labels_of_map(arena, settings->labels);
-	platform->annotations = annotations_of_map(arena, settings->annotations);
-	platform->envs = envs_of_map(arena, settings->environment);
+	platform->labels = pairs_of_map(arena, settings->labels, &flyteidl__admin__labels__descriptor);
+	platform->annotations = pairs_of_map(arena, settings->annotations, &flyteidl__admin__annotations__descriptor);
+	platform->envs = pairs_of_map(arena, settings->environment, &flyteidl__admin__envs__descriptor);
 	if (settings->interruptible) {
 		platform->interruptible = proto_new(arena, google__protobuf__bool_value);
 		platform->interruptible->value = true;
@@ -254,9 +237,9 @@ Flyteidl__Admin__WorkflowExecutionConfig *execution_config_of_platform(struct ar
 	return platform;
 }
 
-Flyteidl__Admin__WorkflowExecutionConfig *execution_config_effective(
-        struct arena *arena, const Flyteidl__Admin__WorkflowExecutionConfig *first,
-        const Flyteidl__Admin__WorkflowExecutionConfig *second)
+Flyteidl__Admin__WorkflowExecutionConfig *
+execution_config_effective(struct arena *arena, const Flyteidl__Admin__WorkflowExecutionConfig *first,
+                           const Flyteidl__Admin__WorkflowExecutionConfig *second)
 {
 	struct layer config = { .max_parallelism = 0 };
 	merge_config(&config, first);

@@ -73,6 +73,8 @@ struct settings {
 	const char *gpu_device_label, *gpu_partition_label;
 
 	/* Literals that flytekit writes beside outputs.pb. */
+	int64_t default_maximum_attempts, system_retries, interruptible_threshold;
+	bool ignore_retry_cause;
 	bool literal_offloading;
 	int64_t literal_offloading_minimum_mb, literal_offloading_maximum_mb;
 	/* Of one outputs.pb or error.pb. Upstream's sandbox allows 1000; a round needs a few times the size of what it

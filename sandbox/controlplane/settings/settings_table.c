@@ -87,6 +87,10 @@ const struct setting settings_table[] = {
 	IN_FILE("plugins.k8s.gpu-device-node-label", "FLYTE_GPU_DEVICE_LABEL", SETTING_TEXT, gpu_device_label, "k8s.amazonaws.com/accelerator", "label by which nodes tell the model of their GPUs"),
 	IN_FILE("plugins.k8s.gpu-partition-size-node-label", "FLYTE_GPU_PARTITION_LABEL", SETTING_TEXT, gpu_partition_label, "k8s.amazonaws.com/gpu-partition-size", "label by which nodes tell the size of their GPUs' parts"),
 
+	NUMBER("propeller.node-config.default-max-attempts", NULL, default_maximum_attempts, "1", 1, 1000, "attempts of a node that asks for no retries"),
+	NUMBER("propeller.node-config.max-node-retries-system-failures", NULL, system_retries, "3", 0, 1000, "further attempts of a task for failures of the system, which do not count against its retries"),
+	NUMBER("propeller.node-config.interruptible-failure-threshold", NULL, interruptible_threshold, "-1", -1000, 1000, "failures of the system after which an interruptible task is no longer run as one; below 0: so many before the last attempt"),
+	IN_FILE("propeller.node-config.ignore-retry-cause", NULL, SETTING_BOOLEAN, ignore_retry_cause, "false", "failures of the system count against a task's retries, and have none of their own"),
 	IN_FILE("propeller.literal-offloading-config.enabled", NULL, SETTING_BOOLEAN, literal_offloading, "false", "tasks and map tasks write large literals into objects of their own"),
 	NUMBER("propeller.literal-offloading-config.min-size-in-mb-for-offloading", NULL, literal_offloading_minimum_mb, "10", 1, MEBIBYTES_MAXIMUM, "from this size on"),
 	NUMBER("propeller.literal-offloading-config.max-size-in-mb-for-offloading", NULL, literal_offloading_maximum_mb, "1000", 1, MEBIBYTES_MAXIMUM, "up to this size"),

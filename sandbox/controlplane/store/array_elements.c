@@ -67,14 +67,15 @@ static int read_element(struct arena *arena, const struct database_rows *rows, s
 
 #define COLUMNS                                                                                                        \
 	"element, attempt, phase, task_phase, cache_status, user_failures, system_failures, pod_name, reason, error, " \
-	"outputs, queued_at, created_at, started_at, ended_at, retry_at, recheck_at, cache_tag, "   \
+	"outputs, queued_at, created_at, started_at, ended_at, retry_at, recheck_at, cache_tag, "                      \
 	"child_name from array_elements"
 
-static int load(struct database_connection *c, struct arena *arena, const char *sql, int64_t task_execution_id,
-                struct array_elements *ret_elements, struct err *e)
+static int load(struct database_connection *c, struct arena *arena, const char *sql,
+                const struct database_value *values, size_t value_count, struct array_elements *ret_elements,
+                struct err *e)
 {
 	struct database_rows rows;
-	if (database_query(c, arena, sql, (struct database_value[]){ DB_INT(task_execution_id) }, 1, &rows, e) < 0)
+	if (database_query(c, arena, sql, values, value_count, &rows, e) < 0)
 		return -1;
 	struct array_element *list = arena_array(arena, struct array_element, rows.count);
 	for (size_t i = 0; i < rows.count; i++) {
@@ -92,7 +93,7 @@ int array_elements_load_active(struct database_connection *c, struct arena *aren
 	return load(c, arena,
 	            "select " COLUMNS
 	            " where task_execution_id = $1 and phase in ('QUEUED', 'RUNNING') order by element",
-	            task_execution_id, ret_elements, e);
+	            (struct database_value[]){ DB_INT(task_execution_id) }, 1, ret_elements, e);
 }
 
 int array_elements_load_all(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
@@ -101,7 +102,19 @@ int array_elements_load_all(struct database_connection *c, struct arena *arena, 
 	return load(c, arena,
 	            "select distinct on (element) " COLUMNS
 	            " where task_execution_id = $1 order by element, attempt desc",
-	            task_execution_id, ret_elements, e);
+	            (struct database_value[]){ DB_INT(task_execution_id) }, 1, ret_elements, e);
+}
+
+int array_elements_load_succeeded(struct database_connection *c, struct arena *arena, int64_t execution_id,
+                                  const char *node_id, struct array_elements *ret_elements, struct err *e)
+{
+	const struct database_value values[] = { DB_INT(execution_id), DB_TEXT(node_id) };
+	return load(c, arena,
+	            "select " COLUMNS " where phase in ('SUCCEEDED', 'RECOVERED') and task_execution_id = ("
+	            "select te.id from task_executions te join node_executions ne on ne.id = te.node_execution_id"
+	            " and te.retry_attempt = ne.engine_attempt where ne.execution_id = $1 and ne.node_id = $2)"
+	            " order by element",
+	            values, ARRAY_LENGTH(values), ret_elements, e);
 }
 
 int array_elements_list(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
@@ -188,7 +201,8 @@ static const char save_sql[] =
         " user_failures, system_failures, pod_name, child_name, reason, error, outputs,"
         " queued_at, created_at, started_at, ended_at, retry_at, recheck_at)"
         " select $1, x.element, x.attempt, x.phase, x.task_phase, x.cache_status, coalesce(x.cache_tag, ''),"
-        " x.user_failures, x.system_failures, coalesce(x.pod_name, ''), coalesce(x.child_name, ''), coalesce(x.reason, ''),"
+        " x.user_failures, x.system_failures, coalesce(x.pod_name, ''), coalesce(x.child_name, ''), coalesce(x.reason, "
+        "''),"
         " decode(x.error, 'base64'), decode(x.outputs, 'base64'),"
         " x.queued_at, x.created_at, x.started_at, x.ended_at, x.retry_at, x.recheck_at"
         " from json_to_recordset($2::json) as x (element integer, attempt integer, phase text, task_phase text,"
@@ -198,7 +212,8 @@ static const char save_sql[] =
         " on conflict (task_execution_id, element, attempt) do update set phase = excluded.phase,"
         " task_phase = excluded.task_phase, cache_status = excluded.cache_status, cache_tag = excluded.cache_tag,"
         " user_failures = excluded.user_failures, system_failures = excluded.system_failures,"
-        " pod_name = excluded.pod_name, child_name = excluded.child_name, reason = excluded.reason, error = excluded.error,"
+        " pod_name = excluded.pod_name, child_name = excluded.child_name, reason = excluded.reason, error = "
+        "excluded.error,"
         " outputs = coalesce(excluded.outputs, array_elements.outputs), queued_at = excluded.queued_at,"
         " created_at = excluded.created_at, started_at = excluded.started_at, ended_at = excluded.ended_at,"
         " retry_at = excluded.retry_at, recheck_at = excluded.recheck_at";

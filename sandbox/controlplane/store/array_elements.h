@@ -44,6 +44,10 @@ int array_elements_load_active(struct database_connection *c, struct arena *aren
 /* The last attempt of every element that was tried, in the order of their indices. */
 int array_elements_load_all(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
                             struct array_elements *ret_elements, struct err *e);
+/* Those that succeeded of the array that is the current attempt of that node in another execution, in the order of
+ * their indices. */
+int array_elements_load_succeeded(struct database_connection *c, struct arena *arena, int64_t execution_id,
+                                  const char *node_id, struct array_elements *ret_elements, struct err *e);
 /* Inserts or replaces; outputs that are NULL leave what is there. */
 int array_elements_save(struct database_connection *c, struct arena *arena, int64_t task_execution_id,
                         const struct array_elements *elements, struct err *e);

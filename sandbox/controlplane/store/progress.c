@@ -369,10 +369,11 @@ int progress_load_recovered(struct database_connection *c, struct arena *arena, 
 {
 	const struct database_value values[] = { DB_INT(execution_id), DB_TEXT(node_id) };
 	struct database_rows rows;
-	if (database_query(c, arena,
-	                   "select phase, outputs, outputs_uri, deck_uri, target_metadata, '', '' from node_executions"
-	                   " where execution_id = $1 and node_id = $2",
-	                   values, ARRAY_LENGTH(values), &rows, e) < 0)
+	if (database_query(
+	            c, arena,
+	            "select phase, outputs, outputs_uri, deck_uri, target_metadata, '', '', inputs_uri, engine_attempt"
+	            " from node_executions where execution_id = $1 and node_id = $2",
+	            values, ARRAY_LENGTH(values), &rows, e) < 0)
 		return -1;
 	if (rows.count == 0)
 		return 0;
@@ -384,6 +385,8 @@ int progress_load_recovered(struct database_connection *c, struct arena *arena, 
 		.outputs_uri = database_text(&rows, 0, 2),
 		.deck_uri = database_text(&rows, 0, 3),
 		.checkpoint_uri = node.checkpoint_uri,
+		.inputs_uri = database_text(&rows, 0, 7),
+		.attempt = (uint32_t)database_int(&rows, 0, 8),
 	};
 	const struct proto_bytes bytes = database_bytes(&rows, 0, 1);
 	if (bytes.data &&

@@ -129,7 +129,8 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 struct progress_recovered {
 	Flyteidl__Core__NodeExecution__Phase phase;
 	const Flyteidl__Core__LiteralMap *outputs; /* NULL when they are only in the object store, or there are none */
-	const char *outputs_uri, *deck_uri, *checkpoint_uri;
+	const char *inputs_uri, *outputs_uri, *deck_uri, *checkpoint_uri;
+	uint32_t attempt;
 };
 int progress_load_recovered(struct database_connection *c, struct arena *arena, int64_t execution_id,
                             const char *node_id, struct progress_recovered *ret_recovered, struct err *e);

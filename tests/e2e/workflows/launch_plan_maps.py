@@ -42,6 +42,11 @@ def all_positive(values: typing.List[int]) -> typing.List[int]:
 
 
 @workflow
+def one_by_one_positive(values: typing.List[int]) -> typing.List[int]:
+    return array_node(positive_plan, concurrency=1)(x=values)
+
+
+@workflow
 def some_positive(values: typing.List[int]) -> typing.List[typing.Optional[int]]:
     return array_node(positive_plan, min_success_ratio=0.5)(x=values)
 

@@ -226,3 +226,20 @@ def launching(x: int = 3) -> int:
 @workflow
 def launching_refusal(x: int = 1) -> int:
     return refusing_plan(x=x)
+
+
+# ---- Deadlines ----
+
+
+@workflow
+def nap(x: int) -> None:
+    sleep(datetime.timedelta(hours=1))
+
+
+nap_plan = LaunchPlan.get_or_create(nap, name="workflows.nodes.nap_plan")
+
+
+@workflow(failure_policy=WorkflowFailurePolicy.FAIL_AFTER_EXECUTABLE_NODES_COMPLETE)
+def too_long(x: int = 1) -> None:
+    nap(x=x).with_overrides(timeout=datetime.timedelta(seconds=1), retries=1)
+    nap_plan(x=x).with_overrides(timeout=datetime.timedelta(seconds=1))

@@ -60,8 +60,7 @@ static bool has_ended_as(const struct fake_array *array, size_t index, Flyteidl_
 static void check_success(const struct map *map, const struct fake_array *array)
 {
 	size_t successes = 0;
-	const Flyteidl__Core__LiteralCollection *list =
-	        map->world->execution.outputs->literals[0]->value->collection;
+	const Flyteidl__Core__LiteralCollection *list = map->world->execution.outputs->literals[0]->value->collection;
 	assert_int_equal(list->n_literals, map->size);
 	for (size_t i = 0; i < map->size; i++) {
 		const Flyteidl__Core__Scalar *scalar = list->literals[i]->scalar;

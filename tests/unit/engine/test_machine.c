@@ -1,4 +1,5 @@
-/* The machine's rules for tasks one by one: each row of reference §2.9, timeouts, policies, what is shown of an attempt. */
+/* The machine's rules for tasks one by one: each row of reference §2.9, timeouts, policies, what is shown of an
+ * attempt. */
 #include "machine_bench.h"
 
 /* ---- Budgets ---- */
@@ -44,6 +45,38 @@ static void test_the_systems_budget_is_its_own(void **state)
 	assert_int_equal(node(b, "n0")->row.attempt, 4);
 	observe(b, "n0", POD_FAILED, POD_FAILURE_SYSTEM, "Interrupted", "gone");
 	assert_failed(b, "RetriesExhausted|Interrupted", "[3/3] currentAttempt done. Last Error: SYSTEM::gone",
+	              ERROR_KIND(USER));
+	bench_free(b);
+}
+
+/* With one budget for all, whoever is to blame. */
+static void test_the_cause_of_retries_is_ignored(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	b->options.ignore_retry_cause = true;
+	workflow_add_task(&b->workflow, 1, NULL, 0);
+	start(b);
+	observe(b, "n0", POD_FAILED, POD_FAILURE_SYSTEM, "Interrupted", "no");
+	wait_for_retry(b);
+	assert_int_equal(node(b, "n0")->row.attempt, 1);
+	observe(b, "n0", POD_FAILED, POD_FAILURE_SYSTEM, "Interrupted", "no");
+	assert_failed(b, "RetriesExhausted|Interrupted", "[2/2] currentAttempt done. Last Error: SYSTEM::no",
+	              ERROR_KIND(USER));
+	bench_free(b);
+}
+
+static void test_attempts_of_tasks_that_ask_for_none(void **state)
+{
+	(void)state;
+	struct bench *b = bench_new();
+	b->options.default_maximum_attempts = 2;
+	workflow_add_task(&b->workflow, 0, NULL, 0);
+	start(b);
+	observe(b, "n0", POD_FAILED, POD_FAILURE_USER, "OOMKilled", "no");
+	assert_int_equal(node(b, "n0")->row.attempt, 1);
+	observe(b, "n0", POD_FAILED, POD_FAILURE_USER, "OOMKilled", "no");
+	assert_failed(b, "RetriesExhausted|OOMKilled", "[2/2] currentAttempt done. Last Error: USER::no",
 	              ERROR_KIND(USER));
 	bench_free(b);
 }
@@ -477,8 +510,16 @@ static void test_interruptible(void **state)
 	n->metadata->interruptible_value_case = FLYTEIDL__CORE__NODE_METADATA__INTERRUPTIBLE_VALUE_INTERRUPTIBLE;
 	n->metadata->interruptible = true;
 	assert_true(machine_node_is_interruptible(&b->m, node(b, "n0")));
+	/* The last of the system's attempts runs where it cannot be interrupted, or those after so many failures. */
+	node(b, "n0")->row.system_failures = b->options.system_retries - 1;
+	assert_true(machine_node_is_interruptible(&b->m, node(b, "n0")));
 	node(b, "n0")->row.system_failures = b->options.system_retries;
 	assert_false(machine_node_is_interruptible(&b->m, node(b, "n0")));
+	b->options.interruptible_threshold = 1;
+	node(b, "n0")->row.system_failures = 1;
+	assert_false(machine_node_is_interruptible(&b->m, node(b, "n0")));
+	node(b, "n0")->row.system_failures = 0;
+	assert_true(machine_node_is_interruptible(&b->m, node(b, "n0")));
 	bench_free(b);
 }
 
@@ -550,6 +591,8 @@ int main(void)
 		cmocka_unit_test(test_permanent_failures_are_not_retried),
 		cmocka_unit_test(test_the_users_budget),
 		cmocka_unit_test(test_the_systems_budget_is_its_own),
+		cmocka_unit_test(test_the_cause_of_retries_is_ignored),
+		cmocka_unit_test(test_attempts_of_tasks_that_ask_for_none),
 		cmocka_unit_test(test_node_metadata_overrides_the_tasks_retries),
 		cmocka_unit_test(test_error_documents),
 		cmocka_unit_test(test_quota),

@@ -606,8 +606,7 @@ static Flyteidl__Core__LiteralMap *offloaded_list(struct bench *b)
 {
 	Flyteidl__Core__LiteralMap *map = workflow_list(&b->arena, "x", (int64_t[]){ 0 }, 1);
 	map->literals[0]->value->value_case = FLYTEIDL__CORE__LITERAL__VALUE_OFFLOADED_METADATA;
-	map->literals[0]->value->offloaded_metadata =
-	        proto_new(&b->arena, flyteidl__core__literal_offloaded_metadata);
+	map->literals[0]->value->offloaded_metadata = proto_new(&b->arena, flyteidl__core__literal_offloaded_metadata);
 	map->literals[0]->value->offloaded_metadata->uri = arena_strdup(&b->arena, "s3://b/list");
 	return map;
 }

@@ -23,8 +23,7 @@ static void fill_array(struct world *w, struct workflow_builder *b, const size_t
 		metadata->discoverable = pick(w, 3) == 0;
 	}
 	if (pick(w, 2)) {
-		node->array_node->parallelism_option_case =
-		        FLYTEIDL__CORE__ARRAY_NODE__PARALLELISM_OPTION_PARALLELISM;
+		node->array_node->parallelism_option_case = FLYTEIDL__CORE__ARRAY_NODE__PARALLELISM_OPTION_PARALLELISM;
 		node->array_node->parallelism = pick(w, 3);
 	}
 }
@@ -187,7 +186,8 @@ static void check_end(struct world *w, bool aborted)
 		bool any = false;
 		assert_non_null(w->execution.error);
 		for (size_t i = 0; i < w->rows.count; i++)
-			any = any || w->rows.nodes[i].phase == NODE(FAILED) || w->rows.nodes[i].phase == NODE(TIMED_OUT);
+			any = any || w->rows.nodes[i].phase == NODE(FAILED) ||
+			      w->rows.nodes[i].phase == NODE(TIMED_OUT);
 		assert_true(any);
 		if (!there_was_a_reason(w))
 			fail_msg("failed for no reason: %s: %s", w->execution.error->code, w->execution.error->message);
@@ -202,7 +202,7 @@ static void check_end(struct world *w, bool aborted)
 }
 
 /* Over all worlds. */
-static unsigned hits, waits, recovered, dynamics, signals, children, arrays;
+static unsigned hits, waits, recovered, dynamics, signals, children, arrays, recovered_elements;
 
 /* Another execution that takes over from the one that has just ended: what succeeded there does not run again. */
 static void recover_world(struct world *w, unsigned seed)
@@ -210,6 +210,10 @@ static void recover_world(struct world *w, unsigned seed)
 	world_recover(w);
 	const bool aborted = world_play(w, seed);
 	check_end(w, aborted);
+	for (size_t i = 0; i < w->array_count; i++) {
+		for (size_t k = 0; k < w->arrays[i]->size; k++)
+			recovered_elements += w->arrays[i]->rows[k][0].phase == NODE(RECOVERED);
+	}
 	for (size_t i = 0; i < w->rows.count; i++) {
 		const struct progress_node *row = &w->rows.nodes[i], *before = find_earlier(w, row->node_id);
 		if (row->phase != NODE(RECOVERED))
@@ -255,7 +259,7 @@ static void test_random_worlds(void **state)
 	assert_true(ended[EXECUTION(FAILED)] > 200);
 	assert_true(ended[EXECUTION(ABORTED)] > 50);
 	assert_true(hits > 200 && waits > 200 && recovered > 200 && dynamics > 200 && signals > 200);
-	assert_true(children > 200 && arrays > 200);
+	assert_true(children > 200 && arrays > 200 && recovered_elements > 20);
 }
 
 int main(void)

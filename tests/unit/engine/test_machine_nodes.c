@@ -613,8 +613,7 @@ static struct bench *limited_sub_workflow(uint32_t retries)
 	return b;
 }
 
-static const char exhausted[] =
-        "[1/1] currentAttempt done. Last Error: USER::task execution timeout [10s] expired";
+static const char exhausted[] = "[1/1] currentAttempt done. Last Error: USER::task execution timeout [10s] expired";
 
 static void test_a_sub_workflows_deadline(void **state)
 {

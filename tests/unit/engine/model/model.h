@@ -129,6 +129,8 @@ struct world {
 	unsigned waits;
 	/* The execution that this one recovers, if any. */
 	struct progress_nodes earlier;
+	struct fake_array *earlier_arrays[ARRAYS_MAXIMUM];
+	size_t earlier_array_count;
 	/* What happens to the round under way. */
 	int crash_in; /* effects and commits until the crash; < 0: none */
 	bool lags;
@@ -181,6 +183,8 @@ const struct progress_node *find_earlier(const struct world *w, const char *node
 struct fake_array *find_array(const struct world *w, const char *node_id, uint32_t attempt);
 /* Whether the row that says that the node has begun is committed. */
 bool is_committed(struct world *w, const struct machine_node *node);
+/* Of the array that is the node's last attempt in the execution that this one recovers: those that succeeded. */
+struct array_elements load_earlier_elements(const struct world *w, struct arena *arena, const char *node_id);
 struct progress_nodes load_rows(struct world *w, struct arena *arena);
 /* The last attempt of each element that is under way, or of each that was tried. */
 struct array_elements load_elements(const struct fake_array *array, struct arena *arena, bool only_active);

@@ -147,6 +147,23 @@ struct array_elements load_elements(const struct fake_array *array, struct arena
 	return elements;
 }
 
+struct array_elements load_earlier_elements(const struct world *w, struct arena *arena, const char *node_id)
+{
+	const struct progress_node *earlier = find_earlier(w, node_id);
+	struct array_elements elements = { 0 };
+	for (size_t i = 0; i < w->earlier_array_count; i++) {
+		const struct fake_array *array = w->earlier_arrays[i];
+		if (!text_equal(array->node, node_id) || array->attempt != earlier->attempt)
+			continue;
+		const struct array_elements all = load_elements(array, arena, false);
+		for (size_t k = 0; k < all.count; k++) {
+			if (has_succeeded(all.list[k].phase))
+				proto_append(arena, elements.count, elements.list, all.list[k]);
+		}
+	}
+	return elements;
+}
+
 struct progress_nodes load_rows(struct world *w, struct arena *arena)
 {
 	struct progress_nodes rows = { .count = w->rows.count,

@@ -134,7 +134,8 @@ static void check_row(const struct world *w, const struct progress_node *row)
 	}
 	if (vertex->kind != &machine_kind_task)
 		return;
-	assert_true(row->user_failures < machine_maximum_attempts(&(struct machine_node){ .vertex = vertex }));
+	assert_true(row->user_failures < machine_maximum_attempts(&(struct machine){ .options = &w->options },
+	                                                          &(struct machine_node){ .vertex = vertex }));
 	assert_true(row->system_failures <= w->options.system_retries);
 	assert_int_equal(row->attempt, row->user_failures + row->system_failures);
 }

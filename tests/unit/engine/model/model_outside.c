@@ -76,9 +76,24 @@ static struct fake_child *find_child(struct world *w, const char *name)
 	return NULL;
 }
 
+/* An element that has succeeded in the execution that this one recovers. */
+static bool ran_earlier(struct world *w, const struct machine_node *node)
+{
+	if (!node->element_of || is_for_failures(node) || node->element_of->row.attempt > 0)
+		return false;
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	const struct array_elements earlier = load_earlier_elements(w, &arena, node->element_of->row.node_id);
+	for (size_t i = 0; i < earlier.count; i++) {
+		if (earlier.list[i].index == node->index)
+			return true;
+	}
+	return false;
+}
+
 static struct fake_child *launch_child(struct world *w, const struct machine_node *node, const char *name)
 {
 	const struct progress_node *earlier = find_earlier(w, node->row.node_id);
+	assert_false(ran_earlier(w, node));
 	assert_true(w->child_count < CHILDREN_MAXIMUM);
 	assert_int_equal(node->row.phase, NODE(RUNNING));
 	assert_true(is_committed(w, node)); /* else nobody would know of it after a crash */
@@ -103,9 +118,9 @@ void give_child(struct world *w, struct machine *m, struct machine_node *node)
 	node->child.phase = child->phase;
 	node->child.error = NULL;
 	if (child->phase == EXECUTION(FAILED))
-		node->child.error = machine_error(m->arena, &(struct machine_failure){ .kind = ERROR_KIND(USER),
-		                                                                       .code = "C",
-		                                                                       .message = "failed" });
+		node->child.error = machine_error(
+		        m->arena,
+		        &(struct machine_failure){ .kind = ERROR_KIND(USER), .code = "C", .message = "failed" });
 	node->child.outputs = workflow_integer(m->arena, "o0", child->sum_of_inputs + 1);
 }
 
@@ -157,6 +172,7 @@ void create_pod(struct world *w, struct machine *m, struct machine_node *node)
 	const struct progress_node *earlier = find_earlier(w, node->row.node_id);
 	if (earlier && has_succeeded(earlier->phase))
 		assert_true(is_for_failures(node));
+	assert_false(ran_earlier(w, node));
 	assert_true(w->pod_count < PODS_MAXIMUM);
 	w->pods[w->pod_count++] = (struct fake_pod){
 		.name = arena_strdup(&w->arena, name),

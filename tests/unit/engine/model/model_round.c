@@ -91,6 +91,8 @@ static void fulfil(struct world *w, struct machine *m, struct machine_node *node
 		node->recovery.checkpoint_uri = node->recovery.deck_uri = "";
 		if (row) {
 			node->recovery.phase = row->phase;
+			if (node->vertex->array)
+				node->recovery.elements = load_earlier_elements(w, m->arena, node->row.node_id);
 			node->outputs = row->outputs ? row->outputs : workflow_integer(m->arena, "none", 0);
 		}
 		break;
@@ -252,6 +254,8 @@ void world_recover(struct world *w)
 	        (struct progress_nodes){ .count = w->rows.count,
 		                         .nodes = arena_array(&w->arena, struct progress_node, w->rows.count + 1) };
 	memcpy(w->earlier.nodes, w->rows.nodes, w->rows.count * sizeof(*w->rows.nodes));
+	memcpy(w->earlier_arrays, w->arrays, w->array_count * sizeof(*w->arrays));
+	w->earlier_array_count = w->array_count;
 	w->rows.count = 0;
 	w->array_count = 0;
 	w->pod_count = w->child_count = 0;
