@@ -194,8 +194,18 @@ build_launcher() {
 	(cd "$ROOT" && run_logged build-release "building the launcher: build/bin/sandbox" "$cmake" --build --preset release)
 }
 
-# The sandbox's image; a second or so when nothing that it is made of has changed.
+# The sandbox's image: built, in a second or so when nothing that it is made of has changed; or, with SANDBOX_IMAGE_FILE, what somebody else has
+# built and saved (scripts/build-image --save FILE), loaded where the engine does not have it.
 build_image() {
+	local tag
+	tag=flyte-sandbox:$(cat "$ROOT/VERSION")
+	if [ -n "${SANDBOX_IMAGE_FILE:-}" ]; then
+		docker image inspect "$tag" >/dev/null 2>&1 && return
+		[ -r "$SANDBOX_IMAGE_FILE" ] || die "there is no image file '$SANDBOX_IMAGE_FILE'" "unset SANDBOX_IMAGE_FILE to build the image"
+		run_logged load "loading the image from $SANDBOX_IMAGE_FILE" docker load -i "$SANDBOX_IMAGE_FILE"
+		docker image inspect "$tag" >/dev/null 2>&1 || die "there is no $tag in $SANDBOX_IMAGE_FILE" "what is in it: $(cat "$LOG_DIRECTORY/load.log")"
+		return
+	fi
 	install_packages "${IMAGE_PACKAGES[@]}"
 	client_python
 	say "building the image, where something of it has changed"

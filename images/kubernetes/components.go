@@ -89,11 +89,14 @@ func (c *components) prepareAPIServer(o *options, p *pki, etcd string) error {
 	c.apiserver = apiserveroptions.NewServerRunOptions()
 	issuer := "https://kubernetes.default.svc." + o.clusterDomain
 	return parseNamed("kube-apiserver", c.apiserver.Flags(), flags(map[string]string{
-		"advertise-address":                o.bridgeAddress(),
-		"secure-port":                      fmt.Sprint(o.listenPort),
-		"etcd-servers":                     etcd,
-		"etcd-count-metric-poll-period":    "0",
-		"etcd-db-metric-poll-interval":     "0",
+		"advertise-address":             o.bridgeAddress(),
+		"secure-port":                   fmt.Sprint(o.listenPort),
+		"etcd-servers":                  etcd,
+		"etcd-count-metric-poll-period": "0",
+		"etcd-db-metric-poll-interval":  "0",
+		// A machine that is busy is not ill.
+		"etcd-healthcheck-timeout":         "20s",
+		"etcd-readycheck-timeout":          "20s",
 		"service-cluster-ip-range":         o.serviceCIDR,
 		"authorization-mode":               "Node,RBAC",
 		"allow-privileged":                 "true",
@@ -335,21 +338,17 @@ func (c *components) runProxy(ctx context.Context) error {
 	return c.proxy.Run(ctx)
 }
 
-// dialUntil waits for a Unix socket that takes connections. containerd announces itself to PID 1 only; a connect
+// waitForRuntime waits for a Unix socket that takes connections. containerd announces itself to PID 1 only; a connect
 // attempt costs microseconds, which beats watching a folder that may not exist yet.
-func dialUntil(ctx context.Context, path string, limit time.Duration) error {
-	deadline := time.Now().Add(limit)
+func waitForRuntime(ctx context.Context, path string) error {
 	for {
 		connection, err := net.Dial("unix", path)
 		if err == nil {
 			return connection.Close()
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("no container runtime within %s: %w", limit, err)
-		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("no container runtime within %s: %w", startLimit, err)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

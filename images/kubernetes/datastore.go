@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,11 +19,8 @@ const kineSocket = "/run/k3s-kine.sock"
 // needs to answer a consistent list from its cache.
 const emulatedEtcd = "3.6.6"
 
-// startDatastore waits until PostgreSQL takes connections, and serves it as etcd on a Unix socket.
+// startDatastore serves PostgreSQL, which has to take connections, as etcd on a Unix socket.
 func startDatastore(ctx context.Context, o *options, group *sync.WaitGroup) (string, error) {
-	if err := waitForPostgres(ctx, o.datastore, time.Minute); err != nil {
-		return "", err
-	}
 	config, err := endpoint.Listen(ctx, endpoint.Config{
 		WaitGroup:            group,
 		Listener:             "unix://" + kineSocket,
@@ -46,10 +44,8 @@ func startDatastore(ctx context.Context, o *options, group *sync.WaitGroup) (str
 
 // waitForPostgres tries to log in: a server that still recovers accepts connections and refuses the log-in, so there
 // is no event to wait on.
-func waitForPostgres(ctx context.Context, dsn string, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	var last error
+func waitForPostgres(ctx context.Context, dsn string) error {
+	last := errors.New("no answer")
 	for {
 		connection, err := pgx.Connect(ctx, dsn)
 		if err == nil {
@@ -60,7 +56,7 @@ func waitForPostgres(ctx context.Context, dsn string, limit time.Duration) error
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("PostgreSQL took no connection within %s: %w", limit, last)
+			return fmt.Errorf("PostgreSQL took no connection within %s: %w", startLimit, last)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

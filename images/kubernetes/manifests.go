@@ -48,8 +48,8 @@ func applyManifests(ctx context.Context, config *rest.Config, dirs []string) (in
 
 func applyObject(ctx context.Context, client dynamic.Interface, mapper *restmapper.DeferredDiscoveryRESTMapper, object *unstructured.Unstructured) error {
 	kind := object.GroupVersionKind()
-	// A kind may be defined by an object just applied, and is served a moment later.
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	// A kind may be defined by an object just applied, and is served a moment later; one that is never served must not take the whole start.
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	for {
 		err := func() error {

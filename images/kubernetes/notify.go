@@ -47,3 +47,9 @@ func (n *notifier) status(format string, arguments ...any) {
 	fmt.Fprintf(os.Stderr, "[%7.3fs] %s\n", time.Since(n.began).Seconds(), text)
 	n.send("STATUS=" + text)
 }
+
+// failed says why the process is about to end, as sd_notify(3) has it. The supervisor keeps all lines of it.
+func (n *notifier) failed(err error) {
+	fmt.Fprintf(os.Stderr, "[%7.3fs] failed: %v\n", time.Since(n.began).Seconds(), err)
+	n.send("ERRNO=1\nSTATUS=" + err.Error())
+}

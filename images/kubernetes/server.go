@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,13 +28,18 @@ import (
 )
 
 // How a start goes. The API's port opens first, so whoever needs the API simply waits on it. Then two chains run side by
-// side: PostgreSQL → kine → API server, and containerd → kubelet. When the API is ready the scheduler, the
-// controllers, DNS, kube-proxy and the manifests follow at once. READY=1 goes out when the node is Ready, DNS answers
-// and the manifests are in.
+// side: PostgreSQL → kine → API server, and containerd → kubelet. When the API is ready the scheduler,
+// DNS, kube-proxy and the manifests follow at once, and the controllers when it is healthy as well. READY=1 goes out when the node is
+// Ready, DNS answers and the manifests are in.
+//
+// How long that takes is the machine's business: there is one deadline for all of it, and whoever misses it says what it waited for.
 
 const (
-	startLimit = 3 * time.Minute
+	// Below PID 1's (images/node/services.json), so that the reason is ours.
+	startLimit = 9 * time.Minute
 	stopLimit  = 200 * time.Millisecond
+	// Who fails together with others is waited for so long: one of them is the cause.
+	reasonsLimit = 100 * time.Millisecond
 
 	// The start makes garbage for a process that stays small: collecting seldom until it is done saves a tenth of the
 	// time, collecting more often after that saves a third of the memory.
@@ -66,7 +72,7 @@ func serverMain(arguments []string) int {
 	}
 	s := &server{options: o, notify: newNotifier(), failed: make(chan error, 16)}
 	if err := s.run(); err != nil {
-		s.notify.status("failed: %v", err)
+		s.notify.failed(err)
 		return 1
 	}
 	return 0
@@ -84,7 +90,9 @@ func (s *server) run() (err error) {
 	datastoreContext, stopDatastore := context.WithCancel(context.Background())
 	apiContext, stopAPI := context.WithCancel(context.Background())
 	workerContext, stopWorkers := context.WithCancel(context.Background())
+	startContext, endStart := context.WithTimeout(context.Background(), startLimit)
 	defer func() {
+		endStart()
 		s.notify.send("STOPPING=1")
 		stopWorkers()
 		waitAtMost(&s.workers, stopLimit)
@@ -95,6 +103,9 @@ func (s *server) run() (err error) {
 	}()
 
 	s.spawn(&s.api, "API server", apiContext, func(ctx context.Context) error {
+		if err := waitForPostgres(startContext, s.options.datastore); err != nil {
+			return err
+		}
 		if _, err := startDatastore(datastoreContext, s.options, &s.datastore); err != nil {
 			return fmt.Errorf("datastore: %w", err)
 		}
@@ -103,7 +114,7 @@ func (s *server) run() (err error) {
 	})
 	if !s.options.bootstrapOnly {
 		s.spawn(&s.workers, "kubelet", workerContext, func(ctx context.Context) error {
-			if err := dialUntil(ctx, strings.TrimPrefix(s.options.runtimeEndpoint, "unix://"), time.Minute); err != nil {
+			if err := waitForRuntime(startContext, strings.TrimPrefix(s.options.runtimeEndpoint, "unix://")); err != nil {
 				return err
 			}
 			s.notify.status("container runtime ready")
@@ -112,14 +123,14 @@ func (s *server) run() (err error) {
 	}
 
 	ready := make(chan error, 1)
-	go func() { ready <- s.start(workerContext) }()
+	go func() { ready <- s.start(startContext, workerContext) }()
 	select {
 	case err = <-ready:
 		if err != nil {
-			return err
+			return s.reasons(err)
 		}
 	case err = <-s.failed:
-		return err
+		return s.reasons(err)
 	case <-interrupted.Done():
 		return nil
 	}
@@ -187,10 +198,22 @@ func (s *server) spawn(group *sync.WaitGroup, name string, ctx context.Context, 
 	}()
 }
 
-func (s *server) start(workers context.Context) error {
-	ctx, cancel := context.WithTimeout(workers, startLimit)
-	defer cancel()
-	if err := s.waitForAPI(ctx); err != nil {
+// reasons joins the first failure with those that come at the same time, the deadline's above all.
+func (s *server) reasons(first error) error {
+	all := []error{first}
+	over := time.After(reasonsLimit)
+	for {
+		select {
+		case err := <-s.failed:
+			all = append(all, err)
+		case <-over:
+			return errors.Join(all...)
+		}
+	}
+}
+
+func (s *server) start(ctx, workers context.Context) error {
+	if err := s.waitForAPI(ctx, readyPath(s.options.bootstrapOnly)); err != nil {
 		return err
 	}
 	s.notify.status("API server ready")
@@ -199,11 +222,17 @@ func (s *server) start(workers context.Context) error {
 	}
 
 	s.spawn(&s.workers, "scheduler", workers, s.components.runScheduler)
-	s.spawn(&s.workers, "controllers", workers, s.components.runControllers)
+	s.spawn(&s.workers, "controllers", workers, func(workers context.Context) error {
+		// They would wait themselves, but give up after ten seconds.
+		if err := s.waitForAPI(ctx, "/healthz"); err != nil {
+			return err
+		}
+		return s.components.runControllers(workers)
+	})
 	s.spawn(&s.workers, "local-path", workers, func(ctx context.Context) error {
 		return runLocalPath(ctx, s.client, s.options.path("storage"), s.options.nodeName)
 	})
-	return inParallel(
+	return inParallel(ctx,
 		func() error { return s.manifests(ctx) },
 		func() error { return s.dns(ctx) },
 		func() error { return s.node(ctx, workers) },
@@ -235,6 +264,7 @@ func (s *server) node(ctx, workers context.Context) error {
 	selector := fields.OneTermEqualSelector("metadata.name", s.options.nodeName)
 	source := cache.NewListWatchFromClient(s.client.CoreV1().RESTClient(), "nodes", "", selector)
 	proxyStarted := false
+	last := "the kubelet has not registered it"
 	_, err := watchtools.UntilWithSync(ctx, source, &corev1.Node{}, nil, func(event watch.Event) (bool, error) {
 		node, isNode := event.Object.(*corev1.Node)
 		if !isNode || event.Type == watch.Deleted {
@@ -246,6 +276,9 @@ func (s *server) node(ctx, workers context.Context) error {
 			s.spawn(&s.workers, "kube-proxy", workers, s.components.runProxy)
 		}
 		for _, condition := range node.Status.Conditions {
+			if condition.Type == corev1.NodeReady && condition.Status != corev1.ConditionTrue {
+				last = condition.Message
+			}
 			// A condition that an earlier run left behind says nothing about this one.
 			if condition.Type == corev1.NodeReady && condition.Status == corev1.ConditionTrue &&
 				!condition.LastHeartbeatTime.Before(&metav1.Time{Time: s.notify.began.Truncate(time.Second)}) {
@@ -255,56 +288,63 @@ func (s *server) node(ctx, workers context.Context) error {
 		return false, nil
 	})
 	if err != nil {
-		return fmt.Errorf("the node did not become Ready: %w", err)
+		return fmt.Errorf("the node did not become Ready within %s (%s): %w", startLimit, last, err)
 	}
 	s.notify.status("node ready")
 	return nil
 }
 
-// waitForAPI asks /readyz, which says no until the API server's own start-up steps are through. Two of them sleep a second
+// readyPath is /readyz, which says no until the API server's own start-up steps are through. Two of them sleep a second
 // before they look whether the built-in roles and priority classes exist. The baked datastore has them, so only the run that
 // bakes waits for these (in a newer sandbox on an older volume what is new in them comes that second later).
-func (s *server) waitForAPI(ctx context.Context) error {
+func readyPath(everything bool) string {
+	if everything {
+		return "/readyz"
+	}
+	return "/readyz?exclude=poststarthook/rbac/bootstrap-roles&exclude=poststarthook/scheduling/bootstrap-system-priority-classes"
+}
+
+// waitForAPI asks until the answer is 200.
+func (s *server) waitForAPI(ctx context.Context, path string) error {
 	configuration, err := rest.TLSConfigFor(s.config)
 	if err != nil {
 		return err
 	}
 	configuration.NextProtos = []string{"http/1.1"}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: configuration}, Timeout: startLimit}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: configuration}}
 	defer client.CloseIdleConnections()
 	last := "no answer"
-	url := s.options.apiURL() + "/readyz"
-	if !s.options.bootstrapOnly {
-		url += "?exclude=poststarthook/rbac/bootstrap-roles&exclude=poststarthook/scheduling/bootstrap-system-priority-classes"
-	}
+	url := s.options.apiURL() + path
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return err
 		}
 		if response, err := client.Do(request); err != nil {
-			last = err.Error()
+			if ctx.Err() == nil {
+				last = err.Error()
+			}
 		} else {
 			body, _ := io.ReadAll(io.LimitReader(response.Body, 4096))
 			response.Body.Close()
 			if response.StatusCode == http.StatusOK {
 				return nil
 			}
-			if text := string(body); text != last {
+			if text := describeChecks(string(body)); text != last {
 				last = text
-				klog.InfoS("the API server is not ready yet", "checks", failedChecks(text))
+				klog.InfoS("the API server is not ready yet", "path", path, "checks", last)
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the API server did not become ready; its last answer was: %s", last)
+			return fmt.Errorf("the API server did not become ready within %s; its last answer: %s", startLimit, last)
 		case <-time.After(15 * time.Millisecond):
 		}
 	}
 }
 
-// failedChecks picks the names of the checks that fail from the API server's answer.
-func failedChecks(answer string) string {
+// describeChecks picks the names of the checks that fail from the API server's answer; an answer without any is told as it is.
+func describeChecks(answer string) string {
 	var names []string
 	for _, line := range strings.Split(answer, "\n") {
 		if name, found := strings.CutPrefix(line, "[-]"); found {
@@ -312,20 +352,27 @@ func failedChecks(answer string) string {
 			names = append(names, name)
 		}
 	}
+	if names == nil {
+		return strings.TrimSpace(answer)
+	}
 	return strings.Join(names, " ")
 }
 
-func inParallel(steps ...func() error) error {
+// inParallel ends with the first failure, except at the deadline, which all that are under way miss together.
+func inParallel(ctx context.Context, steps ...func() error) error {
 	results := make(chan error, len(steps))
 	for _, step := range steps {
 		go func() { results <- step() }()
 	}
+	var missed []error
 	for range steps {
-		if err := <-results; err != nil {
+		err := <-results
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
+		missed = append(missed, err)
 	}
-	return nil
+	return errors.Join(missed...)
 }
 
 func waitAtMost(group *sync.WaitGroup, limit time.Duration) {

@@ -2,6 +2,8 @@
 
 #include "base/text.h"
 
+#include <string.h>
+
 void services_release(struct services *services)
 {
 	for (size_t i = 0; i < services->count; i++) {
@@ -86,9 +88,9 @@ char *services_missing(const struct services *services)
 		const struct service *service = &services->items[i];
 		if (!is_wanted(service))
 			continue;
-		bool has_message = !text_is_empty(service->message);
+		auto_free char *headline = service_headline(service);
 		char *longer = xasprintf("%s%s%s (%s%s%s)", text, *text ? ", " : "", service->name, service->status,
-		                         has_message ? ": " : "", has_message ? service->message : "");
+		                         *headline ? ": " : "", headline);
 		free(text);
 		text = longer;
 	}
@@ -106,6 +108,12 @@ const struct service *services_culprit(const struct services *services)
 			other = service;
 	}
 	return other;
+}
+
+char *service_headline(const struct service *service)
+{
+	const char *message = service->message ? service->message : "";
+	return xstrndup(message, strcspn(message, "\n"));
 }
 
 bool service_is_shown(const struct service *service)

@@ -10,7 +10,7 @@ struct service {
 	char *name;
 	char *status; /* waiting, starting, ready, failed, stopping, stopped */
 	char *namespace;
-	char *message;
+	char *message;     /* may have several lines, of which the first says most */
 	int endpoint_port; /* inside of the container; 0: none */
 	bool hidden;       /* of no interest while it works */
 	unsigned failures; /* times that the status became "failed" */
@@ -38,6 +38,8 @@ int services_take(struct services *services, const json_t *line, size_t *ret_ind
 char *services_missing(const struct services *services);
 /* The first that is not ready, failed ones before others; NULL when all are. */
 const struct service *services_culprit(const struct services *services);
+/* The first line of its message; free with free(). */
+char *service_headline(const struct service *service);
 /* Whether people want to see it. */
 bool service_is_shown(const struct service *service);
 

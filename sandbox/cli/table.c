@@ -28,9 +28,10 @@ static void row_release(struct row *row)
 static char *describe_ready(const struct service *service, const struct ports *ports)
 {
 	char *endpoint = ports_endpoint_of_container_port(ports, service->endpoint_port);
-	if (text_is_empty(service->message))
+	auto_free char *headline = service_headline(service);
+	if (!*headline)
 		return endpoint;
-	char *both = xasprintf("%s%s(%s)", endpoint, *endpoint ? "  " : "", service->message);
+	char *both = xasprintf("%s%s(%s)", endpoint, *endpoint ? "  " : "", headline);
 	free(endpoint);
 	return both;
 }
@@ -39,7 +40,7 @@ static char *describe_ready(const struct service *service, const struct ports *p
 static void row_of_service(const struct service *service, const struct ports *ports, struct row *ret_row)
 {
 	bool ready = text_equal(service->status, "ready");
-	char *last = ready ? describe_ready(service, ports) : xstrdup(service->message);
+	char *last = ready ? describe_ready(service, ports) : service_headline(service);
 	*ret_row = (struct row){ .cells = { xstrdup(service->name), xstrdup(service->status),
 		                            xstrdup(service->namespace), last },
 		                 .status = service->status };

@@ -59,7 +59,8 @@ static int show_line(const json_t *line)
 	const char *service = json_string_at(line, "service", NULL);
 	if (service) {
 		const char *message = json_string_at(line, "message", "");
-		printf("%-16s %-10s %s\n", service, json_string_at(line, "status", ""), message);
+		printf("%-16s %-10s %.*s\n", service, json_string_at(line, "status", ""), (int)strcspn(message, "\n"),
+		       message);
 		return -1;
 	}
 	return json_boolean_at(line, "ready", true) ? 0 : 3;

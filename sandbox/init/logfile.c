@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,25 +40,8 @@ static void rotate(struct logfile *file)
 	file->size = 0;
 }
 
-static void remember_line(struct logfile *file, const char *bytes, size_t length)
-{
-	for (size_t i = 0; i < length; i++) {
-		if (bytes[i] != '\n') {
-			if (file->line_length + 1 < sizeof(file->line))
-				file->line[file->line_length++] = bytes[i];
-			continue;
-		}
-		if (file->line_length) {
-			memcpy(file->last_line, file->line, file->line_length);
-			file->last_line[file->line_length] = '\0';
-		}
-		file->line_length = 0;
-	}
-}
-
 void logfile_write(struct logfile *file, const char *bytes, size_t length)
 {
-	remember_line(file, bytes, length);
 	if (file->size + length > LOGFILE_SIZE_MAXIMUM)
 		rotate(file);
 	/* The cap holds where rotation is not possible: the newest lines are lost then, not the disk. */

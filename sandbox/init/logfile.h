@@ -5,15 +5,11 @@
 #include "base/err.h"
 
 #define LOGFILE_SIZE_MAXIMUM ((size_t)8 * 1024 * 1024)
-#define LOGFILE_LAST_LINE_SIZE 256
 
 struct logfile {
 	char *path;
 	int fd;
 	size_t size;
-	char last_line[LOGFILE_LAST_LINE_SIZE]; /* the newest complete line, cut to fit: for status messages */
-	char line[LOGFILE_LAST_LINE_SIZE];      /* the one being written */
-	size_t line_length;
 };
 
 int logfile_open(struct logfile *file, const char *path, struct err *e);

@@ -98,22 +98,50 @@ void probe_cancel(struct probe *probe)
 	probe->sent = false;
 }
 
+static bool is_assignment(const char *line, size_t length)
+{
+	size_t name = 0;
+	while (name < length && (line[name] == '_' || (line[name] >= 'A' && line[name] <= 'Z') ||
+	                         (name && line[name] >= '0' && line[name] <= '9')))
+		name++;
+	return name && name < length && line[name] == '=';
+}
+
+static bool starts_with(const char *line, size_t length, const char *prefix)
+{
+	size_t prefix_length = strlen(prefix);
+	return length >= prefix_length && memcmp(line, prefix, prefix_length) == 0;
+}
+
+static void add_to_status(struct notification *notification, const char *separator, const char *text, size_t length)
+{
+	size_t used = strlen(notification->status);
+	(void)snprintf(notification->status + used, sizeof(notification->status) - used, "%s%.*s", separator,
+	               (int)length, text);
+}
+
 struct notification probe_parse_notification(const char *bytes, size_t length)
 {
 	struct notification notification = { .ready = false };
+	bool in_status = false;
 	const char *end = bytes + length;
 	while (bytes < end) {
 		const char *line_end = memchr(bytes, '\n', (size_t)(end - bytes));
 		if (!line_end)
 			line_end = end;
 		size_t line_length = (size_t)(line_end - bytes);
-		if (line_length == 7 && memcmp(bytes, "READY=1", 7) == 0)
-			notification.ready = true;
-		else if (line_length == 10 && memcmp(bytes, "STOPPING=1", 10) == 0)
-			notification.stopping = true;
-		else if (line_length > 7 && memcmp(bytes, "STATUS=", 7) == 0)
-			(void)snprintf(notification.status, sizeof(notification.status), "%.*s", (int)line_length - 7,
-			               bytes + 7);
+		if (starts_with(bytes, line_length, "STATUS=")) {
+			in_status = notification.has_status = true;
+			notification.status[0] = '\0';
+			add_to_status(&notification, "", bytes + 7, line_length - 7);
+		} else if (is_assignment(bytes, line_length)) {
+			in_status = false;
+			notification.ready |= line_length == 7 && starts_with(bytes, line_length, "READY=1");
+			notification.stopping |= line_length == 10 && starts_with(bytes, line_length, "STOPPING=1");
+			notification.failing |= starts_with(bytes, line_length, "ERRNO=");
+		} else if (in_status && line_length) {
+			add_to_status(&notification, "\n", bytes, line_length);
+		}
 		bytes = line_end + 1;
 	}
 	return notification;

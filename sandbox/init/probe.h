@@ -27,11 +27,19 @@ enum probe_result probe_begin(struct probe *probe, const struct service_config *
 enum probe_result probe_continue(struct probe *probe, const struct service_config *service);
 void probe_cancel(struct probe *probe);
 
-/* A datagram of the sd_notify protocol. */
+#define PROBE_STATUS_SIZE 2048
+
+/*
+ * A datagram of the sd_notify protocol (sd_notify(3)). With ERRNO= a service says that it fails, and its status is why.
+ * A line that is no assignment goes on with the status before it: explanations have more than one line, and the
+ * protocol has no other place for them.
+ */
 struct notification {
 	bool ready;
 	bool stopping;
-	char status[256]; /* "" when it has none */
+	bool failing;
+	bool has_status;                /* also an empty one, which takes back what was said before */
+	char status[PROBE_STATUS_SIZE]; /* cut to fit */
 };
 struct notification probe_parse_notification(const char *bytes, size_t length);
 

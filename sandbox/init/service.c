@@ -171,6 +171,8 @@ int service_spawn(struct service *service, struct err *e)
 	cleanup_fd(&service->output_fd);
 	service->output_fd = steal_fd(&read_end);
 	service->pid = pid;
+	last_words_clear(&service->last_words);
+	service->reason[0] = '\0';
 	service->started_ms = clock_monotonic_ms();
 	return 0;
 }

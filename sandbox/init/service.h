@@ -9,6 +9,7 @@
 #define SANDBOX_INIT_SERVICE_H
 
 #include "init/config.h"
+#include "init/last_words.h"
 #include "init/logfile.h"
 #include "init/probe.h"
 
@@ -20,6 +21,9 @@
 /* What the image is made of, and on the volume what the image was made of that used it last. */
 #define SERVICE_IMAGE_CONTENT "/usr/lib/sandbox/content"
 #define SERVICE_LAST_IMAGE_CONTENT "/var/lib/sandbox/image-content"
+
+/* "exited with code 1: " and a reason. */
+#define SERVICE_MESSAGE_SIZE (PROBE_STATUS_SIZE + 64)
 
 enum service_state {
 	SERVICE_WAITING,
@@ -40,13 +44,16 @@ struct service {
 	int notify_fd;
 	struct probe probe;
 	struct logfile log;
-	char message[512];     /* what a person should know about the present state; "" */
-	unsigned failures;     /* in a row, without 30 s of life between them */
-	int64_t started_ms;    /* monotonic: when the process began */
-	int64_t ready_ms;      /* when it was ready the first time, 0 before */
-	int64_t changed_ms;    /* when the state changed last */
-	int64_t deadline_ms;   /* of the present state: readiness, back-off, stop; CLOCK_NEVER */
-	int64_t next_probe_ms; /* CLOCK_NEVER unless an attempt is due */
+	struct last_words last_words;       /* of the present process */
+	char reason[PROBE_STATUS_SIZE];     /* why it is going to end, by its own account; "" */
+	char message[SERVICE_MESSAGE_SIZE]; /* what a person should know about the present state, its first line first;
+	                                       "" */
+	unsigned failures;                  /* in a row, without 30 s of life between them */
+	int64_t started_ms;                 /* monotonic: when the process began */
+	int64_t ready_ms;                   /* when it was ready the first time, 0 before */
+	int64_t changed_ms;                 /* when the state changed last */
+	int64_t deadline_ms;                /* of the present state: readiness, back-off, stop; CLOCK_NEVER */
+	int64_t next_probe_ms;              /* CLOCK_NEVER unless an attempt is due */
 };
 
 /* Drops the override folder when the volume comes to another image than that which used it last: its programs were

@@ -161,15 +161,22 @@ static void stop(struct supervisor *s, struct service *service)
 	enter(s, service, SERVICE_STOPPING, clock_monotonic_ms() + service->config->stop_ms);
 }
 
+/* What it said of itself last tells more than its log. */
+static void miss_deadline(struct service *service)
+{
+	auto_free char *last = xstrdup(*service->message ? service->message
+	                                                 : last_words_text(&service->last_words, clock_monotonic_ms()));
+	log_warn("readiness deadline missed", "name", service->config->name, "last", last, NULL);
+	(void)snprintf(service->reason, sizeof(service->reason), "not ready after %lld s%s%s",
+	               (long long)(service->config->ready_timeout_ms / 1000), *last ? ": " : "", last);
+	set_message(service, "%s", service->reason);
+}
+
 static void deadline_passed(struct supervisor *s, struct service *service)
 {
 	switch (service->state) {
 	case SERVICE_STARTING:
-		set_message(service, "not ready after %lld s%s%s",
-		            (long long)(service->config->ready_timeout_ms / 1000),
-		            service->log.last_line[0] ? ": " : "", service->log.last_line);
-		log_warn("readiness deadline missed", "name", service->config->name, "last", service->log.last_line,
-		         NULL);
+		miss_deadline(service);
 		service->deadline_ms = CLOCK_NEVER;
 		probe_cancel(&service->probe);
 		service_signal(service, SIGKILL); /* its exit leads to a restart */
@@ -271,6 +278,7 @@ static void read_output(struct service *service)
 		ssize_t got = read(service->output_fd, chunk, sizeof(chunk));
 		if (got > 0) {
 			logfile_write(&service->log, chunk, (size_t)got);
+			last_words_feed(&service->last_words, chunk, (size_t)got, clock_monotonic_ms());
 			continue;
 		}
 		if (got < 0 && errno == EINTR)
@@ -285,17 +293,19 @@ static void read_output(struct service *service)
 
 static void read_notification(struct supervisor *s, struct service *service)
 {
-	char datagram[4096];
+	char datagram[PROBE_STATUS_SIZE * 2];
 	for (unsigned turn = 0; turn < OUTPUT_TURN; turn++) {
 		ssize_t got = recv(service->notify_fd, datagram, sizeof(datagram), 0);
 		if (got < 0)
 			return;
 		struct notification notification = probe_parse_notification(datagram, (size_t)got);
 		bool starting = service->state == SERVICE_STARTING;
+		if (notification.failing)
+			(void)snprintf(service->reason, sizeof(service->reason), "%s", notification.status);
 		if (notification.ready && starting && service->config->ready == READY_NOTIFY) {
-			service->message[0] = '\0';
+			set_message(service, "%s", notification.status);
 			enter(s, service, SERVICE_READY, CLOCK_NEVER);
-		} else if (notification.status[0] && starting) {
+		} else if (notification.has_status && (starting || service->state == SERVICE_READY)) {
 			/* Not a new state: its deadline and the next probe stay. */
 			set_message(service, "%s", notification.status);
 			clients_publish(&s->clients, service, clock_monotonic_ms());
@@ -319,11 +329,15 @@ static void process_ended(struct supervisor *s, struct service *service, int sta
 		enter(s, service, SERVICE_READY, CLOCK_NEVER);
 		return;
 	}
-	const char *last = service->log.last_line;
+	/* Its last notification may still be in the socket. */
+	read_notification(s, service);
+	const char *reason = service->reason;
+	if (!*reason)
+		reason = last_words_text(&service->last_words, clock_monotonic_ms());
 	if (WIFSIGNALED(status))
-		set_message(service, "killed by signal %d%s%s", WTERMSIG(status), *last ? ": " : "", last);
+		set_message(service, "killed by signal %d%s%s", WTERMSIG(status), *reason ? ": " : "", reason);
 	else
-		set_message(service, "exited with code %d%s%s", WEXITSTATUS(status), *last ? ": " : "", last);
+		set_message(service, "exited with code %d%s%s", WEXITSTATUS(status), *reason ? ": " : "", reason);
 	fail(s, service);
 }
 

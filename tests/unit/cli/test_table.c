@@ -59,7 +59,7 @@ static void test_services(void **state)
 	             NULL),
 	        0);
 	auto_free char *missing = services_missing(&services);
-	assert_string_equal(missing, "kubernetes (starting: API\nserver), containerd (starting)");
+	assert_string_equal(missing, "kubernetes (starting: API), containerd (starting)");
 	assert_string_equal(services_culprit(&services)->name, "containerd");
 	assert_int_equal(
 	        take(&services, "{\"service\":\"postgres\",\"status\":\"failed\",\"message\":\"exit 1\"}", NULL), 1);
@@ -90,7 +90,7 @@ static void test_render(void **state)
 	table_render(&services, &ports, &(struct table_style){ .columns = 0 }, &text);
 	assert_string_equal(buf_text(&text), "SERVICE      STATUS     NAMESPACE     ENDPOINT\n"
 	                                     "postgres     ready      flyte         localhost:30001\n"
-	                                     "kubernetes   starting   kube-system   API server\n");
+	                                     "kubernetes   starting   kube-system   API\n");
 	for (size_t columns = 20; columns < 60; columns++) {
 		buf_clear(&text);
 		table_render(&services, &ports, &(struct table_style){ .columns = columns, .colors = columns % 2 },
@@ -153,7 +153,7 @@ static void test_lines(void **state)
 	fclose(out);
 	assert_string_equal(shown, "SERVICE          STATUS       NAMESPACE      ENDPOINT\n"
 	                           "postgres         ready        flyte          localhost:30001\n"
-	                           "kubernetes       starting     kube-system    API server\n");
+	                           "kubernetes       starting     kube-system    API\n");
 	free(shown);
 }
 
