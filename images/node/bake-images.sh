@@ -6,8 +6,9 @@
 #   OUT/images/DIGEST.squashfs  the file system of a large one, in a quarter of its size
 #   OUT/containerd/             the store: metadata and small things as they are; links to MOUNTED/DIGEST and to the large blobs
 #
-# usage: bake-images.sh OUT   (beside it: containerd.toml, of each image NAME.tar and NAME.id, and NAME.squashfs where that has been made before; needs
-#                              CAP_SYS_ADMIN and /var/lib/sandbox on a volume)
+# usage: bake-images.sh OUT   (beside it: containerd.toml; of each image NAME.tar and NAME.id, and NAME.squashfs where that has been made before; below.tar,
+#                              with OUT/containerd of an earlier run, where the images are to be added to that. Needs CAP_SYS_ADMIN and
+#                              /var/lib/sandbox on a volume)
 set -eu
 source=$(dirname "$0") out=$1
 store=/var/lib/sandbox/containerd
@@ -15,6 +16,7 @@ snapshots=$store/io.containerd.snapshotter.v1.overlayfs/snapshots
 blobs=$store/io.containerd.content.v1.content/blobs/sha256
 large=1000000
 
+[ ! -e "$source/below.tar" ] || tar --numeric-owner -C "$(dirname "$store")" -xf "$source/below.tar"
 mkdir -p "$out/images" "$snapshots"
 containerd --config "$source/containerd.toml" >/tmp/containerd.log 2>&1 &
 server=$!

@@ -94,6 +94,31 @@ def test_service_that_is_killed_comes_back(running):
         time.sleep(0.1)
 
 
+def test_service_that_fails_says_why(running):
+    """With a program of its own, put where `sandbox reload` would; of its last words the last line says least."""
+    program = "/var/lib/sandbox/override/flyte-controlplane"
+    script = "#!/bin/sh\necho begins\nprintf 'panic: no disk\\nfirst hint\\nat line 7\\n' >&2\nexit 3\n"
+    put = f"mkdir -p /var/lib/sandbox/override && cat >{program} && chmod 755 {program}"
+    subprocess.run(["docker", "exec", "-i", running.container, "sh", "-c", put], input=script, text=True, check=True)
+    with subprocess.Popen(["docker", "exec", running.container, "sandbox-init", "restart", "controlplane"]) as restarting:
+        try:
+            deadline = time.monotonic() + 60
+            message = None
+            while message is None:
+                assert time.monotonic() < deadline, running.status()
+                message = next((service["message"] for service in running.status()["services"]
+                                if service["name"] == "controlplane" and service["status"] == "failed"), None)
+            assert message == "exited with code 3: panic: no disk\nfirst hint\nat line 7"
+            table = running.run("status", check=False).stdout
+            row = next(line for line in table.splitlines() if line.startswith("controlplane"))
+            assert "first hint" not in table and ("no disk" in row or "failed" not in row)
+        finally:
+            running.run("exec", "--", "rm", "-f", program)
+            restarting.wait(timeout=60)
+    running.run("start", timeout=120)
+    assert running.status()["ready"]
+
+
 def test_stop_and_start_keep_the_state(running):
     running.run("exec", "--", "kubectl", "create", "configmap", "kept", "--from-literal=a=b")
     endpoints = running.status()["endpoints"]
