@@ -5,7 +5,7 @@
  *	{"command":"status","follow":true}          the same, then a line whenever a service changes, until all wanted
  *services are ready
  *	{"command":"start"|"stop"|"restart","service":NAME}   status lines until the service has settled, then
- *{"done":true} or {"error":…}
+ *{"done":true}, or {"error":…} also when the service fails again and again
  *
  * Service line: {"service","status","namespace","message","endpoint_port","since_ms","hidden"}; status is waiting,
  *starting, ready, failed, stopping or stopped. Summary: {"ready":bool,"timings":{NAME: ms from the start of PID 1 to

@@ -21,6 +21,8 @@
 #define BACKOFF_FIRST_MS INT64_C(100)
 #define BACKOFF_MAXIMUM_MS INT64_C(10000)
 #define STABLE_MS INT64_C(30000)
+/* Whoever waits for a service that fails so often in a row is told, instead of waiting on. */
+#define FAILURES_TOLD 3
 #define EVENTS_MAXIMUM 64
 
 /* What an epoll event belongs to. */
@@ -229,6 +231,14 @@ static bool settle_service(struct supervisor *s, unsigned index)
 	return true;
 }
 
+static void tell_failing(struct supervisor *s, unsigned slot, const struct service *service)
+{
+	auto_err struct err e = ERR_INIT;
+	err_set(&e, ERR_INTERNAL, "service-failing", "the service '%s' has failed %u times: %s", service->config->name,
+	        service->failures, service->message);
+	clients_refuse(&s->clients, slot, &e);
+}
+
 /* Ends the answers of those whose question is settled. */
 static void finish_clients(struct supervisor *s)
 {
@@ -245,6 +255,8 @@ static void finish_clients(struct supervisor *s)
 		const struct service *service = &s->services[find_service(s, client->request.service)];
 		if (service->state == (service->wanted ? SERVICE_READY : SERVICE_STOPPED))
 			clients_send(&s->clients, i, xstrdup("{\"done\":true}\n"), true);
+		else if (service->state == SERVICE_FAILED && service->failures >= FAILURES_TOLD)
+			tell_failing(s, i, service);
 	}
 }
 
