@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/build_secrets.h"
 #include "cli/errors.h"
 #include "cli/image_reference.h"
 #include "cli/interrupt.h"
@@ -32,6 +33,7 @@ struct build_values {
 	const char *file;
 	const char *target;
 	struct option_list build_args;
+	struct option_list secrets;
 	bool no_cache;
 };
 
@@ -54,6 +56,12 @@ static const struct option build_options[] = {
 	  .offset = FIELD(build_args),
 	  .value = "K=V",
 	  .help = "value of an ARG of the Dockerfile" },
+	{ .name = "secret",
+	  .kind = OPTION_LIST,
+	  .offset = FIELD(secrets),
+	  .value = "id=ID,src=FILE",
+	  .help = "file for `RUN --mount=type=secret,id=ID`, in no layer; this machine's CA certificates are there as "
+	          "ca-certificates" },
 	{ .name = "target", .kind = OPTION_TEXT, .offset = FIELD(target), .value = "STAGE", .help = "stage to build" },
 	{ .name = "no-cache", .kind = OPTION_FLAG, .offset = FIELD(no_cache), .help = "run every step anew" },
 	{ .name = NULL },
@@ -66,6 +74,7 @@ struct build {
 	char *reference;  /* normalised */
 	char *dockerfile; /* path on this machine */
 	char *directory;  /* of the context in the container */
+	struct build_secrets secrets;
 	struct tar *tar;
 	struct buf tail; /* the builder's last output, for --quiet and for the error */
 	bool uploaded;
@@ -78,6 +87,7 @@ static void build_release(struct build *build)
 	free(build->reference);
 	free(build->dockerfile);
 	free(build->directory);
+	build_secrets_release(&build->secrets);
 	tar_free(build->tar);
 	buf_release(&build->tail);
 }
@@ -111,6 +121,21 @@ static int read_ignore(const struct build *build, const char *context, struct ig
 	return 0;
 }
 
+/* Beside the context, not in it: COPY does not reach them. */
+static int pack_secrets(struct build *build, const char *top, struct err *e)
+{
+	auto_free char *folder = xasprintf("%s/secrets", top);
+	if (build_secrets_collect(&build->values->secrets, &build->secrets, e) < 0)
+		return -1;
+	tar_add_directory(build->tar, folder, 0700);
+	for (size_t i = 0; i < build->secrets.count; i++) {
+		auto_free char *name = file_join(folder, build->secrets.items[i].id);
+		if (tar_add_file(build->tar, name, 0600, build->secrets.items[i].path, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int pack(struct build *build, const char *context, struct err *e)
 {
 	auto_ignore struct ignore ignore = IGNORE_INIT;
@@ -134,7 +159,7 @@ static int pack(struct build *build, const char *context, struct err *e)
 	tar_add_directory(build->tar, top, 0700);
 	tar_add_directory(build->tar, files, 0755);
 	tar_add_directory(build->tar, recipes, 0755);
-	if (tar_add_file(build->tar, recipe, 0644, build->dockerfile, e) < 0)
+	if (tar_add_file(build->tar, recipe, 0644, build->dockerfile, e) < 0 || pack_secrets(build, top, e) < 0)
 		return -1;
 	return tar_add_tree(build->tar, files, context, &ignore, e);
 }
@@ -233,6 +258,11 @@ static void make_command(const struct build *build, struct command *command)
 	for (size_t i = 0; i < build->values->build_args.count; i++) {
 		command_add(command, xstrdup("--opt"));
 		command_add(command, xasprintf("build-arg:%s", build->values->build_args.items[i]));
+	}
+	for (size_t i = 0; i < build->secrets.count; i++) {
+		const char *id = build->secrets.items[i].id;
+		command_add(command, xstrdup("--secret"));
+		command_add(command, xasprintf("id=%s,src=%s/secrets/%s", id, build->directory, id));
 	}
 	if (build->values->target) {
 		command_add(command, xstrdup("--opt"));
@@ -347,7 +377,8 @@ const struct verb verb_build = {
 	               "builder's exit code is ours when it fails.",
 	.examples = "sandbox build . --tag my-task:1\tbuild, then: pyflyte run --remote --image my-task:1 wf.py wf\n"
 	            "sandbox build app -f app/dev.Dockerfile -t app --build-arg PYTHON=3.12\tanother Dockerfile, with "
-	            "an argument",
+	            "an argument\n"
+	            "sandbox build . -t app --secret id=token,src=$HOME/.token\ta file for RUN --mount=type=secret,id=token",
 	.options = build_options,
 	.values_size = sizeof(struct build_values),
 	.arguments_minimum = 1,

@@ -58,6 +58,21 @@ def test_a_rebuilt_tag_is_what_runs_next(sandbox, run_remotely, task_image, tmp_
         assert run_remotely(str(file), "looking", before=("--image", tag)).outputs["o0"] == f"kept {greeting} False"
 
 
+def test_secrets_are_seen_by_the_step_that_asks_and_are_in_no_layer(sandbox, task_image, tmp_path):
+    """The certificates that this machine trusts without being asked, for pip behind a proxy that signs TLS anew."""
+    bundle, token = tmp_path / "bundle.pem", tmp_path / "token"
+    bundle.write_text("the proxy's authority", encoding="utf-8")
+    token.write_text("hush", encoding="utf-8")
+    mounts = "--mount=type=secret,id=ca-certificates --mount=type=secret,id=token"
+    seen = 'test "$(cat /run/secrets/ca-certificates)-$(cat /run/secrets/token)" = "the proxy\'s authority-hush"'
+    gone = "test ! -s /run/secrets/ca-certificates && test ! -s /run/secrets/token"
+    copied = 'COPY . /all\nRUN test -z "$(find /all -name token -o -name secrets)"'
+    context = make_context(tmp_path / "context", f"FROM {task_image}\nRUN {mounts} {seen}\nRUN {gone}\n{copied}\n")
+    environment = sandbox.environment(SSL_CERT_FILE=str(bundle))
+    sandbox.run("build", str(context), "--tag", f"secrets:{uuid.uuid4().hex[:8]}", "--secret", f"id=token,src={token}", env=environment, timeout=300)
+    assert sandbox.run("exec", "--", "sh", "-c", "ls -A /var/lib/sandbox/build").stdout == ""
+
+
 def test_the_builders_message_reaches_the_user(sandbox, task_image, tmp_path):
     context = make_context(tmp_path / "context", f"FROM {task_image}\nRUN echo about to fail && exit 3\n")
     done = sandbox.run("build", str(context), "--tag", "broken:1", check=False, timeout=300)
