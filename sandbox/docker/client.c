@@ -4,7 +4,9 @@
 
 #include <string.h>
 
-#define DEFAULT_TIMEOUT_MS INT64_C(60000)
+#define READ_TIMEOUT_MS INT64_C(60000)
+/* Work of the engine takes as long as its machine needs: a container's start alone was seen to take minutes. */
+#define WORK_TIMEOUT_MS INT64_C(600000)
 #define PING_TIMEOUT_MS INT64_C(10000)
 #define VERSION_TEXT_SIZE 32
 
@@ -162,8 +164,10 @@ static int perform(struct docker_client *client, const struct docker_request *re
 		                         .on_data = request->on_data,
 		                         .context = request->context,
 		                         .response_maximum = request->response_maximum,
-		                         .timeout_ms = request->timeout_ms ? request->timeout_ms : DEFAULT_TIMEOUT_MS,
+		                         .timeout_ms = request->timeout_ms,
 		                         .idle_timeout_ms = request->idle_timeout_ms };
+	if (!exchange.timeout_ms)
+		exchange.timeout_ms = text_equal(request->method, "GET") ? READ_TIMEOUT_MS : WORK_TIMEOUT_MS;
 	return http_perform(client->http, &exchange, ret_response, e);
 }
 

@@ -48,7 +48,7 @@ struct docker_request {
 	int (*on_data)(void *context, const char *bytes, size_t length, struct err *e);
 	void *context;
 	size_t response_maximum;
-	int64_t timeout_ms; /* 0: 60 s; HTTP_NO_TIMEOUT */
+	int64_t timeout_ms; /* 0: 60 s for a GET, ten minutes for what makes the engine work; HTTP_NO_TIMEOUT */
 	int64_t idle_timeout_ms;
 };
 
