@@ -191,7 +191,6 @@ static bool has_module(const char *root, const char *name, const char *trace)
 void check_modules(const struct check_machine *machine, struct checks *checks)
 {
 	static const char *const modules[][2] = { { "bridge", "/proc/sys/net/bridge" },
-		                                  { "veth", "/sys/module/veth" },
 		                                  { "nf_conntrack", "/proc/sys/net/netfilter/nf_conntrack_max" } };
 	auto_buf struct buf filesystems = BUF_INIT(TEXT_MAXIMUM);
 	auto_free char *missing = xstrdup("");
@@ -217,7 +216,7 @@ void check_modules(const struct check_machine *machine, struct checks *checks)
 	auto_free char *fix = *missing ? xasprintf("sudo modprobe -a %s", missing) : NULL;
 	/* Built into the kernel some leave no trace, and the engine loads others: no failure. */
 	check_add(checks, "modules", *missing ? CHECK_WARNING : CHECK_OK, fix, "%s%s",
-	          *missing ? "not seen: " : "overlay, bridge, veth, nf_conntrack are there", missing);
+	          *missing ? "not seen: " : "overlay, bridge, nf_conntrack are there", missing);
 }
 
 void check_dns(const struct check_machine *machine, struct checks *checks)

@@ -26,8 +26,11 @@ struct globals {
 };
 extern const struct option global_options[];
 
+struct config_files;
+
 struct cli {
 	struct globals globals;
+	struct config_files *config; /* config_files.h */
 	const char *verb; /* name, for the envelope; NULL before it is known */
 	struct instance instance;
 	struct docker_endpoint endpoint;

@@ -1,6 +1,7 @@
 /* sandbox: finds the verb, fills its options, runs it, and turns its error into text and an exit code. */
 
 #include "base/text.h"
+#include "cli/config_files.h"
 #include "cli/errors.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
@@ -109,13 +110,28 @@ static int run_verb(struct cli *cli, const struct verb *verb, const struct optio
 	return verb->run(cli, own->values, words, arguments, e);
 }
 
+/* Fallbacks, files, environment. The verbs that only print what is built in do without the files: they have to work when
+ * one of those is wrong. */
+static int set_defaults(struct cli *cli, const struct verb *verb, const char *section, const struct option_set *set,
+                        struct err *e)
+{
+	if (options_set_fallbacks(set, e) < 0)
+		return -1;
+	bool reads = verb && !verb->ignores_files;
+	if (reads && !section && config_files_load(cli->config, e) < 0)
+		return -1;
+	if (reads && config_files_apply(cli->config, section, set, e) < 0)
+		return -1;
+	return options_set_environment(set, e);
+}
+
 /* Global options before the verb, then the verb's own and more global ones. */
 static int dispatch(struct cli *cli, int argc, char **argv, const struct verb **ret_verb, struct err *e)
 {
 	const struct option_set globals = { global_options, &cli->globals };
-	if (options_set_defaults(&globals, e) < 0)
-		return -1;
 	int at = find_verb(argv, argc);
+	if (set_defaults(cli, at < 0 ? NULL : verb_find(argv[at]), NULL, &globals, e) < 0)
+		return -1;
 	size_t ignored = 0;
 	const struct parse parse = { .sets = &globals, .set_count = 1 };
 	size_t before = at < 0 ? (size_t)argc - 1 : (size_t)at - 1;
@@ -136,7 +152,7 @@ static int dispatch(struct cli *cli, int argc, char **argv, const struct verb **
 	cli->verb = verb->name;
 	auto_free void *values = xcalloc(1, verb->values_size);
 	const struct option_set own = { verb->options, values };
-	int code = options_set_defaults(&own, e);
+	int code = set_defaults(cli, verb, verb->name, &own, e);
 	if (code == 0)
 		code = run_verb(cli, verb, &own, at < 0 ? argv + argc : argv + at + 1,
 		                at < 0 ? 0 : (size_t)(argc - at - 1), e);
@@ -146,7 +162,8 @@ static int dispatch(struct cli *cli, int argc, char **argv, const struct verb **
 
 int main(int argc, char **argv)
 {
-	struct cli cli = { .globals = { .name = NULL } };
+	struct config_files config = CONFIG_FILES_INIT;
+	struct cli cli = { .globals = { .name = NULL }, .config = &config };
 	auto_err struct err e = ERR_INIT;
 	const struct verb *verb = NULL;
 	interrupt_setup();
@@ -161,5 +178,6 @@ int main(int argc, char **argv)
 	if (fflush(stdout) != 0 && code == 0)
 		code = EXIT_CODE_FAILURE;
 	cli_release(&cli);
+	config_files_release(&config);
 	return code;
 }

@@ -55,8 +55,7 @@ static int set_choice(const struct option *option, const char **field, const cha
 	return near ? err_hint(e, "did you mean '%s'?", near) : -1;
 }
 
-/* `where` names the option or variable in messages. */
-static int set_value(const struct option *option, void *values, const char *where, const char *value, struct err *e)
+int option_set_value(const struct option *option, void *values, const char *where, const char *value, struct err *e)
 {
 	char *field = (char *)values + option->offset;
 	switch (option->kind) {
@@ -93,13 +92,20 @@ static int set_value(const struct option *option, void *values, const char *wher
 	return err_set(e, ERR_INTERNAL, NULL, "option of unknown kind");
 }
 
-int options_set_defaults(const struct option_set *set, struct err *e)
+int options_set_fallbacks(const struct option_set *set, struct err *e)
 {
 	for (const struct option *option = set->options; option && option->name; option++) {
-		if (option->fallback && set_value(option, set->values, option->name, option->fallback, e) < 0)
+		if (option->fallback && option_set_value(option, set->values, option->name, option->fallback, e) < 0)
 			return -1;
+	}
+	return 0;
+}
+
+int options_set_environment(const struct option_set *set, struct err *e)
+{
+	for (const struct option *option = set->options; option && option->name; option++) {
 		const char *value = option->environment ? getenv(option->environment) : NULL;
-		if (!text_is_empty(value) && set_value(option, set->values, option->environment, value, e) < 0)
+		if (!text_is_empty(value) && option_set_value(option, set->values, option->environment, value, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -175,7 +181,7 @@ static int parse_long(const struct parse *parse, struct words *words, const char
 	if (!find_name(parse, name, length, &match)) {
 		bool negated = text_starts_with(name, "no-") && !value &&
 		               find_name(parse, name + 3, length - 3, &match) && match.option->kind == OPTION_FLAG;
-		return negated ? set_value(match.option, match.values, where, "false", e)
+		return negated ? option_set_value(match.option, match.values, where, "false", e)
 		               : unknown_option(parse, word, e);
 	}
 	if (match.option->kind == OPTION_FLAG && !value)
@@ -184,7 +190,7 @@ static int parse_long(const struct parse *parse, struct words *words, const char
 		return err_set(e, ERR_USAGE, "missing-value", "%s needs a value: %s", where, match.option->value);
 	if (!value)
 		value = words->at[words->next++];
-	return set_value(match.option, match.values, where, value, e);
+	return option_set_value(match.option, match.values, where, value, e);
 }
 
 /* "-it", "-o json", "-ojson" */
@@ -196,7 +202,7 @@ static int parse_letters(const struct parse *parse, struct words *words, const c
 		if (!find_letter(parse, *letter, &match))
 			return unknown_option(parse, word[2] ? where : word, e);
 		if (match.option->kind == OPTION_FLAG) {
-			if (set_value(match.option, match.values, where, "true", e) < 0)
+			if (option_set_value(match.option, match.values, where, "true", e) < 0)
 				return -1;
 			continue;
 		}
@@ -206,7 +212,7 @@ static int parse_letters(const struct parse *parse, struct words *words, const c
 			               match.option->value);
 		if (!value)
 			value = words->at[words->next++];
-		return set_value(match.option, match.values, where, value, e);
+		return option_set_value(match.option, match.values, where, value, e);
 	}
 	return 0;
 }

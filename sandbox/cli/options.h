@@ -1,6 +1,6 @@
 /*
  * Options from one table. Each verb lists its options once; the table feeds the parser, `--help`, the man page, the
- *guide and the mapping from environment variables. Precedence: command line, environment, fallback.
+ *guide and the mapping from environment variables. Precedence: command line, environment, files (config_files.h), fallback.
  *
  * A verb's values live in a struct of its own; a table entry says where (offset) and of what type the field is:
  *	OPTION_FLAG bool · OPTION_TEXT and OPTION_CHOICE const char * (NULL when absent) · OPTION_NUMBER and
@@ -48,8 +48,11 @@ struct parse {
 	bool command_follows; /* everything from the first argument on belongs to another program */
 };
 
-/* Sets fallbacks, then the environment's values. ERR_USAGE names the variable. */
-int options_set_defaults(const struct option_set *set, struct err *e);
+/* Sets one value from text; `where` names option, variable or place in a file in the message. ERR_USAGE "bad-value". */
+int option_set_value(const struct option *option, void *values, const char *where, const char *value, struct err *e);
+int options_set_fallbacks(const struct option_set *set, struct err *e);
+/* What the environment says. ERR_USAGE names the variable. */
+int options_set_environment(const struct option_set *set, struct err *e);
 /*
  * Parses `count` words. What is no option is moved to the front of `words` and counted in `ret_arguments`. `--` ends
  * the options. ERR_USAGE "unknown-option" with a suggestion, "missing-value", "bad-value".

@@ -1,7 +1,7 @@
 /*
  * `start --events`: what happens, one JSON document a line on stdout, in the envelope of every document and with "type" and "time":
  *
- *	step      {"step"}: checks, ports, image, container, services, clients, first-task — in this order, those that are needed
+ *	step      {"step"}: checks, ports, image, restore, container, services, clients, first-task — in this order, those that are needed
  *	progress  {"text"}: a transfer or a build goes on; at most one every half second
  *	message   {"text"}: what a person is told
  *	service   {"service": {name, status, namespace, message}}: one has changed

@@ -134,7 +134,7 @@ static json_t *environment(const struct spec *spec)
 	return list;
 }
 
-static json_t *spec_labels(const struct instance *instance)
+json_t *spec_labels(const struct instance *instance)
 {
 	return json_pack("{s:s, s:s}", INSTANCE_LABEL, instance->name, "dev.sandbox.version", SANDBOX_VERSION);
 }

@@ -12,6 +12,7 @@ struct start_values {
 	const char *ports, *bind;
 	const char *config;
 	const char *wait;
+	const char *from;
 	struct option_list port;
 	struct option_list env;
 	int64_t timeout_ms;

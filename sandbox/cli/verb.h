@@ -23,6 +23,7 @@ struct verb {
 	size_t arguments_maximum;
 	bool command_follows;
 	const char *const *formats; /* what -o may be beside "text" and "json", ended by NULL; NULL: nothing */
+	bool ignores_files;         /* of settings (config_files.h) */
 	bool foreign_stdout;        /* stdout carries another program's output, so that -o json puts no error there */
 	int failure_code; /* exit code of our own failures when the verb passes another program's on; 0: errors.h
 	                     decides */

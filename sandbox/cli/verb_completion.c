@@ -35,5 +35,6 @@ const struct verb verb_completion = {
 	.arguments_minimum = 1,
 	.arguments_maximum = 1,
 	.foreign_stdout = true,
+	.ignores_files = true,
 	.run = run,
 };

@@ -50,5 +50,6 @@ const struct verb verb_help = {
 	.values_size = sizeof(struct help_values),
 	.arguments_maximum = 1,
 	.foreign_stdout = true,
+	.ignores_files = true,
 	.run = run,
 };

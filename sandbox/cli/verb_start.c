@@ -17,6 +17,7 @@
 #include "cli/interrupt.h"
 #include "cli/launch.h"
 #include "cli/progress_events.h"
+#include "cli/snapshot.h"
 #include "cli/start_options.h"
 #include "cli/verb.h"
 #include "cli/watcher.h"
@@ -54,6 +55,16 @@ static int check_and_choose_ports(struct cli *cli, const struct start_values *va
 	return ports_choose(cli->docker, &wish, ret_ports, ret_hold, e);
 }
 
+/* --from: the volume is there afterwards, and is ours to take back. */
+static int restore(struct launch *launch, const struct start_values *values, struct err *e)
+{
+	cli_step(launch->cli, "restore");
+	if (snapshot_restore(launch->cli, values->from, values->image, e) < 0)
+		return -1;
+	launch->created_volume = true;
+	return 0;
+}
+
 /* Everything up to a running container. */
 static int bring_up(struct launch *launch, const struct start_values *values, const struct lifetime *lifetime,
                     const struct sandbox *existing, struct sandbox *ret_sandbox, struct err *e)
@@ -67,6 +78,8 @@ static int bring_up(struct launch *launch, const struct start_values *values, co
 		return -1;
 	cli_step(cli, "image");
 	if (image_obtain(cli, &wish, &image_id, e) < 0)
+		return -1;
+	if (values->from && restore(launch, values, e) < 0)
 		return -1;
 	auto_json json_t *body = container_body(cli, values, lifetime, &ports);
 	cli_step(cli, "container");
@@ -175,6 +188,10 @@ static int start(struct launch *launch, const struct start_values *values, bool 
 	if (values->owner_pid && lifetime_set_owner(&lifetime, values->owner_pid, e) < 0)
 		return -1;
 	bool is_up = existing.state == SANDBOX_RUNNING || existing.state == SANDBOX_PAUSED;
+	if (is_up && values->from) {
+		err_set(e, ERR_CONFLICT, "snapshot-target", "the instance '%s' has a state already", cli->instance.name);
+		return cli_hint_command(cli, e, "delete --volume");
+	}
 	if (values->dry_run)
 		return is_up ? sandbox_find(cli, &sandbox, e) : show_plan(cli, values, &lifetime, &existing, e);
 	if (existing.state == SANDBOX_PAUSED && docker_container_unpause(cli->docker, existing.id, e) < 0)

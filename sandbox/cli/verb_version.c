@@ -63,5 +63,6 @@ const struct verb verb_version = {
 	.options = version_options,
 	.values_size = sizeof(struct version_values),
 	.arguments_maximum = 0,
+	.ignores_files = true,
 	.run = run,
 };

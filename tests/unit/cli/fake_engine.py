@@ -356,10 +356,10 @@ class Connection(socketserver.StreamRequestHandler):
             if name in self.engine.containers:
                 return self.fail(409, f'Conflict. The container name "/{name}" is already in use')
             body = json.loads(self.body)
-            if body["Image"] not in self.engine.images:
+            if body["Image"] not in self.engine.images and body["Image"] not in self.engine.images.values():
                 return self.fail(404, f"No such image: {body['Image']}")
             container = self.engine.add_container(name, "created")
-            container.update(Config={"Image": body["Image"], "Env": body["Env"], "Labels": body["Labels"], "Tty": False}, HostConfig=body["HostConfig"], Image=self.engine.images[body["Image"]])
+            container.update(Config={"Image": body["Image"], "Env": body.get("Env"), "Labels": body.get("Labels") or {}, "Tty": False}, HostConfig=body["HostConfig"], Image=self.engine.images.get(body["Image"], body["Image"]))
             return self.answer(201, {"Id": container["Id"], "Warnings": []})
 
     def with_container(self, name):

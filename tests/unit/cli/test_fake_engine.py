@@ -1414,7 +1414,6 @@ class Doctor(Case):
         "proc/filesystems": "nodev\ttmpfs\nnodev\toverlay\n\text4\n",
         "proc/sys/net/netfilter/nf_conntrack_max": "1\n",
         "proc/sys/net/bridge/x": "",
-        "sys/module/veth/x": "",
         "etc/resolv.conf": "# mine\nnameserver 192.0.2.1\n",
         "etc/ssl/cert.pem": "",
     }
@@ -1515,8 +1514,8 @@ class Doctor(Case):
         (self.root / "proc/sys/fs/inotify/max_user_instances").unlink()
         self.expect("inotify", "skipped")
         self.put("proc/filesystems", "\text4\n")
-        shutil.rmtree(self.root / "sys/module/veth")
-        self.expect("modules", "warning", "not seen: overlay veth", "sudo modprobe -a overlay veth")
+        shutil.rmtree(self.root / "proc/sys/net/bridge")
+        self.expect("modules", "warning", "not seen: overlay bridge", "sudo modprobe -a overlay bridge")
         (self.root / "proc/filesystems").unlink()
         self.expect("modules", "skipped", "no Linux")
 

@@ -16,6 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
+static int set_defaults(const struct option_set *set, struct err *e)
+{
+	return options_set_fallbacks(set, e) < 0 ? -1 : options_set_environment(set, e);
+}
+
 struct values {
 	bool flag;
 	bool other;
@@ -83,7 +88,7 @@ static void parse(struct outcome *o, const char *line, bool command_follows)
 	}
 	const struct option_set set = { table, &o->values };
 	const struct parse parse = { .sets = &set, .set_count = 1, .command_follows = command_follows };
-	o->result = options_set_defaults(&set, &o->e);
+	o->result = set_defaults(&set, &o->e);
 	if (o->result == 0)
 		o->result = options_parse(&parse, o->words, o->count, &o->arguments, &o->e);
 }
@@ -238,7 +243,7 @@ static void test_tables(void **state)
 		assert_non_null(verb->description);
 		auto_free void *values = xcalloc(1, verb->values_size);
 		const struct option_set set = { verb->options, values };
-		assert_int_equal(options_set_defaults(&set, NULL), 0);
+		assert_int_equal(set_defaults(&set, NULL), 0);
 		options_release(&set);
 	}
 }

@@ -1,0 +1,80 @@
+"""sandbox.yaml of the project and of the user: precedence, and mistakes with file and line."""
+
+import json
+import pathlib
+import unittest
+
+from test_fake_engine import FREE_PORTS, Case
+
+
+class ConfigurationFiles(Case):
+    def setUp(self):
+        super().setUp()
+        self.project = pathlib.Path(self.directory, "project")
+        (self.project / "a/b").mkdir(parents=True)
+        self.environment.pop("SANDBOX_MIN_DISK")
+        self.user = self.home / ".config/sandbox/config.yaml"
+        self.user.parent.mkdir(parents=True)
+
+    def run_here(self, *arguments, **options):
+        return self.run_sandbox(*arguments, cwd=self.project / "a/b", **options)
+
+    def settings(self):
+        document = json.loads(self.run_here("config", "view", "--origin", "-o", "json").stdout)
+        return document["files"], {setting["name"]: (setting["value"], setting["origin"]) for setting in document["settings"]}
+
+    def test_precedence(self):
+        (self.project / "sandbox.yaml").write_text("name: ci9\nstart:\n  memory: 1000\n  timeout: 5m\n  port: {http: 31801}\n  env: {A: b}\n  image-file: images/x.tar\n  min-disk: 0\n")
+        self.user.write_text("# mine\nstart:\n  memory: 2000\n  ports: auto\n")
+        self.environment["SANDBOX_TIMEOUT"] = "7m"
+        files, settings = self.settings()
+        self.assertEqual(files, [str(self.project / "sandbox.yaml"), str(self.user)])
+        self.assertEqual(settings["name"], ("ci9", f"{self.project}/sandbox.yaml:1"))
+        self.assertEqual(settings["start.memory"], ("2000", f"{self.user}:3"))
+        self.assertEqual(settings["start.timeout"], ("7m", "$SANDBOX_TIMEOUT"))
+        self.assertEqual(settings["start.port"], ("http=31801", f"{self.project}/sandbox.yaml:5"))
+        self.assertEqual(settings["start.image-file"][0], str(self.project / "images/x.tar"))
+        self.assertEqual(settings["start.pull"], ("missing", "default"))
+        self.assertNotIn("start.registry", settings)
+        self.run_here("start", "--memory", "3000", "--env", "C=d")
+        body = json.loads(self.engine.asked("POST", "/containers/create")[0][3])
+        self.assertEqual(body["HostConfig"]["Memory"], 3000 << 20)
+        self.assertEqual(body["HostConfig"]["PortBindings"]["30080/tcp"][0]["HostPort"], "31801")
+        self.assertEqual(body["Env"][-2:], ["A=b", "C=d"])
+        self.assertEqual(self.engine.running(), ["flyte-sandbox-ci9"])
+        self.run_here("--name", "other", "status", code=3)
+        self.assertIn("OPTION", self.run_here("config", "view").stdout)
+
+    def test_mistakes(self):
+        file = self.project / "sandbox.yaml"
+        cases = [
+            ("name: x\nstart:\n  imag: y\n", 3, "start: 'imag' is no option of this verb", "did you mean 'image'?"),
+            ("nam: x\n", 1, "'nam' is neither an option of every verb nor a verb", "did you mean 'name'?"),
+            ("zzzzzzzzzzzzzz: x\n", 1, "neither", "lists them"),
+            ("start: 5\n", 1, "start: not a mapping of options", ""),
+            ("- a\n", 1, "not a mapping", ""),
+            ("\nname: {a: b}\n", 2, "name: not a single value", ""),
+            ("start:\n  env: {A: {b: c}}\n", 2, "env: not a list of texts", ""),
+            ("start:\n\n  timeout: soon\n", 3, "'soon' is not a duration", ""),
+            ("output: jsn\n", 1, "'jsn' is not one of", "did you mean 'json'?"),
+        ]
+        for text, line, message, hint in cases:
+            with self.subTest(text=text):
+                file.write_text(text)
+                done = self.run_here("start", *FREE_PORTS, code=12)
+                self.assert_error(done, "config-file", f"{file}, line {line}: ", message, hint)
+        file.write_text("a: [\n")
+        self.assert_error(self.run_here("status", code=12), "malformed-yaml", str(file))
+        self.run_here("help")
+        self.run_here("version")
+        self.assertEqual(self.engine.requests, [])
+
+    def test_verb(self):
+        self.assert_error(self.run_here("config", "edit", code=2), "bad-value", "it can view")
+        (self.project / "sandbox.yaml").write_text("")
+        self.user.write_text("start:\n")
+        self.assertEqual(len(self.settings()[0]), 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
