@@ -1176,8 +1176,13 @@ class Lifecycle(Case):
         self.engine.commands["sandbox-init status --follow --json"] = Exec(hang=True)
         self.run_sandbox("stop")
         holder = subprocess.Popen([BINARY, "start", *FREE_PORTS], env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.addCleanup(holder.communicate, timeout=30)
-        self.addCleanup(holder.kill)
+        try:
+            self.check_locked_by(holder)
+        finally:
+            holder.kill()
+            holder.communicate(timeout=30)
+
+    def check_locked_by(self, holder):
         self.assertTrue(self.engine.waiting.wait(30))
         done = self.run_sandbox("restart", "--timeout", "1s", code=6)
         self.assert_error(done, "instance-locked", f"`sandbox start` (pid {holder.pid})", "waiting: another launcher")

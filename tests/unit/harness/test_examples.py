@@ -1,0 +1,55 @@
+"""The C header and the CI's script with the fake engine."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "cli"))
+
+from test_fake_engine import BINARY, ROOT, Case  # noqa: E402
+
+HARNESS = ROOT / "examples/harness"
+
+
+class Examples(Case):
+    def run_it(self, *command, code=0, **more):
+        done = subprocess.run(command, cwd=self.directory, env={**self.environment, **more}, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done
+
+    def test_header(self):
+        program = f"{self.directory}/example"
+        compiler = os.environ.get("CC", "cc")
+        subprocess.run([compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", program, str(HARNESS / "example.c")], check=True)
+        done = self.run_it(program, FLYTE_SANDBOX_COMMAND=BINARY)
+        self.assertRegex(done.stdout, r"^Flyte answers at localhost:\d+, its console at http://localhost:\d+/console\n$")
+        create = self.engine.asked("POST", "/containers/create")[0]
+        self.assertEqual(create[2]["name"], "flyte-sandbox-c-example")
+        self.assertIn(b"dev.sandbox.owner", create[3])
+        self.assert_nothing_left()
+        self.engine.images.clear()
+        self.assertIn("image-missing", self.run_it(program, code=1, FLYTE_SANDBOX_COMMAND=BINARY).stderr)
+
+    def test_script(self):
+        self.environment.update(SANDBOX=BINARY, JOB="j1")
+        done = self.run_it(str(HARNESS / "ci.sh"), "sh", "-c", 'echo "$SANDBOX_NAME $FLYTE_PLATFORM_URL"')
+        self.assertRegex(done.stdout, r"^flyte-sandbox-j1 localhost:\d+\n$")
+        self.assert_nothing_left()
+
+    def test_script_with_a_command_that_fails(self):
+        self.environment.update(SANDBOX=BINARY, JOB="j2")
+        self.run_it(str(HARNESS / "ci.sh"), "sh", "-c", "exit 9", code=9)
+        self.assertTrue(pathlib.Path(self.directory, "sandbox-j2.tar.gz").exists())
+        self.assert_nothing_left()
+
+    def test_script_whose_sandbox_does_not_start(self):
+        self.engine.images.clear()
+        done = self.run_it(str(HARNESS / "ci.sh"), "true", code=3, SANDBOX=BINARY)
+        self.assertIn("image-missing", done.stderr)
+        self.assert_nothing_left()
+
+
+if __name__ == "__main__":
+    unittest.main()
