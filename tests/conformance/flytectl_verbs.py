@@ -115,8 +115,8 @@ def package(python, directory):
 
 
 def projects(s):
-    s.step("version", says="controlPlaneVersion")
-    s.step("create", "project", "--id", PROJECT, "--name", f"name of {PROJECT}", "--description", "made by flytectl", "--labels", "team=ctl", says="Project created successfully")
+    s.step("version", says='"App": "controlPlane"')
+    s.step("create", "project", "--id", PROJECT, "--name", f"name of {PROJECT}", "--description", "made by flytectl", "--labels", "team=ctl", says="project created successfully")
     s.step("create", "project", "--id", PROJECT, "--name", PROJECT, fails=True, says="AlreadyExists")
     s.step("get", "project", PROJECT, "-o", "json", check=lambda out: expect("made by flytectl", (json.loads(out)[0] if out.lstrip()[0] == "[" else json.loads(out))["description"]))
     s.step("get", "project", "--filter.fieldSelector", f"project.identifier={PROJECT}", "-o", "yaml", says=PROJECT)
@@ -128,7 +128,7 @@ def projects(s):
 def registration(s, archive):
     place = ["--project", PROJECT, "--domain", DOMAIN]
     s.step("register", "files", "--archive", archive, *place, "--version", VERSION, says="Successfully registered file")
-    s.step("register", "files", "--archive", archive, *place, "--version", VERSION, "--continueOnError", says="already exists")
+    s.step("register", "files", "--archive", archive, *place, "--version", VERSION, "--continueOnError", says="AlreadyExists")
     for kind, name in (("task", "ctl.add"), ("workflow", "ctl.wf"), ("launchplan", "ctl.plan")):
         s.step("get", kind, *place, says=name)
         s.step("get", kind, name, *place, "--latest", "-o", "json", check=lambda out, name=name: expect((name, VERSION), (ids(out)[0]["name"], ids(out)[0]["version"])))
@@ -192,7 +192,7 @@ def attributes(s):
         s.step("get", kind, *place, says=wanted)
         s.step("get", kind, *place, "--attrFile", s.directory / f"got-{kind}.yaml")
         s.step("delete", kind, *place)
-    s.step("get", "task-resource-attribute", *place, fails=True, says="NotFound")
+    s.step("get", "task-resource-attribute", *place, fails=True, says="attribute not found")
 
 
 def refusals(s):

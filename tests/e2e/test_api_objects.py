@@ -75,6 +75,7 @@ def test_a_spec_is_given_back(admin, task):
     for field, value in spec.ListFields():
         assert getattr(stored, field.name) == value, field.name
     assert stored.metadata.system_metadata.namespace == f"{PROJECT}-{DOMAIN}"
+    assert stored.metadata.system_metadata.execution_cluster == ""  # as upstream has it where there is one cluster
 
 
 def test_executions_are_found_by_their_tags(admin, task):

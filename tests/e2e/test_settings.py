@@ -155,7 +155,8 @@ def primary_container(kubectl, id, namespace=f"{PROJECT}-{DOMAIN}"):
 def test_a_configuration_is_reloaded(sandbox, admin, kubectl, task_image, tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("task_resources: {defaults: {memory: 123Mi}, limits: {cpu: 1500m}}\n"
-                    "plugins: {k8s: {default-labels: {colour: red}, default-env-vars: [{SETTING: of the file}]}}\n"
+                    "plugins: {k8s: {default-labels: {colour: red}, default-annotations: {note: kept}, default-env-vars: [{SETTING: of the file}]}}\n"
+                    "propeller: {literal-offloading-config: {enabled: true, min-size-in-mb-for-offloading: 11, max-size-in-mb-for-offloading: 22}}\n"
                     "flyteadmin: {maxParallelism: 7}\n", encoding="utf-8")
     sandbox.run("reload", "--config", str(file))
     try:
@@ -171,7 +172,10 @@ def test_a_configuration_is_reloaded(sandbox, admin, kubectl, task_image, tmp_pa
         assert container["resources"]["requests"]["memory"] == "123Mi"
         assert container["resources"]["limits"]["cpu"] == "1500m"
         assert pod["metadata"]["labels"]["colour"] == "red"
+        assert pod["metadata"]["annotations"]["note"] == "kept"
         assert {"name": "SETTING", "value": "of the file"} in container["env"]
+        assert {"name": "_F_L_MIN_SIZE_MB", "value": "11"} in container["env"]
+        assert {"name": "_F_L_MAX_SIZE_MB", "value": "22"} in container["env"]
 
         # a file with an error is refused with its line, and changes nothing
         file.write_text("flyteadmin:\n  maxParallelism: 8\n  labls: {}\n", encoding="utf-8")

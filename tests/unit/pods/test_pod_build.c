@@ -748,6 +748,40 @@ static void test_interruptible_nodes(void **state)
 	assert_json(json_lookup(pod, "spec/tolerations"), "[{\"key\":\"spot\",\"operator\":\"Exists\"}]");
 }
 
+/* What the configuration gives every pod; what task and execution say comes before it. */
+static void test_defaults_of_the_platform(void **state)
+{
+	struct fixture *fixture = *state;
+	auto_json json_t *variables = parse("{\"SETTING\":\"of the file\",\"FLYTE_INTERNAL_IMAGE\":\"of the file\"}");
+	auto_json json_t *labels = parse("{\"colour\":\"red\"}");
+	auto_json json_t *annotations = parse("{\"note\":\"kept\"}");
+	auto_json json_t *selector = parse("{\"disk\":\"fast\"}");
+	auto_json json_t *tolerations = parse("[{\"key\":\"team\",\"operator\":\"Exists\"}]");
+	struct pod_defaults all = defaults;
+	all.variables = variables;
+	all.labels = labels;
+	all.annotations = annotations;
+	all.node_selector = selector;
+	all.tolerations = tolerations;
+	all.offload_minimum_mb = 11;
+	all.offload_maximum_mb = 22;
+	fixture->request.defaults = &all;
+	auto_json json_t *pod = build(fixture);
+	const json_t *container = container_of(pod, "spec/containers", 0);
+	assert_string_equal(variable(container, "SETTING"), "of the file");
+	assert_string_equal(variable(container, "FLYTE_INTERNAL_IMAGE"), "image");
+	assert_string_equal(variable(container, "_F_L_MIN_SIZE_MB"), "11");
+	assert_string_equal(variable(container, "_F_L_MAX_SIZE_MB"), "22");
+	assert_text(pod, "metadata/labels/colour", "red");
+	assert_text(pod, "metadata/annotations/note", "kept");
+	assert_json(json_lookup(pod, "spec/nodeSelector"), "{\"disk\":\"fast\"}");
+	assert_json(json_lookup(pod, "spec/tolerations"), "[{\"key\":\"team\",\"operator\":\"Exists\"}]");
+	/* No large literals apart: then flytekit must not be told sizes. */
+	all.offload_minimum_mb = 0;
+	auto_json json_t *without = build(fixture);
+	assert_null(variable(container_of(without, "spec/containers", 0), "_F_L_MIN_SIZE_MB"));
+}
+
 /* Secrets are for all containers of a pod, the volume is there once. */
 static void test_secrets_of_a_pod_task(void **state)
 {
@@ -871,6 +905,7 @@ int main(void)
 		TEST(test_label_values),
 		TEST(test_execution_metadata),
 		TEST(test_environment),
+		TEST(test_defaults_of_the_platform),
 		TEST(test_resources_and_overrides),
 		TEST(test_service_account),
 		TEST(test_secret_files),
