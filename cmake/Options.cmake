@@ -8,6 +8,12 @@ target_compile_definitions(sandbox_options INTERFACE _GNU_SOURCE SANDBOX_VERSION
 target_compile_options(sandbox_options INTERFACE ${SANDBOX_WARNINGS} -fvisibility=hidden -fno-common
 	-ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -include ${CMAKE_SOURCE_DIR}/sandbox/base/banned.h)
 target_include_directories(sandbox_options INTERFACE ${CMAKE_SOURCE_DIR}/sandbox)
+# A static program cannot load libraries; on macOS they are the system's and cost nothing.
+if(APPLE OR CMAKE_EXE_LINKER_FLAGS MATCHES "-static")
+	set(SANDBOX_LAZY_DEFAULT OFF)
+else()
+	set(SANDBOX_LAZY_DEFAULT ON)
+endif()
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
@@ -46,6 +52,19 @@ function(sandbox_library name)
 	add_library(sandbox_${name} STATIC ${LIB_SOURCES})
 	add_library(sandbox::${name} ALIAS sandbox_${name})
 	target_link_libraries(sandbox_${name} PUBLIC sandbox::options ${LIB_LINKS})
+endfunction()
+
+# sandbox_lazy_library(NAME SOURCES lazy_x.c LIBRARY PkgConfig::X): sandbox::NAME is the shared library, or, for programs with the property
+# SANDBOX_LAZY, functions that load it when they are called first (base/lazy.h).
+option(SANDBOX_LAZY_LIBRARIES "the launcher loads large libraries when it needs them" ${SANDBOX_LAZY_DEFAULT})
+function(sandbox_lazy_library name)
+	cmake_parse_arguments(PARSE_ARGV 1 LIB "" "LIBRARY" "SOURCES")
+	add_library(sandbox_lazy_${name} STATIC EXCLUDE_FROM_ALL ${LIB_SOURCES})
+	target_link_libraries(sandbox_lazy_${name} PUBLIC sandbox::options sandbox::lazy)
+	target_include_directories(sandbox_lazy_${name} PRIVATE $<TARGET_PROPERTY:${LIB_LIBRARY},INTERFACE_INCLUDE_DIRECTORIES>)
+	add_library(sandbox_${name} INTERFACE)
+	add_library(sandbox::${name} ALIAS sandbox_${name})
+	target_link_libraries(sandbox_${name} INTERFACE $<IF:$<BOOL:$<TARGET_PROPERTY:SANDBOX_LAZY>>,sandbox_lazy_${name},${LIB_LIBRARY}>)
 endfunction()
 
 # sandbox_test(NAME SOURCES t.c LINKS sandbox::x [LABEL unit]): a cmocka program, one ctest entry.

@@ -10,10 +10,11 @@
 
 struct cancel {
 	atomic_bool requested;
-	atomic_int fd; /* -1 until somebody waits */
+	atomic_int fd; /* the ends of a pipe; -1 until somebody waits */
+	atomic_int write_fd;
 };
 
-#define CANCEL_INIT { .fd = -1 }
+#define CANCEL_INIT { .fd = -1, .write_fd = -1 }
 
 void cancel_init(struct cancel *cancel);
 /* Nobody may use it any more. */

@@ -1,5 +1,7 @@
 #include "base/err.h"
 
+#include "base/platform.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -84,7 +86,7 @@ int err_set_errno(struct err *e, int errno_value, const char *id, const char *fo
 	va_end(arguments);
 	char reason[128];
 	assign(e, kind_of_errno(errno_value), id,
-	       xasprintf("%s: %s", text, strerror_r(errno_value, reason, sizeof(reason))));
+	       xasprintf("%s: %s", text, platform_error_text(errno_value, reason, sizeof(reason))));
 	return -1;
 }
 

@@ -1,5 +1,6 @@
 /*
- * The one HTTP client, over libcurl. A client belongs to one thread, keeps its connections open between calls and
+ * The one HTTP client: over libcurl, or, on a Unix socket and on streams that the caller makes (`dial`), by itself
+ * (http_stream.c), because loading libcurl costs more than a short command may take. A client belongs to one thread, keeps its connections open between calls and
  * performs one exchange at a time; who needs several at once has a client per thread. There are no hidden defaults: no
  * proxy, no redirects, no unbounded wait — every call has a deadline or is a stream that can be cancelled.
  *
@@ -27,6 +28,9 @@ struct http_client_options {
 	const char *client_cert_pem;
 	const char *client_key_pem;
 	const char *bearer_token; /* sent as Authorization: Bearer, or NULL */
+	/* Makes a connection's stream: a descriptor that poll() and send() take, or -1 with `e`. NULL: unix_socket or TCP. */
+	int (*dial)(void *context, struct err *e);
+	void *dial_context;
 	int cancel_fd; /* when readable, any exchange under way ends with ERR_CANCELLED; -1: none. Not read from. */
 	int64_t connect_timeout_ms; /* 0: 5 s */
 	bool http2;                 /* speak HTTP/2: at once without TLS (prior knowledge), by ALPN with it, on a new
@@ -64,7 +68,7 @@ struct http_request {
 	size_t response_maximum; /* 0: 16 MiB */
 	int64_t timeout_ms;      /* for the whole exchange; 0: 30 s; HTTP_NO_TIMEOUT for a stream */
 	int64_t idle_timeout_ms; /* ends the exchange with ERR_TIMEOUT when no byte came for that long; 0: none.
-	                            Resolution 1 s. */
+	                            Resolution 1 s with libcurl. */
 };
 
 #define HTTP_NO_TIMEOUT INT64_C(-1)

@@ -1,14 +1,16 @@
 #include "base/http_upgrade.h"
 
 #include "base/clock.h"
+#include "base/http_internal.h"
+#include "base/platform.h"
 #include "base/text.h"
 
 #include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define HEAD_MAXIMUM ((size_t)64 * 1024)
 #define REFUSAL_MAXIMUM ((size_t)1024 * 1024)
@@ -16,8 +18,8 @@
 
 struct http_upgrade {
 	struct http_client *client; /* for its connection options */
-	CURL *easy;
-	curl_socket_t fd;
+	CURL *easy;                 /* NULL for a stream of our own, which `fd` is then */
+	int fd;
 	int cancel_fd;
 	bool tls;
 	struct buf early; /* bytes behind the answer's head */
@@ -27,7 +29,10 @@ struct http_upgrade *http_upgrade_free(struct http_upgrade *stream)
 {
 	if (!stream)
 		return NULL;
-	curl_easy_cleanup(stream->easy);
+	if (stream->easy)
+		curl_easy_cleanup(stream->easy);
+	else if (stream->fd >= 0)
+		close(stream->fd);
 	http_client_free(stream->client);
 	buf_release(&stream->early);
 	free(stream);
@@ -39,14 +44,23 @@ int http_upgrade_fd(const struct http_upgrade *stream)
 	return stream->fd;
 }
 
+static ssize_t fail(const char *what, const char *reason, struct err *e)
+{
+	return err_set(e, ERR_UNAVAILABLE, "connection-failed", "cannot %s: %s", what, reason);
+}
+
 static ssize_t translate(CURLcode code, size_t count, const char *what, struct err *e)
 {
 	if (code == CURLE_AGAIN)
 		return HTTP_UPGRADE_AGAIN;
-	if (code != CURLE_OK)
-		return err_set(e, ERR_UNAVAILABLE, "connection-failed", "cannot %s: %s", what,
-		               curl_easy_strerror(code));
-	return (ssize_t)count;
+	return code == CURLE_OK ? (ssize_t)count : fail(what, curl_easy_strerror(code), e);
+}
+
+static ssize_t translate_errno(ssize_t count, const char *what, struct err *e)
+{
+	if (count < 0 && (errno == EAGAIN || errno == EINTR))
+		return HTTP_UPGRADE_AGAIN;
+	return count >= 0 ? count : fail(what, strerror(errno), e);
 }
 
 ssize_t http_upgrade_read(struct http_upgrade *stream, void *room, size_t size, struct err *e)
@@ -57,16 +71,22 @@ ssize_t http_upgrade_read(struct http_upgrade *stream, void *room, size_t size, 
 		buf_consume(&stream->early, given);
 		return (ssize_t)given;
 	}
+	static const char what[] = "read from the connection";
+	if (!stream->easy)
+		return translate_errno(recv(stream->fd, room, size, 0), what, e);
 	size_t got = 0;
 	CURLcode code = curl_easy_recv(stream->easy, room, size, &got);
-	return translate(code, got, "read from the connection", e);
+	return translate(code, got, what, e);
 }
 
 ssize_t http_upgrade_write(struct http_upgrade *stream, const void *bytes, size_t length, struct err *e)
 {
+	static const char what[] = "write to the connection";
+	if (!stream->easy)
+		return translate_errno(send(stream->fd, bytes, length, PLATFORM_NO_SIGPIPE), what, e);
 	size_t sent = 0;
 	CURLcode code = curl_easy_send(stream->easy, bytes, length, &sent);
-	return translate(code, sent, "write to the connection", e);
+	return translate(code, sent, what, e);
 }
 
 bool http_upgrade_close_write(struct http_upgrade *stream)
@@ -107,13 +127,13 @@ static int send_all(struct http_upgrade *stream, const char *bytes, size_t lengt
  * socket. */
 static char *request_text(const struct http_upgrade_request *request)
 {
-	const char *host = strstr(request->url, "://");
-	host = host ? host + 3 : request->url;
-	size_t host_length = strcspn(host, "/");
+	const char *host;
+	size_t host_length;
+	const char *target = http_url_target(request->url, &host, &host_length);
 	return xasprintf("%s %s HTTP/1.1\r\nHost: %.*s\r\nConnection: Upgrade\r\nUpgrade: %s\r\nContent-Type: "
 	                 "application/json\r\n"
 	                 "Content-Length: %zu\r\n\r\n%s",
-	                 request->method, host + host_length, (int)host_length, host, request->protocol,
+	                 request->method, target, (int)host_length, host, request->protocol,
 	                 strlen(request->body), request->body);
 }
 
@@ -165,23 +185,34 @@ static int read_refusal(struct http_upgrade *stream, struct http_response *respo
 	return 0;
 }
 
-static int connect_stream(struct http_upgrade *stream, const struct http_client_options *options, const char *url,
-                          struct err *e)
+static int connect_by_curl(struct http_upgrade *stream, const char *url, struct err *e)
 {
 	char detail[CURL_ERROR_SIZE] = "";
-	http_client_apply(stream->client, stream->easy);
+	curl_socket_t fd = CURL_SOCKET_BAD;
+	stream->easy = curl_easy_init();
+	if (!stream->easy)
+		abort();
+	http_curl_apply(stream->client, stream->easy);
 	curl_easy_setopt(stream->easy, CURLOPT_URL, url);
 	curl_easy_setopt(stream->easy, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(stream->easy, CURLOPT_ERRORBUFFER, detail);
 	CURLcode code = curl_easy_perform(stream->easy);
 	curl_easy_setopt(stream->easy, CURLOPT_ERRORBUFFER, NULL);
 	if (code == CURLE_OK)
-		code = curl_easy_getinfo(stream->easy, CURLINFO_ACTIVESOCKET, &stream->fd);
+		code = curl_easy_getinfo(stream->easy, CURLINFO_ACTIVESOCKET, &fd);
+	stream->fd = (int)fd;
 	if (code != CURLE_OK)
-		return err_set(e, ERR_UNAVAILABLE, "connect-failed", "cannot connect to %s: %s",
-		               options->unix_socket ? options->unix_socket : url,
+		return err_set(e, ERR_UNAVAILABLE, "connect-failed", "cannot connect to %s: %s", url,
 		               detail[0] ? detail : curl_easy_strerror(code));
 	return 0;
+}
+
+static int connect_stream(struct http_upgrade *stream, const char *url, struct err *e)
+{
+	if (!http_is_stream(stream->client))
+		return connect_by_curl(stream, url, e);
+	stream->fd = http_stream_connect(stream->client, e);
+	return stream->fd < 0 ? -1 : 0;
 }
 
 static int negotiate(struct http_upgrade *stream, const struct http_upgrade_request *request,
@@ -208,12 +239,10 @@ int http_upgrade_open(const struct http_client_options *options, const struct ht
 	struct http_upgrade *stream = xcalloc(1, sizeof(*stream));
 	buf_init(&stream->early, HEAD_MAXIMUM);
 	stream->client = http_client_new(options);
-	stream->easy = curl_easy_init();
-	if (!stream->easy)
-		abort();
+	stream->fd = -1;
 	stream->cancel_fd = options->cancel_fd;
 	stream->tls = text_starts_with(request->url, "https://");
-	int outcome = connect_stream(stream, options, request->url, e);
+	int outcome = connect_stream(stream, request->url, e);
 	if (outcome == 0)
 		outcome = negotiate(stream, request, ret_response, e);
 	if (outcome < 0 || (ret_response->status != 101 && ret_response->status != 200)) {

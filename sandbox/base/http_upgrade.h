@@ -38,7 +38,4 @@ ssize_t http_upgrade_write(struct http_upgrade *stream, const void *bytes, size_
 /* No more bytes will be written. False over TLS, where a direction cannot be closed alone. */
 bool http_upgrade_close_write(struct http_upgrade *stream);
 
-/* For http.c and http_upgrade.c: sets the connection's options on a CURL handle. */
-void http_client_apply(const struct http_client *client, void *curl_easy);
-
 #endif

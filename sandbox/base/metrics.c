@@ -1,10 +1,9 @@
 #include "base/metrics.h"
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/platform.h"
 #include "base/text.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -147,26 +146,6 @@ void metrics_remove_collector(struct metrics_collector *collector)
 
 /* --- the process itself, under the names that every client library uses --- */
 
-static double resident_bytes(void)
-{
-	auto_buf struct buf text = BUF_INIT(256);
-	unsigned long long ignored, pages = 0;
-	if (file_read("/proc/self/statm", &text, NULL) == 0)
-		(void)sscanf(buf_text(&text), "%llu %llu", &ignored, &pages);
-	return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
-
-static unsigned entries_of(const char *path)
-{
-	unsigned count = 0;
-	DIR *directory = opendir(path);
-	while (directory && readdir(directory))
-		count++;
-	if (directory)
-		closedir(directory);
-	return count > 2 ? count - 2 : 0; /* . and .. */
-}
-
 static double seconds_of(struct timeval time)
 {
 	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
@@ -175,15 +154,17 @@ static double seconds_of(struct timeval time)
 static void collect_process(struct metrics_page *page)
 {
 	struct rusage usage;
+	struct platform_usage now;
 	getrusage(RUSAGE_SELF, &usage);
+	platform_usage(&now);
 	metrics_family(page, "process_cpu_seconds_total", METRIC_KIND_COUNTER, "CPU time used, user and system.");
 	metrics_sample(page, NULL, 0, seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime));
 	metrics_family(page, "process_resident_memory_bytes", METRIC_KIND_GAUGE, "Resident memory.");
-	metrics_sample(page, NULL, 0, resident_bytes());
+	metrics_sample(page, NULL, 0, now.resident_bytes);
 	metrics_family(page, "process_open_fds", METRIC_KIND_GAUGE, "Open file descriptors.");
-	metrics_sample(page, NULL, 0, entries_of("/proc/self/fd"));
+	metrics_sample(page, NULL, 0, now.open_files);
 	metrics_family(page, "process_threads", METRIC_KIND_GAUGE, "Threads.");
-	metrics_sample(page, NULL, 0, entries_of("/proc/self/task"));
+	metrics_sample(page, NULL, 0, now.threads);
 	metrics_family(page, "process_start_time_seconds", METRIC_KIND_GAUGE, "Start of the process, Unix time.");
 	metrics_sample(page, NULL, 0, (double)started_ns / 1e9);
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/platform.h"
 #include "base/text.h"
 #include "cli/interrupt.h"
 #include "docker/image.h"
@@ -12,7 +13,6 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,7 +127,7 @@ static int pull(struct cli *cli, const char *reference, const struct image_wish 
 /* Waits for the build script; an interrupt ends it first. Its exit code, 128 + signal, or -1. */
 static int wait_for_build(pid_t pid, struct err *e)
 {
-	auto_fd int process = (int)syscall(SYS_pidfd_open, pid, 0);
+	auto_fd int process = platform_watch_process(pid);
 	struct pollfd events[] = { { .fd = interrupt_fd(), .events = POLLIN }, { .fd = process, .events = POLLIN } };
 	bool interrupted = false;
 	while (process >= 0 && poll(events, 2, interrupted ? BUILD_STOP_MS : -1) != 0) {

@@ -1,36 +1,34 @@
 #include "cli/interrupt.h"
 
+#include "base/platform.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-static int event_fd = -1;
+static int pipe_ends[2] = { -1, -1 };
 static volatile sig_atomic_t last_signal;
 static volatile sig_atomic_t pending;
 
 static void handle(int number)
 {
 	int saved = errno;
-	uint64_t one = 1;
 	if (pending) {
 		signal(number, SIG_DFL);
 		raise(number);
 	}
 	pending = 1;
 	last_signal = number;
-	(void)!write(event_fd, &one, sizeof(one));
+	(void)!write(pipe_ends[1], "", 1);
 	errno = saved;
 }
 
 void interrupt_setup(void)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (event_fd < 0)
+	if (platform_pipe(pipe_ends) < 0)
 		abort();
 	struct sigaction action = { .sa_handler = handle };
 	sigemptyset(&action.sa_mask);
@@ -45,7 +43,7 @@ void interrupt_setup(void)
 
 int interrupt_fd(void)
 {
-	return event_fd;
+	return pipe_ends[0];
 }
 
 int interrupt_signal(void)
@@ -60,7 +58,8 @@ int interrupt_check(struct err *e)
 
 void interrupt_acknowledge(void)
 {
-	uint64_t count;
-	(void)!read(event_fd, &count, sizeof(count));
+	char bytes[16];
+	while (read(pipe_ends[0], bytes, sizeof(bytes)) > 0)
+		;
 	pending = 0;
 }

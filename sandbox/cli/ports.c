@@ -1,19 +1,15 @@
 #include "cli/ports.h"
 
-#include "base/file.h"
+#include "base/platform.h"
 #include "base/text.h"
 #include "docker/container.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define PROC_NET_MAXIMUM ((size_t)16 * 1024 * 1024)
-#define TCP_LISTEN 0x0a
 
 const struct port_row port_table[PORT_COUNT] = {
 	[PORT_HTTP] = { "http", 30080, 30080 },
@@ -32,75 +28,6 @@ void port_hold_release(struct port_hold *hold)
 }
 
 /* ---- who holds a port ---- */
-
-/* The inode of the socket that listens on `port` in the text of /proc/net/tcp or tcp6; 0 when none does. */
-static uint64_t listening_inode(const char *table, int port)
-{
-	for (const char *line = strchr(table, '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
-		unsigned local_port = 0;
-		unsigned state = 0;
-		unsigned long long inode = 0;
-		/* sl local_address remote_address st tx:rx tr:when retrnsmt uid timeout inode */
-		int got =
-		        sscanf(line + 1, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x %*x:%*x %*x %*u %*d %llu",
-		               &local_port, &state, &inode);
-		if (got == 3 && local_port == (unsigned)port && state == TCP_LISTEN)
-			return inode;
-	}
-	return 0;
-}
-
-static uint64_t find_inode(int port)
-{
-	static const char *const tables[] = { "/proc/net/tcp", "/proc/net/tcp6" };
-	for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
-		auto_buf struct buf text = BUF_INIT(PROC_NET_MAXIMUM);
-		if (file_read(tables[i], &text, NULL) < 0)
-			continue;
-		uint64_t inode = listening_inode(buf_text(&text), port);
-		if (inode)
-			return inode;
-	}
-	return 0;
-}
-
-static bool process_has_socket(const char *pid, const char *wanted)
-{
-	auto_free char *path = xasprintf("/proc/%s/fd", pid);
-	DIR *directory = opendir(path);
-	if (!directory)
-		return false;
-	bool found = false;
-	for (const struct dirent *entry; !found && (entry = readdir(directory));) {
-		char target[64];
-		ssize_t length = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
-		target[length > 0 ? length : 0] = '\0';
-		found = text_equal(target, wanted);
-	}
-	closedir(directory);
-	return found;
-}
-
-char *port_process(int port)
-{
-	uint64_t inode = find_inode(port);
-	DIR *proc = inode ? opendir("/proc") : NULL;
-	if (!proc)
-		return NULL;
-	auto_free char *wanted = xasprintf("socket:[%llu]", (unsigned long long)inode);
-	char *found = NULL;
-	for (const struct dirent *entry; !found && (entry = readdir(proc));) {
-		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || !process_has_socket(entry->d_name, wanted))
-			continue;
-		auto_free char *path = xasprintf("/proc/%s/comm", entry->d_name);
-		auto_buf struct buf name = BUF_INIT(256);
-		(void)file_read(path, &name, NULL);
-		buf_truncate(&name, strcspn(buf_text(&name), "\n"));
-		found = xasprintf("process '%s' (pid %s)", buf_text(&name), entry->d_name);
-	}
-	closedir(proc);
-	return found;
-}
 
 /* "container 'name'" that publishes the port, or NULL. */
 static char *port_container(struct docker_client *docker, int port)
@@ -126,7 +53,7 @@ static char *port_container(struct docker_client *docker, int port)
 int ports_taken_error(struct docker_client *docker, enum port_name name, int port, struct err *e)
 {
 	auto_free char *container = port_container(docker, port);
-	auto_free char *process = container ? NULL : port_process(port);
+	auto_free char *process = container ? NULL : platform_port_process(port);
 	const char *holder = container ? container : process ? process : "another user's process";
 	err_set(e, ERR_CONFLICT, "port-taken", "port %d (%s) is taken by %s", port, port_table[name].name, holder);
 	return err_hint(e, "stop it, or choose another port with `--port %s=PORT` or free ports with `--ports auto`",
@@ -141,7 +68,7 @@ static int hold_port(const char *address, int port, int *ret_port)
 	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	if (inet_pton(AF_INET, address, &name.sin_addr) != 1)
 		name.sin_addr.s_addr = htonl(INADDR_ANY);
-	auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	auto_fd int fd = platform_socket(AF_INET, SOCK_STREAM);
 	int on = 1;
 	if (fd < 0)
 		return -1;

@@ -61,8 +61,4 @@ char *ports_endpoint(const struct ports *ports, enum port_name name);
 /* By the port inside of the container, "" when none of ours. */
 char *ports_endpoint_of_container_port(const struct ports *ports, int container_port);
 
-/* "process 'nginx' (pid 12)" of a listening TCP port of this machine, or NULL when it cannot be told (another user's
- * process). */
-char *port_process(int port);
-
 #endif

@@ -1,15 +1,26 @@
 #include "cli/raw_terminal.h"
 
+#include "base/platform.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
+
+/* The signal's handler writes to it. */
+static int resized[2] = { -1, -1 };
+
+static void note_resize(int number)
+{
+	int saved = errno;
+	(void)number;
+	(void)!write(resized[1], "", 1);
+	errno = saved;
+}
 
 int raw_terminal_enter(struct raw_terminal *terminal, int fd, struct err *e)
 {
 	struct termios raw;
-	sigset_t signals;
 	if (tcgetattr(fd, &terminal->before) < 0)
 		return err_set_errno(e, errno, "no-terminal", "cannot read the terminal's settings");
 	raw = terminal->before;
@@ -17,10 +28,12 @@ int raw_terminal_enter(struct raw_terminal *terminal, int fd, struct err *e)
 	if (tcsetattr(fd, TCSANOW, &raw) < 0)
 		return err_set_errno(e, errno, "no-terminal", "cannot change the terminal's settings");
 	terminal->fd = fd;
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGWINCH);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	terminal->resize_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (platform_pipe(resized) == 0) {
+		struct sigaction action = { .sa_handler = note_resize, .sa_flags = SA_RESTART };
+		sigemptyset(&action.sa_mask);
+		sigaction(SIGWINCH, &action, NULL);
+		terminal->resize_fd = resized[0];
+	}
 	return 0;
 }
 
@@ -28,8 +41,11 @@ void raw_terminal_leave(struct raw_terminal *terminal)
 {
 	if (terminal->fd >= 0)
 		tcsetattr(terminal->fd, TCSADRAIN, &terminal->before);
-	if (terminal->resize_fd >= 0)
-		close(terminal->resize_fd);
+	if (terminal->resize_fd >= 0) {
+		signal(SIGWINCH, SIG_DFL);
+		close(resized[0]);
+		close(resized[1]);
+	}
 	*terminal = (struct raw_terminal)RAW_TERMINAL_INIT;
 }
 

@@ -57,23 +57,6 @@ static const struct {
 	{ "CHECKPOINT_RESTORE", true },
 };
 
-uint64_t spec_missing_capabilities(void)
-{
-	auto_buf struct buf status = BUF_INIT(64 * 1024);
-	auto_buf struct buf last = BUF_INIT(32);
-	uint64_t bounding = 0;
-	int last_capability = 0;
-	if (file_read("/proc/self/status", &status, NULL) < 0 ||
-	    file_read("/proc/sys/kernel/cap_last_cap", &last, NULL) < 0)
-		return 0;
-	const char *line = strstr(buf_text(&status), "CapBnd:");
-	if (!line || sscanf(line, "CapBnd: %" SCNx64, &bounding) != 1 ||
-	    sscanf(buf_text(&last), "%d", &last_capability) != 1 || last_capability < 0 || last_capability > 63)
-		return 0;
-	uint64_t all = last_capability == 63 ? UINT64_MAX : (UINT64_C(1) << (last_capability + 1)) - 1;
-	return all & ~bounding;
-}
-
 static json_t *capability_list(uint64_t missing)
 {
 	json_t *list = json_array();

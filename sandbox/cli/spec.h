@@ -36,8 +36,5 @@ struct spec {
 json_t *spec_build(const struct spec *spec);
 /* The labels of what belongs to the instance; a new reference. */
 json_t *spec_labels(const struct instance *instance);
-/* Capabilities of this kernel that are not in our bounding set, so that a local engine's are taken to lack them too; 0
- * when unknown. */
-uint64_t spec_missing_capabilities(void);
 
 #endif

@@ -147,7 +147,7 @@ static int pack(struct build *build, const char *context, struct err *e)
 	if (find_dockerfile(build, context, e) < 0 || read_ignore(build, context, &ignore, e) < 0)
 		return -1;
 	uint64_t random;
-	if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+	if (getentropy(&random, sizeof(random)) < 0)
 		return err_set(e, ERR_INTERNAL, NULL, "no random numbers");
 	auto_free char *top = xasprintf("build/%016" PRIx64, random);
 	auto_free char *files = xasprintf("%s/context", top);

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/platform.h"
 #include "base/text.h"
 #include "cli/arrival.h"
 #include "cli/bundle.h"
@@ -38,7 +39,7 @@ static json_t *container_body(const struct cli *cli, const struct start_values *
 		.environment = &values->env,
 		.memory_bytes = values->memory * MEBIBYTE,
 		.lifetime = lifetime,
-		.missing_capabilities = docker_endpoint_is_local(&cli->endpoint) ? spec_missing_capabilities() : 0,
+		.missing_capabilities = docker_endpoint_is_local(&cli->endpoint) ? platform_missing_capabilities() : 0,
 	};
 	return spec_build(&spec);
 }

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/platform.h"
 #include "base/text.h"
 
 #include <dirent.h>
@@ -209,8 +210,8 @@ static int try_socket(const char *path)
 	if (length >= sizeof(address.sun_path))
 		return ENAMETOOLONG;
 	memcpy(address.sun_path, path, length);
-	auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
+	auto_fd int fd = platform_socket(AF_UNIX, SOCK_STREAM);
+	if (fd < 0 || platform_set_nonblocking(fd) < 0)
 		return errno;
 	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ? errno : 0;
 }

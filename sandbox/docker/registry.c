@@ -3,11 +3,11 @@
 #include "base/base64.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/platform.h"
 #include "base/text.h"
 #include "docker/image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -72,12 +72,12 @@ static int run_helper(const char *program, const char *input, struct buf *answer
 {
 	int to[2];
 	int from[2];
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, to) < 0)
+	if (platform_socket_pair(to) < 0)
 		return err_set_errno(e, errno, NULL, "cannot make a socket pair");
 	auto_fd int to_read = to[0];
 	auto_fd int to_write = to[1];
-	if (pipe2(from, O_CLOEXEC) < 0)
-		return err_set_errno(e, errno, NULL, "cannot make a pipe");
+	if (platform_socket_pair(from) < 0)
+		return err_set_errno(e, errno, NULL, "cannot make a socket pair");
 	auto_fd int from_read = from[0];
 	auto_fd int from_write = from[1];
 	posix_spawn_file_actions_t actions;
@@ -95,7 +95,7 @@ static int run_helper(const char *program, const char *input, struct buf *answer
 	close(steal_fd(&to_read));
 	close(steal_fd(&from_write));
 	/* A registry's name fits into the socket's buffer: no deadlock between the two directions. */
-	(void)send(to_write, input, strlen(input), MSG_NOSIGNAL);
+	(void)send(to_write, input, strlen(input), PLATFORM_NO_SIGPIPE);
 	close(steal_fd(&to_write));
 	int outcome = read_all(from_read, answer, e);
 	int status = 0;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/platform.h"
 #include "base/text.h"
 #include "cli/ports.h"
 
@@ -25,10 +26,10 @@ static void test_holder(void **state)
 	assert_int_equal(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&name, &length), 0);
 	/* Bound is not yet listening. */
-	auto_free char *nobody = port_process(ntohs(name.sin_port));
+	auto_free char *nobody = platform_port_process(ntohs(name.sin_port));
 	assert_null(nobody);
 	assert_int_equal(listen(fd, 1), 0);
-	auto_free char *holder = port_process(ntohs(name.sin_port));
+	auto_free char *holder = platform_port_process(ntohs(name.sin_port));
 	auto_free char *expected = xasprintf("process 'test_ports' (pid %d)", (int)getpid());
 	assert_string_equal(holder, expected);
 }

@@ -1,0 +1,56 @@
+/*
+ * What POSIX leaves to the system. Everything in base, docker and cli that is not POSIX (2017, with the few functions of 2024 that
+ * Linux, musl and macOS have had for long: asprintf, memmem, mkostemp, getentropy) stands behind this header: platform_linux.c
+ * and platform_macos.c. tests/unit/layers/test_portable.py holds the rest to it.
+ */
+#ifndef SANDBOX_BASE_PLATFORM_H
+#define SANDBOX_BASE_PLATFORM_H
+
+#include "base/memory.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/* The three make descriptors that no child inherits; -1 with errno. Both ends of a pipe do not block. */
+int platform_socket(int domain, int type);
+int platform_socket_pair(int ret_ends[2]);
+int platform_pipe(int ret_ends[2]);
+int platform_accept(int fd);
+int platform_set_nonblocking(int fd);
+
+/* For send(): a peer that is gone is an error, not a signal. Where there is no such flag, platform_socket sees to it. */
+#ifdef MSG_NOSIGNAL
+#define PLATFORM_NO_SIGPIPE MSG_NOSIGNAL
+#else
+#define PLATFORM_NO_SIGPIPE 0
+#endif
+
+/* A descriptor that becomes readable when a child of ours ends; -1 with errno. */
+int platform_watch_process(pid_t pid);
+
+/* strerror_r, whose result differs between systems. Returns `room` or a static text. */
+const char *platform_error_text(int errno_value, char *room, size_t size);
+
+/* What the process itself uses. */
+struct platform_usage {
+	double resident_bytes;
+	unsigned open_files;
+	unsigned threads;
+};
+void platform_usage(struct platform_usage *ret_usage);
+
+/* "process 'nginx' (pid 12)" of a listening TCP port of this machine, or NULL when it cannot be told (another user's process).
+ * Free with free(). */
+char *platform_port_process(int port);
+
+/* Linux: the capabilities that this machine's bounding set lacks, by number as bits. 0 elsewhere, where the engine is in a machine of its
+ * own. */
+uint64_t platform_missing_capabilities(void);
+
+/* The running program's file, or NULL. Free with free(). */
+char *platform_executable(void);
+
+#endif

@@ -1,0 +1,54 @@
+/* libarchive, loaded when needed. */
+#include "base/lazy.h"
+#include "base/memory.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+static struct lazy_library library = { .file = "libarchive.so.13", .package = "libarchive13" };
+
+LAZY(&library, struct archive_entry *, archive_entry_new, (void), ())
+LAZY(&library, void, archive_entry_free, (struct archive_entry *entry), (entry))
+LAZY(&library, void, archive_entry_set_gid, (struct archive_entry *entry, la_int64_t gid), (entry, gid))
+LAZY(&library, void, archive_entry_set_uid, (struct archive_entry *entry, la_int64_t uid), (entry, uid))
+LAZY(&library, void, archive_entry_set_mode, (struct archive_entry *entry, __LA_MODE_T mode), (entry, mode))
+LAZY(&library, void, archive_entry_set_mtime, (struct archive_entry *entry, time_t seconds, long nanoseconds),
+     (entry, seconds, nanoseconds))
+LAZY(&library, void, archive_entry_set_pathname, (struct archive_entry *entry, const char *path), (entry, path))
+LAZY(&library, void, archive_entry_set_size, (struct archive_entry *entry, la_int64_t size), (entry, size))
+LAZY(&library, void, archive_entry_set_symlink, (struct archive_entry *entry, const char *target), (entry, target))
+LAZY(&library, __LA_MODE_T, archive_entry_filetype, (struct archive_entry *entry), (entry))
+LAZY(&library, const char *, archive_error_string, (struct archive *archive), (archive))
+LAZY(&library, struct archive *, archive_read_new, (void), ())
+LAZY(&library, int, archive_read_free, (struct archive *archive), (archive))
+LAZY(&library, int, archive_read_support_format_tar, (struct archive *archive), (archive))
+LAZY(&library, int, archive_read_open_memory, (struct archive *archive, const void *bytes, size_t size),
+     (archive, bytes, size))
+LAZY(&library, int, archive_read_next_header, (struct archive *archive, struct archive_entry **entry),
+     (archive, entry))
+LAZY(&library, la_ssize_t, archive_read_data, (struct archive *archive, void *room, size_t size),
+     (archive, room, size))
+LAZY(&library, struct archive *, archive_write_new, (void), ())
+LAZY(&library, int, archive_write_free, (struct archive *archive), (archive))
+LAZY(&library, int, archive_write_close, (struct archive *archive), (archive))
+LAZY(&library, int, archive_write_set_format_pax_restricted, (struct archive *archive), (archive))
+LAZY(&library, int, archive_write_set_format_option,
+     (struct archive *archive, const char *module, const char *option, const char *value),
+     (archive, module, option, value))
+LAZY(&library, int, archive_write_set_bytes_per_block, (struct archive *archive, int size), (archive, size))
+LAZY(&library, int, archive_write_open2,
+     (struct archive *archive, void *context, archive_open_callback *opener, archive_write_callback *writer,
+      archive_close_callback *closer, archive_free_callback *freer),
+     (archive, context, opener, writer, closer, freer))
+LAZY(&library, int, archive_write_header, (struct archive *archive, struct archive_entry *entry), (archive, entry))
+LAZY(&library, la_ssize_t, archive_write_data, (struct archive *archive, const void *bytes, size_t size),
+     (archive, bytes, size))
+
+void archive_set_error(struct archive *archive, int number, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	auto_free char *text = xvasprintf(format, arguments);
+	va_end(arguments);
+	LAZY_REAL(&library, archive_set_error)(archive, number, "%s", text);
+}
