@@ -28,7 +28,10 @@ int platform_set_nonblocking(int fd);
 #define PLATFORM_NO_SIGPIPE 0
 #endif
 
-/* A descriptor that becomes readable when a child of ours ends; -1 with errno. */
+/* A number that tells a process from a later one with the same id: when it was started, in the system's own unit. 0 when there is none, or it
+ * has ended. */
+uint64_t platform_process_birth(pid_t pid);
+/* A descriptor that becomes readable when a process ends, a child of ours or not; -1 when the system cannot tell. */
 int platform_watch_process(pid_t pid);
 
 /* strerror_r, whose result differs between systems. Returns `room` or a static text. */

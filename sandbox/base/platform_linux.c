@@ -41,9 +41,36 @@ int platform_set_nonblocking(int fd)
 	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+/* proc(5): the 22nd field of /proc/PID/stat; the second one is in parentheses and may hold anything. */
+#define FIELDS_AFTER_NAME 20
+
+uint64_t platform_process_birth(pid_t pid)
+{
+	auto_free char *path = xasprintf("/proc/%lld/stat", (long long)pid);
+	auto_buf struct buf text = BUF_INIT(4096);
+	if (pid <= 0 || file_read(path, &text, NULL) < 0)
+		return 0;
+	const char *at = strrchr(buf_text(&text), ')');
+	/* One that has ended and whose parent has not asked yet. */
+	if (at && (text_starts_with(at, ") Z") || text_starts_with(at, ") X")))
+		return 0;
+	for (int i = 0; at && i < FIELDS_AFTER_NAME; i++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return 0;
+	auto_free char *field = xstrndup(at + 1, strcspn(at + 1, " \n"));
+	uint64_t birth;
+	return text_to_uint64(field, UINT64_MAX, &birth) ? birth : 0;
+}
+
 int platform_watch_process(pid_t pid)
 {
+#ifdef SYS_pidfd_open
 	return (int)syscall(SYS_pidfd_open, pid, 0);
+#else
+	(void)pid;
+	return -1;
+#endif
 }
 
 /* glibc's strerror_r returns the text, musl's a number. */

@@ -65,6 +65,15 @@ int platform_accept(int fd)
 	return accepted;
 }
 
+uint64_t platform_process_birth(pid_t pid)
+{
+	struct proc_bsdinfo info;
+	if (pid <= 0 || proc_pidinfo(pid, PROC_PIDTBSDINFO, 0, &info, sizeof(info)) != (int)sizeof(info))
+		return 0;
+	return info.pbi_start_tvsec * UINT64_C(1000000) + info.pbi_start_tvusec;
+}
+
+/* A kqueue is itself a descriptor that poll() takes. */
 int platform_watch_process(pid_t pid)
 {
 	struct kevent change;

@@ -1,5 +1,4 @@
-/* Another process of this machine: who it is, and when it ends. The only file of the launcher whose calls differ between
- * systems. */
+/* Another process of this machine: who it is, and when it ends. */
 #ifndef SANDBOX_CLI_PROCESS_H
 #define SANDBOX_CLI_PROCESS_H
 

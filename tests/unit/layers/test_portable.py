@@ -25,13 +25,15 @@ INCLUDE = re.compile(r"^\s*#\s*include\s+<([^>]+)>", re.MULTILINE)
 STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 EXCEPTIONS = {"base/platform_linux.c", "base/platform_macos.c", "base/platform.h"}
+# It looks at a Linux machine's files, and to find none is one of its answers.
+READS_LINUX_FILES = {"cli/checks_machine.c"}
 LAYERS = ("base", "docker", "cli")
 
 
 def complaints_of(name, text):
     found = [f"sandbox/{name}: <{header}> is no header of POSIX or of our libraries" for header in INCLUDE.findall(text) if header not in HEADERS]
     without_comments = COMMENT.sub(" ", text)
-    if "/proc/" in without_comments or '"/sys/' in without_comments:
+    if name not in READS_LINUX_FILES and ("/proc/" in without_comments or '"/sys/' in without_comments):
         found.append(f"sandbox/{name}: reads /proc or /sys")
     found += [f"sandbox/{name}: {match.group(1)} is not POSIX" for match in NAMES.finditer(STRING.sub('""', without_comments))]
     return found
