@@ -7,21 +7,12 @@ therefore what the engine adds to the tasks.
 
 import argparse
 import concurrent.futures
-import contextlib
 import functools
-import glob
-import json
 import os
 import pathlib
-import pwd
-import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 import uuid
 
 import grpc
@@ -31,131 +22,17 @@ from flyteidl.core import workflow_pb2 as core
 from flyteidl.service.admin_pb2_grpc import AdminServiceStub
 
 ROOT = pathlib.Path(__file__).parents[1]
-PROJECT, DOMAIN = "flytesnacks", "development"
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.engine_stack import DOMAIN, FINAL, PROJECT, NotThere, Stack, Takeover, execute, percentile, register_chain  # noqa: E402
+
+BINARIES = ROOT / "out/benchmark/bin"
 INTEGER = types_pb2.LiteralType(simple=types_pb2.INTEGER)
-FINAL = "('SUCCEEDED', 'FAILED', 'ABORTED', 'TIMED_OUT')"
 DEADLINE_S = 1800
 
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-# ---- The processes ----
-
-
-class Postgres:
-    def __init__(self, directory):
-        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"))
-        if not found:
-            sys.exit("no Postgres server is installed (looked for /usr/lib/postgresql/*/bin/postgres)")
-        self.binaries = pathlib.Path(found[-1]).parent
-        self.directory = directory
-        self.user = "postgres" if os.getuid() == 0 else None
-        if self.user:
-            entry = pwd.getpwnam(self.user)
-            os.chown(directory, entry.pw_uid, entry.pw_gid)
-
-    def run(self, *arguments):
-        return subprocess.run(arguments, user=self.user, check=True, capture_output=True, text=True, cwd=self.directory).stdout
-
-    def start(self):
-        data = f"{self.directory}/data"
-        self.run(f"{self.binaries}/initdb", "-D", data, "-Upostgres", "-EUTF8", "--locale=C.UTF-8", "--auth=trust", "--no-sync")
-        self.process = subprocess.Popen(
-            [f"{self.binaries}/postgres", "-D", data, "-k", self.directory, "-clisten_addresses=", "-csynchronous_commit=off",
-             "-cmax_connections=60", "-cshared_buffers=64MB", "-cshared_preload_libraries=pg_stat_statements"],
-            user=self.user, cwd=self.directory, stdout=subprocess.DEVNULL, stderr=open(f"{self.directory}/log", "wb"))
-        deadline = time.monotonic() + 30
-        while subprocess.run([f"{self.binaries}/pg_isready", "-q", "-h", self.directory]).returncode:
-            if time.monotonic() > deadline:
-                sys.exit(f"Postgres does not start: {pathlib.Path(self.directory, 'log').read_text()}")
-            time.sleep(0.1)
-        self.run(f"{self.binaries}/psql", "-h", self.directory, "-U", "postgres", "-Xqc", "create database flyte", "postgres")
-        # One for all queries: a process that has used gRPC cannot safely fork another.
-        self.client = subprocess.Popen([f"{self.binaries}/psql", "-h", self.directory, "-U", "postgres", "-XAtq", "flyte"],
-                                       user=self.user, cwd=self.directory, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                       text=True)
-        self.query("create extension pg_stat_statements")
-
-    def query(self, sql):
-        self.client.stdin.write(f"{sql};\n\\echo end-of-answer\n")
-        self.client.stdin.flush()
-        lines = []
-        while (line := self.client.stdout.readline()) != "end-of-answer\n":
-            if not line:
-                sys.exit("psql has ended")
-            lines.append(line)
-        return "".join(lines).strip()
-
-    @property
-    def url(self):
-        return f"host={self.directory} user=postgres dbname=flyte"
-
-    def stop(self):
-        self.client.stdin.close()
-        self.client.wait(30)
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
-
-
-class Double:
-    def __init__(self, directory):
-        self.port = free_port()
-        outputs = pathlib.Path(directory, "outputs.pb")
-        outputs.write_bytes(literals_pb2.LiteralMap(literals={"o0": integer(1)}).SerializeToString())
-        self.process = subprocess.Popen([ROOT / "out/benchmark/bin/pod_double", str(self.port), "--outputs", outputs])
-
-    def request(self, path, method="GET"):
-        with urllib.request.urlopen(urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)) as response:
-            return response.read()
-
-    def stats(self):
-        return json.loads(self.request("/stats"))
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-
-
-class ControlPlane:
-    def __init__(self, directory, postgres, double, workers):
-        self.port = free_port()
-        kubeconfig = pathlib.Path(directory, "kubeconfig.yaml")
-        kubeconfig.write_text(
-            "apiVersion: v1\nkind: Config\ncurrent-context: double\n"
-            f"clusters: [{{name: double, cluster: {{server: 'http://127.0.0.1:{double.port}'}}}}]\n"
-            "contexts: [{name: double, context: {cluster: double, user: double}}]\n"
-            "users: [{name: double, user: {token: none}}]\n")
-        os.environ["GRPC_VERBOSITY"] = "ERROR"
-        environment = {**os.environ, "FLYTE_PORT": str(self.port), "FLYTE_LISTEN_ADDRESS": "127.0.0.1",
-                       "FLYTE_DATABASE_URL": postgres.url, "FLYTE_KUBECONFIG": str(kubeconfig),
-                       "FLYTE_S3_ENDPOINT": f"http://127.0.0.1:{double.port}", "FLYTE_ENGINE_WORKERS": str(workers),
-                       "FLYTE_LOG_LEVEL": "warn"}
-        self.log = pathlib.Path(directory, "controlplane.log")
-        self.process = subprocess.Popen([ROOT / "out/benchmark/bin/flyte-controlplane"], env=environment, stderr=self.log.open("wb"))
-        channel = grpc.insecure_channel(f"127.0.0.1:{self.port}")
-        grpc.channel_ready_future(channel).result(60)
-        self.admin = AdminServiceStub(channel)
-
-    def memory(self):
-        for line in pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-
-    def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(60)
 
 
 # ---- Entities ----
@@ -240,26 +117,28 @@ class Entities:
 # ---- Scenarios ----
 
 
-def percentile(values, share):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+def statements_of(postgres):
+    """What the control planes asked of Postgres, without the statements of this script."""
+    return int(postgres.query(
+        "select coalesce(sum(calls), 0) from pg_stat_statements where query !~* 'pg_stat_statements|finished_for_benchmark'"))
 
 
 class Bench:
-    def __init__(self, postgres, double, plane):
-        self.postgres, self.double, self.plane = postgres, double, plane
-        self.entities = Entities(plane.admin)
+    def __init__(self, stack):
+        self.postgres, self.double, self.plane = stack.postgres, stack.double, stack.plane
+        self.postgres.query("create extension pg_stat_statements")
+        channel = grpc.insecure_channel(f"127.0.0.1:{self.plane.port}")
+        grpc.channel_ready_future(channel).result(60)
+        self.entities = Entities(AdminServiceStub(channel))
         self.rows = []
 
     def reset(self):
-        self.double.request("/stats", "POST")
+        self.double.forget()
         self.postgres.query("select pg_stat_statements_reset()")
         self.cpu = self.plane.cpu_seconds()
 
     def statements(self):
-        """What the engine and the API asked of Postgres, without the statements of this script."""
-        return int(self.postgres.query(
-            "select coalesce(sum(calls), 0) from pg_stat_statements where query !~* 'pg_stat_statements|finished_for_benchmark'"))
+        return statements_of(self.postgres)
 
     def top(self):
         return self.postgres.query(
@@ -343,7 +222,7 @@ class Bench:
         """Executions whose pod runs: nothing happens, everything is remembered."""
         plan = self.entities.chain(1)
         done = self.finished()
-        self.double.request("/run?-1", "POST")
+        self.double.run_ms(-1)
         before = self.plane.memory()
         self.create(plan, count, integer(1))
         deadline = time.monotonic() + DEADLINE_S
@@ -356,44 +235,85 @@ class Bench:
         self.row(f"memory per idle execution, {count:,} of them", f"{(self.plane.memory() - before) / count / 1024:.1f} KiB",
                  f"PSS of the control plane {self.plane.memory() / 2**20:.0f} MiB, "
                  f"{(self.plane.cpu_seconds() - cpu) / 5 * 100:.1f} % of a CPU")
-        self.double.request("/run?0", "POST")
+        self.double.run_ms(0)
         self.wait(done + count)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=["chain", "map", "queue", "idle"], help="only this (repeatable)")
+    scenarios = ["chain", "map", "queue", "idle", "replicas"]
+    parser.add_argument("--only", action="append", choices=scenarios, help="only this (repeatable)")
     parser.add_argument("--map", action="append", metavar="SIZE:CONCURRENCY", help="default: 1000:0, 1000:50 and 5000:100")
     parser.add_argument("--executions", type=int, default=10000, help="for queue and idle")
     parser.add_argument("--workers", type=int, default=4, help="of the engine")
+    parser.add_argument("--replicas", type=int, default=3, help="of which one is killed, for replicas")
     arguments = parser.parse_args()
-    only = arguments.only or ["chain", "map", "queue", "idle"]
-    with contextlib.ExitStack() as stack:
-        directory = tempfile.mkdtemp(prefix="sandbox-benchmark-")
-        os.chmod(directory, 0o755)
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
-        database_directory = pathlib.Path(directory, "postgres")
-        database_directory.mkdir()
-        postgres = Postgres(str(database_directory))
-        postgres.start()
-        stack.callback(postgres.stop)
-        double = Double(directory)
-        stack.callback(double.stop)
-        plane = ControlPlane(directory, postgres, double, arguments.workers)
-        stack.callback(lambda: say(plane.log.read_text()[-2000:]))
-        stack.callback(plane.stop)
-        bench = Bench(postgres, double, plane)
-        if "chain" in only:
-            bench.chain(20, 10)
-        if "map" in only:
-            for pair in arguments.map or ["1000:0", "1000:50", "5000:100"]:
-                size, _, concurrency = pair.partition(":")
-                bench.map(int(size), int(concurrency))
-        if "queue" in only:
-            bench.queue(arguments.executions)
-        if "idle" in only:
-            bench.idle(arguments.executions)
-        print("\n".join(["| What | Figure | Detail |", "|---|---|---|", *bench.rows]))
+    only = arguments.only or scenarios
+    os.environ["GRPC_VERBOSITY"] = "ERROR"
+    rows = []
+    try:
+        if set(only) - {"replicas"}:
+            rows += alone(only, arguments)
+        if "replicas" in only:
+            rows += replicas(arguments)
+    except (NotThere, AssertionError) as e:
+        sys.exit(str(e))
+    print("\n".join(["| What | Figure | Detail |", "|---|---|---|", *rows]))
+
+
+def alone(only, arguments):
+    with tempfile.NamedTemporaryFile(suffix=".pb") as outputs:
+        outputs.write(literals_pb2.LiteralMap(literals={"o0": integer(1)}).SerializeToString())
+        outputs.flush()
+        with Stack(BINARIES, arguments.workers, ["shared_preload_libraries=pg_stat_statements"], ["--outputs", outputs.name]) as stack:
+            bench = Bench(stack)
+            if "chain" in only:
+                bench.chain(20, 10)
+            if "map" in only:
+                for pair in arguments.map or ["1000:0", "1000:50", "5000:100"]:
+                    size, _, concurrency = pair.partition(":")
+                    bench.map(int(size), int(concurrency))
+            if "queue" in only:
+                bench.queue(arguments.executions)
+            if "idle" in only:
+                bench.idle(arguments.executions)
+            say(stack.logs())
+            return bench.rows
+
+
+def replicas(arguments):
+    rows = []
+    for count in dict.fromkeys([1, arguments.replicas]):
+        with Stack(BINARIES, arguments.workers, ["shared_preload_libraries=pg_stat_statements"]) as stack:
+            rows.append(throughput(stack, count))
+    with Stack(BINARIES, arguments.workers) as stack:
+        latencies, share = Takeover(stack, arguments.replicas).run(executions=60, length=20, run_ms=20, deadline_s=DEADLINE_S)
+        say(stack.logs())
+        late = [latency for latency in latencies if latency > 0.5]
+        rows.append(f"| one of {arguments.replicas} replicas is killed while 60 chains run, {share} of them its own: until the others "
+                    f"go on with those | at most {max(latencies):.2f} s | {len(late)} pods came later than 0.5 s after the one before |")
+    return rows
+
+
+def throughput(stack, count):
+    """What further replicas cost and give; on one machine they share its processors with Postgres and the double."""
+    for _ in range(count - 1):
+        stack.add()
+    plan = register_chain(stack.plane, "throughput", 10)
+    stack.postgres.query("create extension pg_stat_statements")
+    began = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: execute(stack.planes[number % count], plan), range(200)))
+    deadline = began + DEADLINE_S
+    while int(stack.postgres.query(f"select count(*) /* finished_for_benchmark */ from executions where phase in {FINAL}")) < 200:
+        if time.monotonic() > deadline:
+            raise AssertionError(stack.logs())
+        time.sleep(0.1)
+    seconds = time.monotonic() - began
+    statements = statements_of(stack.postgres) / 200 / 12
+    cpu = sum(plane.cpu_seconds() for plane in stack.planes) / 200 / 10 * 1000
+    return (f"| 200 chains of 10 at once, {count} replica{'s' if count > 1 else ''} | {seconds:.1f} s | {2000 / seconds:.0f} tasks/s, "
+            f"{statements:.1f} statements per node, {cpu:.2f} ms of CPU per task |")
 
 
 if __name__ == "__main__":

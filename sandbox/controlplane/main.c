@@ -16,6 +16,7 @@
 #include "controlplane/settings/settings.h"
 #include "rpc/server.h"
 
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
@@ -47,6 +48,7 @@ struct program {
 	char *metadata_prefix;
 	char *raw_output_prefix;
 	char *settings_complaint; /* of the file as it was at the start, or NULL */
+	char *replica;
 };
 
 /* The sd_notify protocol; without $NOTIFY_SOCKET there is nobody to tell. */
@@ -141,6 +143,14 @@ static void fill_api_config(struct program *program)
 	program->api.settings = program->settings;
 }
 
+/* A pod's host name is the pod's; several processes on one host have different ports. */
+static char *replica_name(const struct settings *config)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+	(void)gethostname(host, sizeof(host) - 1);
+	return xasprintf("%s:%lld", host, (long long)config->port);
+}
+
 static int start_engine(struct program *program, struct err *e)
 {
 	const struct settings *config = program->process;
@@ -155,6 +165,7 @@ static int start_engine(struct program *program, struct err *e)
 	memcpy(program->pod_environment, environment, sizeof(environment));
 	program->metadata_prefix = xasprintf("s3://%s/metadata/propeller", config->bucket);
 	program->raw_output_prefix = xasprintf("s3://%s/data", config->bucket);
+	program->replica = replica_name(config);
 	program->engine_options = (struct engine_options){
 		.database = program->api.database,
 		.objects = program->api.objects,
@@ -166,6 +177,8 @@ static int start_engine(struct program *program, struct err *e)
 		.environment = program->pod_environment,
 		.environment_count = ARRAY_LENGTH(program->pod_environment),
 		.workers = (unsigned)config->engine_workers,
+		.platform_namespace = config->platform_namespace,
+		.replica = program->replica,
 		.array_maximum = (size_t)config->array_maximum,
 		.array_parallelism = (size_t)config->array_parallelism,
 	};
@@ -298,6 +311,7 @@ static int start_admission(struct program *program, struct err *e)
 	const struct admission_options options = { .address = local ? "127.0.0.1" : "0.0.0.0",
 						   .port = (uint16_t)config->admission_port,
 						   .host = config->admission_host,
+						   .namespace = config->platform_namespace,
 						   .on_problem = on_admission_problem };
 	return admission_start(&options, program->kubernetes, &program->admission, e);
 }
@@ -408,6 +422,7 @@ int main(int argc, char **argv)
 	free(program.metadata_prefix);
 	free(program.raw_output_prefix);
 	free(program.settings_complaint);
+	free(program.replica);
 	settings_release(program.process);
 	settings_holder_free(program.settings);
 	return result < 0 ? 1 : 0;

@@ -9,7 +9,8 @@
  *answers paths that are not Kubernetes'. Everything is in memory.
  *
  * GET /stats tells what there was, and for every pod that followed another one's end in the same execution how long
- *that took, in microseconds from the moment the watch had the event; POST /stats forgets it; POST /run?N sets --run-ms
+ *that took, in microseconds from the moment the watch had the event; "repeated" counts pods that were created under the name of
+ *an earlier one, be it there or not. POST /stats forgets it, POST /stats?latencies only the times; POST /run?N sets --run-ms
  *for pods created from now on and ends those that run for ever.
  */
 #include "base/clock.h"
@@ -98,6 +99,7 @@ static struct {
 	struct table pods;    /* by path; values are json_t */
 	struct table objects; /* by path; values are bytes */
 	struct table executions;
+	struct table names;   /* of all pods that there ever were */
 	struct event *events; /* event i has resource version i + 1 */
 	size_t event_count;
 	struct due *due_first, *due_last;
@@ -105,7 +107,7 @@ static struct {
 	char *outputs;
 	size_t outputs_length;
 	/* Statistics. */
-	size_t created, ended, deleted, requests, latency_count;
+	size_t created, repeated, ended, deleted, requests, latency_count;
 	int64_t *latencies_us, first_created_us, last_ended_us;
 } world = { .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
@@ -271,6 +273,10 @@ static void create_pod(const struct double_request *request, json_t *pod)
 	}
 	entry = table_add(&world.pods, path);
 	entry->value = json_incref(pod);
+	const size_t names = world.names.count;
+	(void)table_add(&world.names, path);
+	if (world.names.count == names)
+		world.repeated++;
 	note_creation(pod);
 	json_object_set_new(json_object_get(pod, "metadata"), "creationTimestamp", json_string("2026-01-01T00:00:00Z"));
 	json_object_set_new(pod, "status", json_pack("{s:s}", "phase", "Pending"));
@@ -316,8 +322,20 @@ static void list_pods(const struct double_request *request)
 	answer_json(request, 200, list);
 }
 
+/* DeleteOptions may say which version is meant. */
+static bool is_meant(const struct double_request *request, const json_t *pod)
+{
+	auto_json json_t *options = request->length ? json_parse(request->body, request->length, "options", NULL) : NULL;
+	const char *version = json_string_at(options, "preconditions/resourceVersion", "");
+	return !*version || text_equal(version, json_string_at(pod, "metadata/resourceVersion", ""));
+}
+
 static void delete_pod(const struct double_request *request, json_t *pod)
 {
+	if (!is_meant(request, pod)) {
+		answer_failure(request, 409, "Conflict");
+		return;
+	}
 	publish("DELETED", pod);
 	world.deleted++;
 	answer_json(request, 200, pod);
@@ -369,7 +387,9 @@ static void objects(const struct double_request *request)
 static void stats(const struct double_request *request)
 {
 	if (text_equal(request->method, "POST")) {
-		world.created = world.ended = world.deleted = world.requests = world.latency_count = 0;
+		world.latency_count = 0;
+		if (!text_equal(request->query, "latencies"))
+			world.created = world.repeated = world.ended = world.deleted = world.requests = 0;
 		double_answer(request, 200, "text/plain", "", 0);
 		return;
 	}
@@ -377,8 +397,8 @@ static void stats(const struct double_request *request)
 	for (size_t i = 0; i < world.latency_count; i++)
 		json_array_append_new(latencies, json_integer(world.latencies_us[i]));
 	auto_json json_t *value =
-	        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "created", (json_int_t)world.created, "ended",
-	                  (json_int_t)world.ended, "deleted", (json_int_t)world.deleted, "requests",
+	        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "created", (json_int_t)world.created, "repeated",
+	                  (json_int_t)world.repeated, "ended", (json_int_t)world.ended, "deleted", (json_int_t)world.deleted, "requests",
 	                  (json_int_t)world.requests, "objects", (json_int_t)world.objects.count, "span_us",
 	                  (json_int_t)(world.last_ended_us - world.first_created_us), "latencies_us", latencies);
 	answer_json(request, 200, value);

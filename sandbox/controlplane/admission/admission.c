@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <pthread.h>
 
-#define NAMESPACE "flyte"
 #define SECRET "flyte-admission"
 #define CONFIGURATION "flyte-secrets"
 #define PEM_MAXIMUM ((size_t)64 * 1024)
@@ -39,62 +38,86 @@ static char *decode_pem(const json_t *secret, const char *key)
 	return *text && base64_decode(text, strlen(text), &bytes) == 0 ? buf_steal(&bytes) : NULL;
 }
 
-static json_t *secret_of(const struct certificate *certificate)
+static json_t *secret_of(const char *namespace, const struct certificate *certificate)
 {
 	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:s, s:{s:s, s:s}}", "apiVersion", "v1", "kind", "Secret",
-	                 "metadata", "name", SECRET, "namespace", NAMESPACE, "type", "Opaque", "stringData", "tls_crt",
+	                 "metadata", "name", SECRET, "namespace", namespace, "type", "Opaque", "stringData", "tls_crt",
 	                 certificate->certificate_pem, "tls_key", certificate->key_pem);
 }
 
-static int load_certificate(struct kubernetes *kubernetes, struct certificate *ret_certificate, struct err *e)
+static int load_certificate(struct kubernetes *kubernetes, const char *namespace, struct certificate *ret_certificate,
+                            struct err *e)
 {
 	auto_json json_t *secret = NULL;
-	if (kubernetes_get(kubernetes, "/api/v1/namespaces/" NAMESPACE "/secrets/" SECRET, &secret, e) < 0)
+	auto_free char *path = xasprintf("/api/v1/namespaces/%s/secrets/" SECRET, namespace);
+	if (kubernetes_get(kubernetes, path, &secret, e) < 0)
 		return -1;
 	*ret_certificate = (struct certificate){ .certificate_pem = decode_pem(secret, "tls_crt"),
 		                                 .key_pem = decode_pem(secret, "tls_key") };
 	if (ret_certificate->certificate_pem && ret_certificate->key_pem)
 		return 0;
 	certificate_release(ret_certificate);
-	return err_set(e, ERR_INVALID, NULL, "the Secret " NAMESPACE "/" SECRET " holds no certificate");
+	return err_set(e, ERR_INVALID, NULL, "the Secret %s/" SECRET " holds no certificate", namespace);
 }
 
 /* Whoever creates the Secret first decides; the others take what is there. */
-static int share_certificate(struct kubernetes *kubernetes, const char *host, struct certificate *ret_certificate,
-                             struct err *e)
+static int share_certificate(struct kubernetes *kubernetes, const char *namespace, const char *host,
+                             struct certificate *ret_certificate, struct err *e)
 {
 	auto_err struct err why = ERR_INIT;
-	if (load_certificate(kubernetes, ret_certificate, &why) == 0)
+	if (load_certificate(kubernetes, namespace, ret_certificate, &why) == 0)
 		return 0;
 	if (why.kind != ERR_NOT_FOUND)
 		return err_move(e, &why);
 	auto_certificate struct certificate made = { 0 };
 	if (certificate_make(host, &made, e) < 0)
 		return -1;
-	auto_json json_t *secret = secret_of(&made);
+	auto_json json_t *secret = secret_of(namespace, &made);
+	auto_free char *path = xasprintf("/api/v1/namespaces/%s/secrets", namespace);
 	err_release(&why);
-	if (kubernetes_create(kubernetes, "/api/v1/namespaces/" NAMESPACE "/secrets", secret, NULL, &why) < 0 &&
+	if (kubernetes_create(kubernetes, path, secret, NULL, &why) < 0 &&
 	    why.kind != ERR_EXISTS)
 		return err_move(e, &why);
-	return load_certificate(kubernetes, ret_certificate, e);
+	return load_certificate(kubernetes, namespace, ret_certificate, e);
 }
 
 /* ---- The registration ---- */
 
-/* The engine's own pods are left out: they have their secrets already. */
-static json_t *configuration(const char *host, uint16_t port, const char *certificate_pem)
+/* An API server knows the Services of its cluster, but not always the cluster's DNS. */
+static json_t *client_config(const char *host, uint16_t port, const char *certificate_pem)
 {
-	auto_free char *url = xasprintf("https://%s:%u" PATH, host, port);
 	auto_free char *bundle = base64_encode(certificate_pem, strlen(certificate_pem));
-	return json_pack("{s:s, s:s, s:{s:s}, s:[{s:s, s:[s], s:s, s:s, s:i, s:{s:s, s:s},"
+	const char *dot = strchr(host, '.');
+	const char *end = dot ? strchr(dot + 1, '.') : NULL;
+	if (!end || !text_equal(end, ".svc")) {
+		auto_free char *url = xasprintf("https://%s:%u" PATH, host, port);
+		return json_pack("{s:s, s:s}", "url", url, "caBundle", bundle);
+	}
+	auto_free char *name = xstrndup(host, (size_t)(dot - host));
+	auto_free char *namespace = xstrndup(dot + 1, (size_t)(end - dot - 1));
+	return json_pack("{s:{s:s, s:s, s:s, s:i}, s:s}", "service", "name", name, "namespace", namespace, "path", PATH,
+	                 "port", (int)port, "caBundle", bundle);
+}
+
+/* The platform in namespace "flyte" keeps the plain name. */
+static char *configuration_name(const char *namespace)
+{
+	return text_equal(namespace, ADMISSION_NAMESPACE) ? xstrdup(CONFIGURATION)
+	                                                  : xasprintf(CONFIGURATION "-%s", namespace);
+}
+
+/* The engine's own pods are left out: they have their secrets already. */
+static json_t *configuration(const char *name, const char *host, uint16_t port, const char *certificate_pem)
+{
+	return json_pack("{s:s, s:s, s:{s:s}, s:[{s:s, s:[s], s:s, s:s, s:i, s:o,"
 	                 " s:[{s:[s], s:[s], s:[s], s:[s]}], s:{s:{s:s}, s:[{s:s, s:s, s:[s]}]}}]}",
 	                 "apiVersion", "admissionregistration.k8s.io/v1", "kind", "MutatingWebhookConfiguration",
-	                 "metadata", "name", CONFIGURATION, "webhooks", "name", "secrets.flyte.org",
-	                 "admissionReviewVersions", "v1", "sideEffects", "None", "failurePolicy", "Fail",
-	                 "timeoutSeconds", TIMEOUT_SECONDS, "clientConfig", "url", url, "caBundle", bundle, "rules",
-	                 "operations", "CREATE", "apiGroups", "", "apiVersions", "v1", "resources", "pods",
-	                 "objectSelector", "matchLabels", REVIEW_LABEL, "true", "matchExpressions", "key",
-	                 "app.kubernetes.io/managed-by", "operator", "NotIn", "values", "flyte-sandbox");
+	                 "metadata", "name", name, "webhooks", "name", "secrets.flyte.org", "admissionReviewVersions",
+	                 "v1", "sideEffects", "None", "failurePolicy", "Fail", "timeoutSeconds", TIMEOUT_SECONDS,
+	                 "clientConfig", client_config(host, port, certificate_pem), "rules", "operations", "CREATE",
+	                 "apiGroups", "", "apiVersions", "v1", "resources", "pods", "objectSelector", "matchLabels",
+	                 REVIEW_LABEL, "true", "matchExpressions", "key", "app.kubernetes.io/managed-by", "operator",
+	                 "NotIn", "values", "flyte-sandbox");
 }
 
 static int answer(const char *path, const struct buf *body, struct buf *out, struct err *e)
@@ -139,16 +162,18 @@ static int set_up(struct admission *admission, struct err *e)
 {
 	auto_certificate struct certificate certificate = { 0 };
 	const struct admission_options *options = &admission->options;
-	if (share_certificate(admission->kubernetes, options->host, &certificate, e) < 0)
+	const char *namespace = options->namespace ? options->namespace : ADMISSION_NAMESPACE;
+	if (share_certificate(admission->kubernetes, namespace, options->host, &certificate, e) < 0)
 		return err_wrap(e, "cannot share a certificate");
 	if (!admission->listener &&
 	    listener_start(options->address, options->port, &certificate, answer, &admission->listener, e) < 0)
 		return -1;
+	auto_free char *name = configuration_name(namespace);
 	auto_json json_t *object =
-	        configuration(options->host, listener_port(admission->listener), certificate.certificate_pem);
-	if (kubernetes_apply(admission->kubernetes,
-	                     "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/" CONFIGURATION,
-	                     object, e) < 0)
+	        configuration(name, options->host, listener_port(admission->listener), certificate.certificate_pem);
+	auto_free char *path =
+	        xasprintf("/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/%s", name);
+	if (kubernetes_apply(admission->kubernetes, path, object, e) < 0)
 		return err_wrap(e, "cannot register");
 	return 0;
 }

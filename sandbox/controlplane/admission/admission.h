@@ -13,10 +13,13 @@
 
 struct admission;
 
+#define ADMISSION_NAMESPACE "flyte"
+
 struct admission_options {
 	const char *address;
 	uint16_t port;    /* 0: any free one; see admission_port */
-	const char *host; /* by which the API server reaches us */
+	const char *host; /* by which the API server reaches us: an address, or NAME.NAMESPACE.svc of a Service */
+	const char *namespace; /* of the platform: where the certificate is kept; NULL: ADMISSION_NAMESPACE */
 	/* Told, from a thread of its own, of what keeps the webhook from being there; it is tried again. May be NULL.
 	 */
 	void (*on_problem)(void *context, const struct err *problem);

@@ -23,6 +23,7 @@ struct job {
 	size_t maximum;
 	struct proto_bytes body;
 	const char *namespace, *name; /* of a pod */
+	const char *resource_version; /* of one that is deleted */
 	/* Creating a pod: what it is built from, and where its execution is to be found; `uri` and `body` are the
 	 * inputs. */
 	struct pod_request request;
@@ -330,7 +331,7 @@ static int put_for_pod(struct job *job, const char *uri, struct proto_bytes byte
 static int find_pod_template(struct job *job, json_t **ret_template)
 {
 	const struct outside *outside = job->outside;
-	const char *const namespaces[] = { job->namespace, POD_TEMPLATE_NAMESPACE };
+	const char *const namespaces[] = { job->namespace, pod_platform_namespace(job->request.defaults) };
 	bool required;
 	const char *name = pod_template_name(&job->request, &required);
 	*ret_template = NULL;
@@ -363,7 +364,11 @@ static json_t *build_pod(struct job *job, bool *ret_needs_task_template)
 	}
 	char row[24];
 	(void)snprintf(row, sizeof(row), "%" PRId64, job->execution_id);
-	json_object_set_new(json_lookup(pod, "metadata/labels"), POD_CACHE_LABEL, json_string(row));
+	json_t *labels = json_lookup(pod, "metadata/labels");
+	json_object_set_new(labels, POD_CACHE_LABEL, json_string(row));
+	const char *platform = pod_platform_namespace(job->request.defaults);
+	if (!text_equal(platform, POD_PLATFORM_NAMESPACE))
+		json_object_set_new(labels, POD_CACHE_PLATFORM_LABEL, json_string(platform));
 	return pod;
 }
 
@@ -447,6 +452,14 @@ static void prepare_pod(const struct round_context *context, struct machine *m, 
 
 /* Names are joined with '-', so node "n0" of execution "a-b" and node "b-n0" of "a" want the same one: the other's pod
  * must not pass for ours. */
+static bool is_ours(const struct machine *m, const struct job *job)
+{
+	const json_t *labels = json_lookup(job->pod, "metadata/labels");
+	const char *platform = json_string_value(json_object_get(labels, POD_CACHE_PLATFORM_LABEL));
+	return pod_execution(job->pod) == m->definition->id &&
+	       text_equal(platform ? platform : POD_PLATFORM_NAMESPACE, pod_platform_namespace(job->request.defaults));
+}
+
 static struct machine_failure name_is_taken(struct machine *m, const char *name)
 {
 	return (struct machine_failure){
@@ -472,7 +485,7 @@ static void read_pod(const struct round_context *context, struct machine *m, str
 	}
 	switch (job->error.kind) {
 	case ERR_NONE:
-		if (pod_execution(job->pod) != m->definition->id) {
+		if (!is_ours(m, job)) {
 			node->failure = name_is_taken(m, job->name);
 			break;
 		}
@@ -851,7 +864,11 @@ void effects_observe_pods(const struct round_context *context, struct machine *m
 
 static void run_delete(struct job *job)
 {
-	(void)job->outside->delete_pod(job->outside->context, job->namespace, job->name, &job->error);
+	if (job->outside->delete_pod(job->outside->context, job->namespace, job->name, job->resource_version,
+	                             &job->error) == 0)
+		job->absent = true;
+	else if (job->error.kind == ERR_CONFLICT)
+		err_release(&job->error); /* what it is now will be in an event, which decides anew */
 }
 
 void effects_delete_pods(const struct round_context *context, int64_t execution_id, const struct effects_pods *pods,
@@ -861,13 +878,14 @@ void effects_delete_pods(const struct round_context *context, int64_t execution_
 	for (size_t i = 0; i < pods->count; i++)
 		jobs[i] = (struct job){ .run = run_delete,
 			                .outside = context->outside,
-			                .namespace = pods->namespaces[i],
-			                .name = pods->names[i] };
+			                .namespace = pods->list[i].namespace,
+			                .name = pods->list[i].name,
+			                .resource_version = pods->list[i].resource_version };
 	parallel_run(context->parallel, run_job, jobs, pods->count, sizeof(*jobs));
 	for (size_t i = 0; i < pods->count; i++) {
 		if (jobs[i].error.kind != ERR_NONE)
 			give_up_for_now(NULL, result, &jobs[i].error, "cannot delete a pod");
-		else
+		else if (jobs[i].absent)
 			pod_cache_remove(context->pods, execution_id, jobs[i].name);
 		release_job(&jobs[i]);
 	}

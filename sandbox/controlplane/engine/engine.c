@@ -29,6 +29,7 @@
 /* Pauses after rounds that could not be completed: doubling from the first to the last. */
 #define PAUSE_FIRST_MS INT64_C(50)
 #define PAUSE_LAST_MS INT64_C(10000)
+#define BUSY_PAUSE_LAST_MS INT64_C(400)
 /* Object and Kubernetes requests at the same time, besides the workers themselves. */
 #define PARALLEL_THREADS 16
 
@@ -163,6 +164,13 @@ static int64_t pause_ms(unsigned failures)
 	return pause < PAUSE_LAST_MS ? pause : PAUSE_LAST_MS;
 }
 
+/* While somebody else holds the row: a replica that is killed with it must not be noticed late. */
+static int64_t busy_pause_ms(unsigned failures)
+{
+	const int64_t pause = pause_ms(failures);
+	return pause < BUSY_PAUSE_LAST_MS ? pause : BUSY_PAUSE_LAST_MS;
+}
+
 /* A time of the wall clock as one of the monotonic clock, rounded up: a millisecond early would be a round for nothing.
  */
 static int64_t monotonic_of(int64_t wall_ns)
@@ -206,9 +214,10 @@ static struct plan *keep_plan(struct engine *engine, struct plan *plan, size_t b
 }
 
 /* What rounds share, with the settings of now. */
-static struct round_context context_of(const struct engine *engine, const struct settings *settings)
+static struct round_context context_of(const struct engine *engine, const struct settings *settings, bool take_over)
 {
 	struct round_context context = engine->rounds;
+	context.take_over = take_over;
 	context.object_maximum = (size_t)settings->object_maximum_mb << 20;
 	context.machine.array_output_maximum = context.object_maximum;
 	context.machine.default_maximum_attempts = (uint32_t)settings->default_maximum_attempts;
@@ -229,6 +238,7 @@ static struct round_context context_of(const struct engine *engine, const struct
 		.resources = settings->task_resources,
 		.offload_minimum_mb = settings->literal_offloading ? settings->literal_offloading_minimum_mb : 0,
 		.offload_maximum_mb = settings->literal_offloading_maximum_mb,
+		.platform_namespace = engine->options.platform_namespace,
 		.pod_template_name = settings->pod_template,
 		.copilot_image = settings->copilot_image,
 		.scheduling = { .interruptible_node_selector = settings->interruptible_node_selector,
@@ -242,7 +252,7 @@ static struct round_context context_of(const struct engine *engine, const struct
 static void run_one(struct engine *engine, struct queue_work *work)
 {
 	auto_settings const struct settings *settings = settings_current(engine->options.settings);
-	const struct round_context context = context_of(engine, settings);
+	const struct round_context context = context_of(engine, settings, work->elsewhere);
 	const int64_t began_us = clock_monotonic_us();
 	auto_err struct err e = ERR_INIT;
 	struct round_result result = ROUND_RESULT_INIT;
@@ -262,7 +272,11 @@ static void run_one(struct engine *engine, struct queue_work *work)
 		const int64_t wake_at_ms = monotonic_of(result.wake_at_ns);
 		queue_done(engine->queue, work, QUEUE_FAILED, wake_at_ms < retry_at_ms ? wake_at_ms : retry_at_ms);
 	} else if (result.outcome == ROUND_BUSY) {
-		queue_done(engine->queue, work, QUEUE_FAILED, retry_at_ms);
+		/* The end of a transaction is no event for others. */
+		const int64_t busy_until_ms = clock_monotonic_ms() + busy_pause_ms(work->failures);
+		queue_done(engine->queue, work, QUEUE_FAILED, busy_until_ms);
+	} else if (result.outcome == ROUND_ELSEWHERE) {
+		queue_done(engine->queue, work, QUEUE_ELSEWHERE, monotonic_of(result.wake_at_ns));
 	} else if (result.outcome == ROUND_FINISHED) {
 		/* Before the queue forgets it: what comes in between opens both again. */
 		pod_cache_drop(engine->rounds.pods, work->execution_id);
@@ -341,13 +355,21 @@ static void free_attachment(void *attachment)
 	plan_free(attachment);
 }
 
+static char *selector_of(const char *platform_namespace)
+{
+	if (!platform_namespace || text_equal(platform_namespace, POD_PLATFORM_NAMESPACE))
+		return xstrdup(POD_CACHE_LABEL ",!" POD_CACHE_PLATFORM_LABEL);
+	return xasprintf(POD_CACHE_LABEL "," POD_CACHE_PLATFORM_LABEL "=%s", platform_namespace);
+}
+
 static struct engine *engine_new(const struct engine_options *options)
 {
 	struct engine *engine = xcalloc(1, sizeof(*engine));
 	engine->options = *options;
 	engine->outside = outside_new(options->objects, options->kubernetes);
 	engine->queue = queue_new(free_attachment);
-	engine->watch = kubernetes_watch_new(options->kubernetes, "/api/v1/pods", POD_CACHE_LABEL);
+	auto_free char *selector = selector_of(options->platform_namespace);
+	engine->watch = kubernetes_watch_new(options->kubernetes, "/api/v1/pods", selector);
 	kubernetes_watch_on_problem(engine->watch, on_watch_problem, engine);
 	engine->launch = (struct launch_context){ .database = options->database,
 		                                  .objects = options->objects,
@@ -362,6 +384,7 @@ static struct engine *engine_new(const struct engine_options *options)
 		.parallel = engine->launch.parallel,
 		.machine = MACHINE_OPTIONS_DEFAULT,
 		.on_transition = on_transition,
+		.replica = options->replica,
 	};
 	engine->rounds.machine.metadata_prefix = options->metadata_prefix;
 	engine->rounds.machine.raw_output_prefix = options->raw_output_prefix;

@@ -28,6 +28,10 @@ struct engine_options {
 	const struct pod_environment *environment; /* of every pod: where the platform is */
 	size_t environment_count;
 	unsigned workers;
+	const char *platform_namespace; /* NULL: POD_PLATFORM_NAMESPACE */
+	/* The name of this process among those that share the database, the same when it starts again: what it moves is
+	 * left to it by the others, for a moment. NULL: there are no others. */
+	const char *replica;
 	/* All below may be left zero. */
 	const char *log_link_template; /* link to a task's log: {{.namespace}} and {{.podName}} are replaced; NULL or
 	                                  "": none */

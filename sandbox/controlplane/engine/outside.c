@@ -140,12 +140,13 @@ static int real_create_pod(void *context, const char *namespace, const json_t *p
 	return err_move(e, &failure);
 }
 
-static int real_delete_pod(void *context, const char *namespace, const char *name, struct err *e)
+static int real_delete_pod(void *context, const char *namespace, const char *name, const char *resource_version,
+                           struct err *e)
 {
 	struct real *real = context;
 	auto_err struct err failure = ERR_INIT;
 	auto_free char *path = pod_path(namespace, name);
-	if (kubernetes_delete(real->kubernetes, path, DELETE_GRACE_SECONDS, &failure) < 0 &&
+	if (kubernetes_delete_version(real->kubernetes, path, DELETE_GRACE_SECONDS, resource_version, &failure) < 0 &&
 	    failure.kind != ERR_NOT_FOUND)
 		return err_move(e, &failure);
 	return 0;

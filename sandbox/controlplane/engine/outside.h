@@ -23,8 +23,9 @@ struct outside {
 	/* ERR_NOT_FOUND when there is no PodTemplate of that name in the namespace. */
 	int (*get_pod_template)(void *context, const char *namespace, const char *name, json_t **ret_template,
 	                        struct err *e);
-	/* An absent pod is success. */
-	int (*delete_pod)(void *context, const char *namespace, const char *name, struct err *e);
+	/* An absent pod is success. ERR_CONFLICT: it has changed since that version ("": any). */
+	int (*delete_pod)(void *context, const char *namespace, const char *name, const char *resource_version,
+	                  struct err *e);
 };
 
 /* Neither is owned. Release with outside_free. */

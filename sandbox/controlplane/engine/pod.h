@@ -48,6 +48,7 @@ struct pod_defaults {
 	struct resource_policy resources;   /* for executions that have none of their own */
 	int64_t offload_minimum_mb,
 	        offload_maximum_mb;    /* literals of this size are objects of their own; 0: none are */
+	const char *platform_namespace; /* where PodTemplates for all are; NULL: POD_PLATFORM_NAMESPACE */
 	const char *pod_template_name; /* base of every pod whose task names no other, where it exists; NULL: none */
 	const char *copilot_image;     /* for tasks that want their data as files; NULL or "": none */
 	struct pod_scheduling scheduling;
@@ -79,9 +80,13 @@ struct pod_request {
 };
 
 /* The PodTemplate that the pod is to be based on, NULL for none. Looked for in the request's namespace, then in the
- * platform's (POD_TEMPLATE_NAMESPACE). *ret_required: the task names it, so its absence is a mistake. */
+ * platform's. *ret_required: the task names it, so its absence is a mistake. */
 const char *pod_template_name(const struct pod_request *request, bool *ret_required);
-#define POD_TEMPLATE_NAMESPACE "flyte"
+#define POD_PLATFORM_NAMESPACE "flyte"
+static inline const char *pod_platform_namespace(const struct pod_defaults *defaults)
+{
+	return defaults && defaults->platform_namespace ? defaults->platform_namespace : POD_PLATFORM_NAMESPACE;
+}
 
 /* A new pod object; NULL with ERR_INVALID (BadTaskSpecification and the like in `id`) when the task cannot become a
  * pod. `ret_needs_task_template` (may be NULL) tells that the command refers to {{.taskTemplatePath}}. */

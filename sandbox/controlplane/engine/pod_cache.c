@@ -113,7 +113,7 @@ static json_t *pick_containers(const json_t *containers)
 
 static json_t *prune(const json_t *pod)
 {
-	static const char *const metadata[] = { "name",        "namespace",         "labels",
+	static const char *const metadata[] = { "name",        "namespace",         "labels",           "resourceVersion",
 		                                "annotations", "creationTimestamp", "deletionTimestamp" };
 	const json_t *spec = json_object_get(pod, "spec");
 	json_t *pruned = json_object();
@@ -362,19 +362,22 @@ enum pod_knowledge pod_cache_find(struct pod_cache *cache, int64_t execution_id,
 }
 
 size_t pod_cache_running(struct pod_cache *cache, int64_t execution_id, struct arena *arena,
-                         const char *const **ret_names, const char *const **ret_namespaces)
+                         struct pod_reference **ret_pods)
 {
-	const char **names = NULL, **namespaces = NULL;
-	size_t count = 0, namespace_count = 0;
+	struct pod_reference *pods = NULL;
+	size_t count = 0;
 	pthread_mutex_lock(&cache->mutex);
 	const struct cached_execution *execution = *find_execution(cache, execution_id);
 	for (const struct cached_pod *pod = execution ? execution->running : NULL; pod; pod = pod->next_running) {
-		proto_append(arena, namespace_count, namespaces,
-		             arena_strdup(arena, json_string_at(pod->pod, "metadata/namespace", "")));
-		proto_append(arena, count, names, arena_strdup(arena, pod->name));
+		const json_t *metadata = json_object_get(pod->pod, "metadata");
+		const struct pod_reference reference = {
+			.namespace = arena_strdup(arena, json_string_at(metadata, "namespace", "")),
+			.name = arena_strdup(arena, pod->name),
+			.resource_version = arena_strdup(arena, json_string_at(metadata, "resourceVersion", "")),
+		};
+		proto_append(arena, count, pods, reference);
 	}
 	pthread_mutex_unlock(&cache->mutex);
-	*ret_names = names;
-	*ret_namespaces = namespaces;
+	*ret_pods = pods;
 	return count;
 }

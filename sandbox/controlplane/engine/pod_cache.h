@@ -16,6 +16,9 @@
 #include <stdint.h>
 
 #define POD_CACHE_LABEL "flyte.org/execution-row"
+/* The platform's namespace, so that control planes with databases of their own can share a cluster. Pods of the default one
+ * have no such label. */
+#define POD_CACHE_PLATFORM_LABEL "flyte.org/platform"
 
 struct pod_cache;
 
@@ -56,8 +59,13 @@ enum pod_knowledge {
 enum pod_knowledge pod_cache_find(struct pod_cache *cache, int64_t execution_id, const char *name,
                                   uint64_t *ret_version, json_t **ret_pod);
 
-/* The execution's pods that exist and have containers which run or may yet run, as names in the arena. */
+/* A pod that exists and has containers which run or may yet run; in the arena. */
+struct pod_reference {
+	const char *namespace, *name;
+	const char *resource_version; /* of what is known of it; "" when the API server told none */
+};
+/* The execution's. */
 size_t pod_cache_running(struct pod_cache *cache, int64_t execution_id, struct arena *arena,
-                         const char *const **ret_names, const char *const **ret_namespaces);
+                         struct pod_reference **ret_pods);
 
 #endif

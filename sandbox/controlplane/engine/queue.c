@@ -18,6 +18,7 @@ enum entry_state {
 struct entry {
 	int64_t execution_id;
 	enum entry_state state;
+	bool elsewhere;
 	int64_t wake_at_ms;
 	int64_t woken_at_us;
 	unsigned failures;
@@ -78,6 +79,8 @@ int queue_dump(struct queue *q, struct buf *out)
 		for (const struct entry *entry = q->buckets[i]; entry && status == 0; entry = entry->next_in_bucket) {
 			status = buf_add_format(out, "execution_row=%" PRId64 " state=\"%s\" failures=%u",
 			                        entry->execution_id, states[entry->state], entry->failures);
+			if (status == 0 && entry->elsewhere)
+				status = buf_add_str(out, " elsewhere=yes");
 			if (status == 0 && entry->wake_at_ms != CLOCK_NEVER)
 				status = buf_add_format(out, " due_in_ms=%" PRId64, entry->wake_at_ms - now_ms);
 			if (status == 0)
@@ -110,9 +113,28 @@ static void enqueue(struct queue *q, struct entry *entry)
 	pthread_cond_signal(&q->changed);
 }
 
+static void wait_until(struct queue *q, struct entry *entry, int64_t wake_at_ms)
+{
+	entry->state = ENTRY_IDLE;
+	entry->wake_at_ms = wake_at_ms;
+	if (wake_at_ms < q->next_due_ms) {
+		q->next_due_ms = wake_at_ms;
+		pthread_cond_signal(&q->changed);
+	}
+}
+
+/* Woken, but another replica moves it: what is due sooner stays so. */
+static void wait_patiently(struct queue *q, struct entry *entry, int64_t wake_at_ms)
+{
+	const int64_t due_ms = clock_monotonic_ms() + QUEUE_PATIENCE_MS;
+	wait_until(q, entry, wake_at_ms < due_ms ? wake_at_ms : due_ms);
+}
+
 static void wake(struct queue *q, struct entry *entry)
 {
-	if (entry->state == ENTRY_IDLE)
+	if (entry->state == ENTRY_IDLE && entry->elsewhere)
+		wait_patiently(q, entry, entry->wake_at_ms);
+	else if (entry->state == ENTRY_IDLE)
 		enqueue(q, entry);
 	else if (entry->state == ENTRY_WORKED_ON)
 		entry->state = ENTRY_WORKED_ON_AND_WOKEN;
@@ -197,6 +219,7 @@ bool queue_take(struct queue *q, struct queue_work *ret_work)
 		*ret_work = (struct queue_work){ .execution_id = entry->execution_id,
 			                         .attachment = entry->attachment,
 			                         .failures = entry->failures,
+			                         .elsewhere = entry->elsewhere,
 			                         .woken_at_us = entry->woken_at_us };
 		entry->attachment = NULL;
 		/* We may have been the one that looked after the next deadline: somebody who waits without one takes
@@ -206,6 +229,25 @@ bool queue_take(struct queue *q, struct queue_work *ret_work)
 	}
 	pthread_mutex_unlock(&q->mutex);
 	return taken;
+}
+
+static void wait_again(struct queue *q, struct entry *entry, enum queue_outcome outcome, int64_t wake_at_ms)
+{
+	const bool woken = entry->state == ENTRY_WORKED_ON_AND_WOKEN;
+	const int64_t late_ms = wake_at_ms == CLOCK_NEVER ? CLOCK_NEVER : wake_at_ms + QUEUE_PATIENCE_MS;
+	if (outcome != QUEUE_FAILED)
+		entry->elsewhere = outcome == QUEUE_ELSEWHERE;
+	/* After a failure a wake-up waits too: what failed would most likely fail again. */
+	if (outcome == QUEUE_FAILED)
+		wait_until(q, entry, wake_at_ms);
+	else if (entry->elsewhere && woken)
+		wait_patiently(q, entry, late_ms);
+	else if (entry->elsewhere)
+		wait_until(q, entry, late_ms);
+	else if (woken)
+		enqueue(q, entry);
+	else
+		wait_until(q, entry, wake_at_ms);
 }
 
 void queue_done(struct queue *q, const struct queue_work *work, enum queue_outcome outcome, int64_t wake_at_ms)
@@ -222,17 +264,7 @@ void queue_done(struct queue *q, const struct queue_work *work, enum queue_outco
 	} else {
 		entry->attachment = work->attachment;
 		unused = NULL;
-		if (entry->state == ENTRY_WORKED_ON_AND_WOKEN && outcome != QUEUE_FAILED) {
-			enqueue(q, entry);
-		} else {
-			/* After a failure a wake-up waits too: what failed would most likely fail again. */
-			entry->state = ENTRY_IDLE;
-			entry->wake_at_ms = wake_at_ms;
-			if (wake_at_ms < q->next_due_ms) {
-				q->next_due_ms = wake_at_ms;
-				pthread_cond_signal(&q->changed);
-			}
-		}
+		wait_again(q, entry, outcome, wake_at_ms);
 	}
 	pthread_mutex_unlock(&q->mutex);
 	if (unused)

@@ -127,6 +127,31 @@ static int abort_orphans(struct database_connection *c, struct machine *m, struc
 	return 0;
 }
 
+static bool has_changes(const struct machine *m)
+{
+	bool changed = m->execution.changed || m->ended_task_count > 0;
+	for (size_t i = 0; i < m->node_count && !changed; i++) {
+		const struct progress_node *row = &m->nodes[i]->row;
+		changed = row->changed || (row->task && row->task->changed);
+	}
+	return changed;
+}
+
+static bool is_elsewhere(const struct round_context *context, const struct progress_execution *execution)
+{
+	return context->replica && !text_is_empty(execution->replica) &&
+	       !text_equal(execution->replica, context->replica);
+}
+
+/* Whoever moves an execution is whom the other replicas leave it to. */
+static void take_over(const struct round_context *context, struct machine *m)
+{
+	if (!context->replica || text_equal(m->execution.replica, context->replica) || !has_changes(m))
+		return;
+	m->execution.replica = context->replica;
+	m->execution.changed = true;
+}
+
 static int save(struct database_connection *c, struct machine *m, struct err *e)
 {
 	const int64_t id = m->definition->id;
@@ -165,24 +190,19 @@ static int save(struct database_connection *c, struct machine *m, struct err *e)
 	return 0;
 }
 
-/* The execution's pods that run and belong to no running attempt. */
+/* The execution's pods that run and belong to no running attempt. To be asked while the row is locked: afterwards another
+ * replica may make pods of which `m` knows nothing. */
 static struct effects_pods unowned_pods(const struct round_context *context, const struct machine *m,
                                         int64_t execution_id, struct arena *arena)
 {
-	struct effects_pods pods = { 0 };
-	const char *const *names, *const *namespaces;
-	const size_t count = pod_cache_running(context->pods, execution_id, arena, &names, &namespaces);
-	const char **unowned_names = arena_array(arena, const char *, count);
-	const char **unowned_namespaces = arena_array(arena, const char *, count);
+	struct pod_reference *pods;
+	const size_t count = pod_cache_running(context->pods, execution_id, arena, &pods);
+	size_t unowned = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (m && machine_owns_pod(m, names[i]))
-			continue;
-		unowned_names[pods.count] = names[i];
-		unowned_namespaces[pods.count++] = namespaces[i];
+		if (!m || !machine_owns_pod(m, pods[i].name))
+			pods[unowned++] = pods[i];
 	}
-	pods.names = unowned_names;
-	pods.namespaces = unowned_namespaces;
-	return pods;
+	return (struct effects_pods){ .count = unowned, .list = pods };
 }
 
 static bool has_ended(const struct progress_task *task)
@@ -228,17 +248,20 @@ static int advance(const struct round_context *context, struct database_connecti
 		if (tried < 0)
 			return -1;
 	}
+	take_over(context, m);
 	return save(c, m, e) < 0 ? -1 : abort_orphans(c, m, e);
 }
 
 /* With the row locked: moves the execution on and commits. */
 static int run_locked(const struct round_context *context, struct database_connection *c, struct machine *m,
                       bool *ret_has_machine, struct progress_execution *execution, struct plan **plan,
-                      struct arena *arena, struct round_result *result, struct err *e)
+                      struct arena *arena, struct effects_pods *ret_unowned, struct round_result *result, struct err *e)
 {
 	auto_err struct err failure = ERR_INIT;
-	if (progress_execution_is_finished(execution->phase))
+	if (progress_execution_is_finished(execution->phase)) {
+		*ret_unowned = unowned_pods(context, NULL, execution->id, arena);
 		return 0;
+	}
 	if (!*plan)
 		*plan = plan_load(c, execution->id, &failure);
 	if (*plan) {
@@ -246,6 +269,7 @@ static int run_locked(const struct round_context *context, struct database_conne
 			return -1;
 		*ret_has_machine = true;
 		execution->phase = m->execution.phase;
+		execution->replica = m->execution.replica;
 		result->wake_at_ns = m->wake_at_ns;
 	} else if (failure.kind == ERR_NOT_FOUND || failure.kind == ERR_INVALID) {
 		if (end_unreadable(c, arena, execution, &failure, e) < 0)
@@ -253,9 +277,8 @@ static int run_locked(const struct round_context *context, struct database_conne
 	} else {
 		return err_move(e, &failure);
 	}
-	if (database_commit(c, e) < 0)
-		return -1;
-	return 0;
+	*ret_unowned = unowned_pods(context, *ret_has_machine ? m : NULL, execution->id, arena);
+	return database_commit(c, e) < 0 ? -1 : 0;
 }
 
 int round_run(const struct round_context *context, int64_t execution_id, struct plan **plan,
@@ -266,13 +289,20 @@ int round_run(const struct round_context *context, int64_t execution_id, struct 
 	enum progress_lock lock;
 	struct machine m;
 	bool has_machine = false;
+	struct effects_pods unowned = { 0 };
 	{
 		auto_connection struct database_connection *c = NULL;
 		if (database_borrow(context->database, clock_monotonic_ms() + BORROW_MS, &c, e) < 0 ||
 		    database_begin(c, e) < 0 || progress_lock(c, &arena, execution_id, &lock, &execution, e) < 0)
 			return -1;
+		if (lock == PROGRESS_LOCKED && !context->take_over && is_elsewhere(context, &execution) &&
+		    !progress_execution_is_finished(execution.phase)) {
+			ret_result->outcome = ROUND_ELSEWHERE;
+			ret_result->wake_at_ns = clock_wall_ns();
+			return 0;
+		}
 		if (lock == PROGRESS_LOCKED &&
-		    run_locked(context, c, &m, &has_machine, &execution, plan, &arena, ret_result, e) < 0)
+		    run_locked(context, c, &m, &has_machine, &execution, plan, &arena, &unowned, ret_result, e) < 0)
 			return -1;
 	}
 	if (lock != PROGRESS_LOCKED) {
@@ -283,9 +313,10 @@ int round_run(const struct round_context *context, int64_t execution_id, struct 
 		report_transitions(context, &m);
 		settle_pods(context, &m);
 	}
-	const struct effects_pods unowned = unowned_pods(context, has_machine ? &m : NULL, execution_id, &arena);
 	effects_delete_pods(context, execution_id, &unowned, &arena, ret_result);
 	if (progress_execution_is_finished(execution.phase) && !ret_result->incomplete)
 		ret_result->outcome = ROUND_FINISHED;
+	else if (is_elsewhere(context, &execution))
+		ret_result->outcome = ROUND_ELSEWHERE;
 	return 0;
 }

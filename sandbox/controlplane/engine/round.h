@@ -24,6 +24,8 @@ struct round_context {
 	/* Told of every transition after it was committed; may be NULL. */
 	void (*on_transition)(void *context, const char *execution, const struct machine_transition *transition);
 	void *transition_context;
+	const char *replica; /* our name; NULL: there are no others */
+	bool take_over;      /* also an execution that another replica has moved last */
 };
 
 /* What never changes about an execution, read once and kept between its rounds. */
@@ -36,6 +38,7 @@ enum round_outcome {
 	ROUND_UNFINISHED,
 	ROUND_FINISHED, /* the execution is over, or does not exist, and nothing of it runs any more */
 	ROUND_BUSY,     /* somebody else has it: try again soon */
+	ROUND_ELSEWHERE, /* another replica moves it: `wake_at_ns` is when that one would look at it */
 };
 
 struct round_result {
@@ -89,10 +92,10 @@ int effects_fulfil(const struct round_context *context, struct database_connecti
                    struct round_result *result, struct err *e);
 struct effects_pods {
 	size_t count;
-	const char *const *namespaces;
-	const char *const *names;
+	const struct pod_reference *list;
 };
-/* After the commit: deletes these pods. */
+/* After the commit: deletes these pods, as far as they are still what they were when somebody looked: one that has ended
+ * meanwhile, and that another replica has dealt with, stays for whoever wants to read its log. */
 void effects_delete_pods(const struct round_context *context, int64_t execution_id, const struct effects_pods *pods,
                          struct arena *arena, struct round_result *result);
 

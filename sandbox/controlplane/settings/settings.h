@@ -35,6 +35,7 @@ struct settings {
 	const char *database_url;
 	int64_t database_connections;
 	const char *kubeconfig; /* "" : the service account of our pod */
+	const char *platform_namespace;
 	const char *objects_endpoint, *objects_access_key, *objects_secret_key, *objects_region;
 	const char *bucket;
 	const char *objects_public_endpoint, *objects_cluster_endpoint;

@@ -172,3 +172,16 @@ int kubernetes_delete(struct kubernetes *k, const char *path, int64_t grace_seco
 	                               : xasprintf("%s?gracePeriodSeconds=%lld", path, (long long)grace_seconds);
 	return exchange(k, "DELETE", full, NULL, NULL, NULL, e);
 }
+
+int kubernetes_delete_version(struct kubernetes *k, const char *path, int64_t grace_seconds,
+                              const char *resource_version, struct err *e)
+{
+	if (!*resource_version)
+		return kubernetes_delete(k, path, grace_seconds, e);
+	/* A body takes the place of the query (meta/v1 DeleteOptions). */
+	auto_json json_t *options = json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "v1", "kind", "DeleteOptions",
+	                                      "preconditions", "resourceVersion", resource_version);
+	if (grace_seconds >= 0)
+		json_object_set_new(options, "gracePeriodSeconds", json_integer(grace_seconds));
+	return exchange(k, "DELETE", path, "application/json", options, NULL, e);
+}

@@ -26,6 +26,9 @@ int kubernetes_create(struct kubernetes *k, const char *path, const json_t *obje
 int kubernetes_get(struct kubernetes *k, const char *path, json_t **ret_object, struct err *e);
 /* Absent: ERR_NOT_FOUND. `grace_seconds` < 0: the object's own grace period. */
 int kubernetes_delete(struct kubernetes *k, const char *path, int64_t grace_seconds, struct err *e);
+/* Only while the object is what it was at that resource version ("": in any case); else ERR_CONFLICT. */
+int kubernetes_delete_version(struct kubernetes *k, const char *path, int64_t grace_seconds,
+                              const char *resource_version, struct err *e);
 /* Server-side apply as field manager "flyte", forced. */
 int kubernetes_apply(struct kubernetes *k, const char *path, const json_t *object, struct err *e);
 

@@ -413,6 +413,11 @@ int objects_make_bucket(struct objects *objects, const char *bucket, struct err 
 	struct operation operation = { .method = "PUT", .path = path };
 	if (run(objects, &operation, &response, &problem) == 0 || problem.kind == ERR_EXISTS)
 		return 0;
+	/* One that somebody has made for us, with keys that may not make any, or in another region than S3's first. */
+	auto_err struct err absent = ERR_INIT;
+	struct operation look = { .method = "HEAD", .path = path };
+	if ((problem.kind == ERR_PERMISSION || problem.kind == ERR_INVALID) && run(objects, &look, &response, &absent) == 0)
+		return 0;
 	err_move(e, &problem);
 	return err_wrap(e, "cannot make the bucket \"%s\"", bucket);
 }

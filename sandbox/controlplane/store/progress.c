@@ -151,7 +151,7 @@ int progress_lock(struct database_connection *c, struct arena *arena, int64_t id
                   struct progress_execution *ret_execution, struct err *e)
 {
 	struct database_rows rows;
-	const char *sql = "select phase, abort_cause, started_at, outputs_uri, error from executions where id = $1"
+	const char *sql = "select phase, abort_cause, started_at, outputs_uri, error, engine_replica from executions where id = $1"
 	                  " for update skip locked";
 	if (database_query(c, arena, sql, (struct database_value[]){ DB_INT(id) }, 1, &rows, e) < 0)
 		return -1;
@@ -169,6 +169,7 @@ int progress_lock(struct database_connection *c, struct arena *arena, int64_t id
 		.abort_cause = database_text(&rows, 0, 1),
 		.started_at_ns = database_time(&rows, 0, 2),
 		.outputs_uri = database_text(&rows, 0, 3),
+		.replica = database_text(&rows, 0, 5),
 	};
 	const struct proto_bytes error = database_bytes(&rows, 0, 4);
 	if (error.data) {
@@ -203,11 +204,12 @@ int progress_save_execution(struct database_connection *c, struct arena *arena, 
 		error_value(arena, x->error),
 		error_kind_value(x->error),
 		error_code_value(x->error),
+		text_value(x->replica),
 	};
 	const char *sql =
 	        "update executions set phase = $2, started_at = $3, ended_at = $4, duration = $5 * interval '1 "
 	        "microsecond',"
-	        " outputs = $6, outputs_uri = $7, error = $8, error_kind = $9, error_code = $10,"
+	        " outputs = $6, outputs_uri = $7, error = $8, error_kind = $9, error_code = $10, engine_replica = $11,"
 	        " execution_created_at = coalesce(execution_created_at, created_at), updated_at = now() where id = $1";
 	if (database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0)
 		return -1;

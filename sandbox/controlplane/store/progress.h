@@ -51,6 +51,7 @@ struct progress_execution {
 	const Flyteidl__Core__ExecutionError *error;
 	const char *outputs_uri;
 	const Flyteidl__Core__LiteralMap *outputs; /* to be saved; never loaded */
+	const char *replica;                       /* which moved it last; "" for none */
 	bool changed;
 };
 

@@ -162,13 +162,17 @@ static int fake_get_pod_template(void *context, const char *namespace, const cha
 	return end(fake, call, 0);
 }
 
-static int fake_delete_pod(void *context, const char *namespace, const char *name, struct err *e)
+static int fake_delete_pod(void *context, const char *namespace, const char *name, const char *resource_version,
+                           struct err *e)
 {
 	struct fake_outside *fake = context;
 	unsigned call;
 	(void)namespace;
 	if (begin(fake, &call, e) < 0)
 		return -1;
+	const char *version = json_string_at(json_object_get(fake->pods, name), "metadata/resourceVersion", "");
+	if (*resource_version && !text_equal(version, resource_version))
+		return end(fake, call, err_set(e, ERR_CONFLICT, NULL, "%s has changed", name));
 	if (json_object_del(fake->pods, name) == 0)
 		fake->deleted++;
 	return end(fake, call, 0);

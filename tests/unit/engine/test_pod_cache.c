@@ -34,10 +34,10 @@ static int64_t update(struct pod_cache *cache, json_t *object, bool deleted)
 static size_t running(struct pod_cache *cache, int64_t id)
 {
 	auto_arena struct arena arena = ARENA_INIT((size_t)1 << 20);
-	const char *const *names, *const *namespaces;
-	const size_t count = pod_cache_running(cache, id, &arena, &names, &namespaces);
+	struct pod_reference *pods;
+	const size_t count = pod_cache_running(cache, id, &arena, &pods);
 	if (count)
-		assert_string_equal(namespaces[0], "ns");
+		assert_string_equal(pods[0].namespace, "ns");
 	return count;
 }
 

@@ -96,6 +96,40 @@ static void test_failures_are_counted_and_pause(void **state)
 	queue_free(q);
 }
 
+static void test_what_is_elsewhere_waits(void **state)
+{
+	(void)state;
+	struct queue *q = queue_new(keep);
+	struct queue_work work;
+	queue_wake(q, 1);
+	assert_true(queue_take(q, &work));
+	assert_false(work.elsewhere);
+	/* Woken in its round and again afterwards: one late round. */
+	queue_wake(q, 1);
+	const int64_t now_ms = clock_monotonic_ms();
+	queue_done(q, &work, QUEUE_ELSEWHERE, CLOCK_NEVER);
+	queue_wake(q, 1);
+	assert_true(queue_take(q, &work));
+	assert_true(work.elsewhere);
+	assert_true(clock_monotonic_ms() >= now_ms + QUEUE_PATIENCE_MS);
+	/* A deadline comes late too; a failure does not change where it is, but comes as it says. */
+	const int64_t then_ms = clock_monotonic_ms();
+	queue_done(q, &work, QUEUE_ELSEWHERE, then_ms - QUEUE_PATIENCE_MS + 30);
+	assert_true(queue_take(q, &work));
+	assert_true(work.elsewhere);
+	assert_true(clock_monotonic_ms() >= then_ms + 30);
+	queue_done(q, &work, QUEUE_FAILED, clock_monotonic_ms());
+	assert_true(queue_take(q, &work));
+	assert_true(work.elsewhere);
+	/* Taken over: as any other. */
+	queue_done(q, &work, QUEUE_KEEP, CLOCK_NEVER);
+	queue_wake(q, 1);
+	assert_true(queue_take(q, &work));
+	assert_false(work.elsewhere);
+	queue_done(q, &work, QUEUE_FINISHED, CLOCK_NEVER);
+	queue_free(q);
+}
+
 static int freed;
 
 static void count_freed(void *attachment)
@@ -243,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_a_wake_up_during_a_round_causes_one_more),
 		cmocka_unit_test(test_deadlines),
 		cmocka_unit_test(test_failures_are_counted_and_pause),
+		cmocka_unit_test(test_what_is_elsewhere_waits),
 		cmocka_unit_test(test_attachments_live_as_long_as_their_entry),
 		cmocka_unit_test(test_no_wake_up_is_lost),
 		cmocka_unit_test(test_every_element_is_run_once),

@@ -1123,6 +1123,63 @@ static void test_a_pod_nobody_owns_is_deleted(void **state)
 	fixture_free(f);
 }
 
+/* ---- Replicas ---- */
+
+static void set_replica(struct fixture *f, const char *name, bool take_over)
+{
+	f->context.replica = name;
+	f->context.take_over = take_over;
+}
+
+static void test_replicas_leave_executions_to_each_other(void **state)
+{
+	(void)state;
+	static const char replica[] = "select engine_replica from executions where id = $1";
+	struct fixture *f = chain(2, 0);
+	set_replica(f, "one", false);
+	assert_int_equal(run(f), ROUND_UNFINISHED);
+	assert_query(f, replica, "one");
+	succeed(f, "n0", 0, 41);
+	set_replica(f, "two", false);
+	assert_int_equal(run(f), ROUND_ELSEWHERE);
+	assert_int_equal(fake_outside_pods_created(f->fake), 1);
+	set_replica(f, "two", true);
+	assert_int_equal(run(f), ROUND_UNFINISHED);
+	assert_int_equal(fake_outside_pods_created(f->fake), 2);
+	assert_query(f, replica, "two");
+	/* Who looks and finds nothing to do has taken over nothing. */
+	set_replica(f, "one", true);
+	assert_int_equal(run(f), ROUND_ELSEWHERE);
+	assert_query(f, replica, "two");
+	succeed(f, "n1", 0, 42);
+	set_replica(f, "two", false);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	/* What is over is everybody's. */
+	set_replica(f, "one", false);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	fixture_free(f);
+}
+
+/* Another replica has heard of the pod's end, and this one has not: the finished pod is not to be deleted. */
+static void test_a_pod_that_has_changed_is_not_deleted(void **state)
+{
+	(void)state;
+	struct fixture *f = chain(1, 0);
+	run(f);
+	auto_json json_t *pod = fake_outside_pod(f->fake, pod_name(f, "n0", 0));
+	json_object_set_new(json_object_get(pod, "metadata"), "resourceVersion", json_string("1"));
+	assert_int_equal(pod_cache_update(f->context.pods, pod, false), f->id);
+	(void)query(f, "update executions set phase = 'ABORTED' where id = $1 returning id");
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_int_equal(fake_outside_pods_deleted(f->fake), 0);
+	/* The watch says what it is now. */
+	json_object_del(json_object_get(pod, "metadata"), "resourceVersion");
+	assert_int_equal(pod_cache_update(f->context.pods, pod, false), f->id);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_int_equal(fake_outside_pods_deleted(f->fake), 1);
+	fixture_free(f);
+}
+
 /* ---- Breakage ---- */
 
 static void test_a_locked_execution_is_left_alone(void **state)
@@ -1286,6 +1343,8 @@ int main(void)
 		cmocka_unit_test(test_an_unreadable_closure_ends_the_execution),
 		cmocka_unit_test(test_abort),
 		cmocka_unit_test(test_a_pod_nobody_owns_is_deleted),
+		cmocka_unit_test(test_replicas_leave_executions_to_each_other),
+		cmocka_unit_test(test_a_pod_that_has_changed_is_not_deleted),
 		cmocka_unit_test(test_a_locked_execution_is_left_alone),
 		cmocka_unit_test(test_a_crash_after_any_effect),
 		cmocka_unit_test(test_failures_of_any_call),

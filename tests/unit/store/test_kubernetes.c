@@ -68,8 +68,9 @@ static void test_requests(void **state)
 		{ .status = 200, .body = "{}" },
 		{ .status = 200, .body = "{}" },
 		{ .status = 200, .body = "{}" },
+		{ .status = 200, .body = "{}" },
 	};
-	struct script_server *server = script_server_start(answers, 5, 7);
+	struct script_server *server = script_server_start(answers, 6, 7);
 	struct kubernetes *k = client_of(server);
 	auto_err struct err e = ERR_INIT;
 	auto_json json_t *pod = json_pack("{s:s}", "kind", "Pod"), *created = NULL, *got = NULL;
@@ -92,6 +93,10 @@ static void test_requests(void **state)
 	assert_int_equal(kubernetes_delete(k, "/api/v1/namespaces/a/pods/p", -1, &e), 0);
 	assert_true(
 	        text_starts_with(script_server_request(server, 4), "DELETE /api/v1/namespaces/a/pods/p HTTP/1.1\r\n"));
+	assert_int_equal(kubernetes_delete_version(k, "/api/v1/namespaces/a/pods/p", 7, "12", &e), 0);
+	request = script_server_request(server, 5);
+	assert_true(text_starts_with(request, "DELETE /api/v1/namespaces/a/pods/p HTTP/1.1\r\n"));
+	assert_non_null(strstr(request, "\"preconditions\":{\"resourceVersion\":\"12\"},\"gracePeriodSeconds\":7}"));
 	kubernetes_free(k);
 	script_server_stop(server);
 }

@@ -160,8 +160,12 @@ static void test_make_bucket(void **state)
 		{ .status = 200 },
 		{ .status = 409, .body = "<Error><Code>BucketAlreadyOwnedByYou</Code></Error>" },
 		{ .status = 409, .body = "<Error><Code>OperationAborted</Code></Error>" },
+		{ .status = 403, .body = "<Error><Code>AccessDenied</Code></Error>" },
+		{ .status = 200 },
+		{ .status = 403, .body = "<Error><Code>AccessDenied</Code></Error>" },
+		{ .status = 404 },
 	};
-	struct script_server *server = script_server_start(answers, 3, 5);
+	struct script_server *server = script_server_start(answers, 7, 5);
 	struct objects *objects = client_of(script_server_url(server));
 	auto_err struct err e = ERR_INIT;
 	assert_int_equal(objects_make_bucket(objects, "my-s3-bucket", &e), 0);
@@ -169,6 +173,11 @@ static void test_make_bucket(void **state)
 	assert_int_equal(objects_make_bucket(objects, "my-s3-bucket", &e), 0);
 	assert_int_equal(objects_make_bucket(objects, "my-s3-bucket", &e), -1);
 	assert_int_equal(e.kind, ERR_CONFLICT);
+	/* Somebody else has made it. */
+	assert_int_equal(objects_make_bucket(objects, "my-s3-bucket", &e), 0);
+	assert_non_null(strstr(script_server_request(server, 4), "HEAD /my-s3-bucket HTTP/1.1\r\n"));
+	assert_int_equal(objects_make_bucket(objects, "my-s3-bucket", &e), -1);
+	assert_int_equal(e.kind, ERR_PERMISSION);
 	objects_free(objects);
 	script_server_stop(server);
 }

@@ -1,0 +1,97 @@
+"""Every part of the platform is killed with SIGKILL, one after the other, while 20 executions run. All of them finish, and no attempt of a task
+runs twice: each leaves a line in a file of the node, which is counted."""
+
+import collections
+import json
+import time
+import uuid
+
+import pytest
+from flyteidl.core.execution_pb2 import WorkflowExecution
+from flytekit import ContainerTask, Workflow
+from flytekit.configuration import DefaultImages
+
+NAMESPACE = "flytesnacks-development"
+EXECUTIONS, LENGTH = 20, 5
+# What is killed, as the kernel calls it. The oldest of that name is the service; Kubernetes' server is one process with the kubelet.
+PROCESSES = ["flyte-controlplane", "postgres", "minio", "k3s"]
+DEADLINE_S = 150
+
+
+class Marks:
+    """A directory of the node that the template mounts into every container; a line is the name of a pod."""
+
+    def __init__(self, sandbox, kubectl):
+        self.sandbox = sandbox
+        self.name = f"marks-{uuid.uuid4().hex[:8]}"
+        self.path = f"/var/lib/sandbox/{self.name}"
+        self.kubectl = kubectl
+
+    def __enter__(self):
+        mount = {"name": "marks", "mountPath": "/marks"}
+        template = {
+            "apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": self.name, "namespace": NAMESPACE},
+            "template": {"spec": {
+                "containers": [{"name": "default", "image": "none", "volumeMounts": [mount]}],
+                "volumes": [{"name": "marks", "hostPath": {"path": self.path, "type": "DirectoryOrCreate"}}]}}}
+        path = self.sandbox.home / "marks.json"
+        path.write_text(json.dumps(template), encoding="utf-8")
+        self.kubectl("apply", "-f", str(path))
+        return self
+
+    def __exit__(self, *_):
+        self.kubectl("-n", NAMESPACE, "delete", "podtemplate", self.name)
+        self.sandbox.run("exec", "--", "rm", "-rf", self.path)
+
+    def pods(self):
+        """How often each pod's container ran. `cat` of nothing is no error while there is none yet."""
+        return collections.Counter(self.sandbox.run("exec", "--", "sh", "-c", f"cat {self.path}/begun 2>/dev/null; true").stdout.split())
+
+
+@pytest.fixture
+def marks(sandbox, kubectl):
+    with Marks(sandbox, kubectl) as made:
+        yield made
+
+
+def chain_of_marks(template):
+    """One line is appended by one write, which does not mix with others. The pause is what lets a kill hit a running container."""
+    workflow = Workflow(name=f"kills.{template}")
+    task = ContainerTask(name=f"kills.{template}.task", image=DefaultImages.default_image(), pod_template_name=template,
+                         command=["sh", "-c", "hostname >> /marks/begun; sleep 0.5"])
+    previous = None
+    for _ in range(LENGTH):
+        node = workflow.add_entity(task)
+        if previous is not None:
+            previous.runs_before(node)
+        previous = node
+    return workflow
+
+
+def wait(what, condition, deadline_s=DEADLINE_S):
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {deadline_s} s for {what}"
+        time.sleep(0.3)
+
+
+def test_kills(remote, sandbox, marks):
+    workflow = remote.register_workflow(chain_of_marks(marks.name), version=uuid.uuid4().hex)
+    executions = [remote.execute(workflow, inputs={}, wait=False) for _ in range(EXECUTIONS)]
+    total = EXECUTIONS * LENGTH
+    for number, process in enumerate(PROCESSES):
+        # The kills are spread over the time that there is; each finds all executions at work.
+        reached = total * (number + 1) // (len(PROCESSES) + 3)
+        wait(f"{reached} containers before {process} is killed", lambda: len(marks.pods()) >= reached)
+        sandbox.run("exec", "--", "pkill", "-KILL", "-o", "-x", process[:15])
+    wait("the end of all tasks", lambda: len(marks.pods()) >= total)
+    sandbox.run("exec", "--", "sandbox-init", "status", "--follow", timeout=60)
+
+    def states():
+        return [remote.client.get_execution(execution.id).closure.phase for execution in executions]
+
+    ended = (WorkflowExecution.SUCCEEDED, WorkflowExecution.FAILED, WorkflowExecution.ABORTED)
+    wait("the end of all executions", lambda: all(state in ended for state in states()))
+    assert states() == [WorkflowExecution.SUCCEEDED] * EXECUTIONS
+    # Attempt 0 of each node, and once: a task that had been lost would have been tried again in a pod of another name.
+    assert marks.pods() == {f"{execution.id.name}-n{node}-0": 1 for execution in executions for node in range(LENGTH)}
