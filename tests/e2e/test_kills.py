@@ -12,7 +12,7 @@ from flytekit import ContainerTask, Workflow
 from flytekit.configuration import DefaultImages
 
 NAMESPACE = "flytesnacks-development"
-EXECUTIONS, LENGTH = 20, 5
+EXECUTIONS, LENGTH = 20, 4
 # What is killed, as the kernel calls it. The oldest of that name is the service; Kubernetes' server is one process with the kubelet.
 PROCESSES = ["flyte-controlplane", "postgres", "minio", "k3s"]
 DEADLINE_S = 150

@@ -5,6 +5,7 @@
  */
 #include "controlplane/engine/round.h"
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/text.h"
 #include "controlplane/engine/dynamic.h"
@@ -829,7 +830,22 @@ static void read_asked_pod(const struct round_context *context, struct machine *
 	}
 }
 
-void effects_observe_pods(const struct round_context *context, struct machine *m, struct round_result *result)
+/* Whether another replica may be at work on what was heard of the pod. */
+static bool is_news(const struct round_context *context, const struct machine *m, const char *name,
+                    struct round_result *result)
+{
+	const int64_t heard_ms = pod_cache_heard_ms(context->pods, m->definition->id, name);
+	const int64_t age_ms = clock_monotonic_ms() - heard_ms;
+	if (!heard_ms || age_ms >= context->patience_ms)
+		return false;
+	const int64_t heard_ns = clock_wall_ns() - age_ms * 1000000;
+	if (!result->wake_at_ns || heard_ns < result->wake_at_ns)
+		result->wake_at_ns = heard_ns;
+	return true;
+}
+
+void effects_observe_pods(const struct round_context *context, struct machine *m, bool patiently,
+                          struct round_result *result)
 {
 	struct jobs jobs = { 0 };
 	for (size_t i = 0; i < m->node_count; i++) {
@@ -838,6 +854,8 @@ void effects_observe_pods(const struct round_context *context, struct machine *m
 			continue;
 		auto_json json_t *pod = NULL;
 		uint64_t version;
+		if (patiently && is_news(context, m, node->row.task->pod_name, result))
+			continue;
 		switch (pod_cache_find(context->pods, m->definition->id, node->row.task->pod_name, &version, &pod)) {
 		case POD_KNOWN:
 			set_pod(m, node, pod);

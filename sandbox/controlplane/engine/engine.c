@@ -178,7 +178,7 @@ static int64_t monotonic_of(int64_t wall_ns)
 	if (!wall_ns)
 		return CLOCK_NEVER;
 	const int64_t in_ns = wall_ns - clock_wall_ns();
-	return clock_monotonic_ms() + (in_ns > 0 ? in_ns / 1000000 + 1 : 0);
+	return clock_monotonic_ms() + (in_ns > 0 ? in_ns / 1000000 + 1 : in_ns / 1000000);
 }
 
 static void log_problem(const char *message, const struct err *e, int64_t execution_id, unsigned failures)
@@ -218,6 +218,7 @@ static struct round_context context_of(const struct engine *engine, const struct
 {
 	struct round_context context = engine->rounds;
 	context.take_over = take_over;
+	context.patience_ms = QUEUE_PATIENCE_MS;
 	context.object_maximum = (size_t)settings->object_maximum_mb << 20;
 	context.machine.array_output_maximum = context.object_maximum;
 	context.machine.default_maximum_attempts = (uint32_t)settings->default_maximum_attempts;

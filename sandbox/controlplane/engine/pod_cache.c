@@ -6,6 +6,7 @@
  */
 #include "controlplane/engine/pod_cache.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "controlplane/engine/names.h"
 #include "proto/message.h"
@@ -19,6 +20,7 @@ struct cached_pod {
 	char *name;
 	json_t *pod; /* NULL once it is settled */
 	uint64_t version;
+	int64_t heard_ms;
 	bool deleted;
 	bool doubtful; /* to be asked for: it may have gone unseen */
 	bool settled;
@@ -247,6 +249,7 @@ static void store(struct pod_cache *cache, struct cached_execution *execution, c
 	json_decref(cached->pod);
 	cached->pod = prune(pod);
 	cached->version = ++cache->version;
+	cached->heard_ms = clock_monotonic_ms();
 	cached->deleted = deleted;
 	cached->doubtful = cached->settled = false;
 	set_runs(execution, cached, !deleted && !has_ended(cached->pod) && !is_being_deleted(cached->pod));
@@ -324,6 +327,7 @@ void pod_cache_remove(struct pod_cache *cache, int64_t execution_id, const char 
 		pod->deleted = true;
 		pod->doubtful = false;
 		pod->version = ++cache->version;
+		pod->heard_ms = clock_monotonic_ms();
 		set_runs(execution, pod, false);
 	}
 	pthread_mutex_unlock(&cache->mutex);
@@ -359,6 +363,15 @@ enum pod_knowledge pod_cache_find(struct pod_cache *cache, int64_t execution_id,
 	}
 	pthread_mutex_unlock(&cache->mutex);
 	return knowledge;
+}
+
+int64_t pod_cache_heard_ms(struct pod_cache *cache, int64_t execution_id, const char *name)
+{
+	pthread_mutex_lock(&cache->mutex);
+	const struct cached_pod *pod = find_pod(*find_execution(cache, execution_id), name);
+	const int64_t heard_ms = pod ? pod->heard_ms : 0;
+	pthread_mutex_unlock(&cache->mutex);
+	return heard_ms;
 }
 
 size_t pod_cache_running(struct pod_cache *cache, int64_t execution_id, struct arena *arena,

@@ -59,6 +59,9 @@ enum pod_knowledge {
 enum pod_knowledge pod_cache_find(struct pod_cache *cache, int64_t execution_id, const char *name,
                                   uint64_t *ret_version, json_t **ret_pod);
 
+/* When that was last heard, monotonic milliseconds; 0 when nothing is known. */
+int64_t pod_cache_heard_ms(struct pod_cache *cache, int64_t execution_id, const char *name);
+
 /* A pod that exists and has containers which run or may yet run; in the arena. */
 struct pod_reference {
 	const char *namespace, *name;

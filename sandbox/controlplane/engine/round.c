@@ -237,7 +237,7 @@ static int advance(const struct round_context *context, struct database_connecti
 	    machine_init(m, arena, &context->machine, &plan->definition, &plan->graph, execution, &rows,
 	                 clock_wall_ns(), e) < 0)
 		return -1;
-	effects_observe_pods(context, m, result);
+	effects_observe_pods(context, m, is_elsewhere(context, execution), result);
 	size_t steps = 0;
 	for (int tried = 1; tried > 0;) {
 		if (steps++ > STEPS_BASE + STEPS_PER_NODE * m->node_count) /* which grows as scopes open */
@@ -270,7 +270,8 @@ static int run_locked(const struct round_context *context, struct database_conne
 		*ret_has_machine = true;
 		execution->phase = m->execution.phase;
 		execution->replica = m->execution.replica;
-		result->wake_at_ns = m->wake_at_ns;
+		if (!result->wake_at_ns || (m->wake_at_ns && m->wake_at_ns < result->wake_at_ns))
+			result->wake_at_ns = m->wake_at_ns;
 	} else if (failure.kind == ERR_NOT_FOUND || failure.kind == ERR_INVALID) {
 		if (end_unreadable(c, arena, execution, &failure, e) < 0)
 			return -1;

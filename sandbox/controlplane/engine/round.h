@@ -25,7 +25,9 @@ struct round_context {
 	void (*on_transition)(void *context, const char *execution, const struct machine_transition *transition);
 	void *transition_context;
 	const char *replica; /* our name; NULL: there are no others */
-	bool take_over;      /* also an execution that another replica has moved last */
+	/* Also an execution that another replica has moved last, as far as something has waited for it for `patience_ms`. */
+	bool take_over;
+	int64_t patience_ms;
 };
 
 /* What never changes about an execution, read once and kept between its rounds. */
@@ -43,7 +45,7 @@ enum round_outcome {
 
 struct round_result {
 	enum round_outcome outcome;
-	int64_t wake_at_ns; /* wall clock: when something happens by itself; 0: never */
+	int64_t wake_at_ns; /* wall clock: when something happens by itself, or has happened and was left; 0: never */
 	bool incomplete;    /* something outside was not there: try again soon. `problem` says what. */
 	struct err problem;
 };
@@ -84,8 +86,10 @@ int effects_find_children(const struct round_context *context, struct database_c
 
 /* ---- Between round.c and effects.c ---- */
 
-/* Fills in the pods of the nodes that have one. Things that could not be found out go to `result`. */
-void effects_observe_pods(const struct round_context *context, struct machine *m, struct round_result *result);
+/* Fills in the pods of the nodes that have one. Things that could not be found out go to `result`. With `patiently`, what was
+ * heard of a pod just now is left to the replica that moves the execution; result->wake_at_ns tells when it was heard. */
+void effects_observe_pods(const struct round_context *context, struct machine *m, bool patiently,
+                          struct round_result *result);
 /* Tries to fulfil every pending want, all at the same time. Returns how many were tried; -1 when the database failed.
  */
 int effects_fulfil(const struct round_context *context, struct database_connection *c, struct machine *m,

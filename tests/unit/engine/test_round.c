@@ -1143,7 +1143,16 @@ static void test_replicas_leave_executions_to_each_other(void **state)
 	set_replica(f, "two", false);
 	assert_int_equal(run(f), ROUND_ELSEWHERE);
 	assert_int_equal(fake_outside_pods_created(f->fake), 1);
+	/* What has only just been heard is left to it too, and told when it was. */
 	set_replica(f, "two", true);
+	f->context.patience_ms = 3600000;
+	auto_err struct err e = ERR_INIT;
+	struct round_result result = ROUND_RESULT_INIT;
+	must(round_run(&f->context, f->id, &f->plan, &result, &e), &e);
+	assert_int_equal(result.outcome, ROUND_ELSEWHERE);
+	assert_in_range(result.wake_at_ns, clock_wall_ns() - INT64_C(3600000000000), clock_wall_ns());
+	assert_int_equal(fake_outside_pods_created(f->fake), 1);
+	f->context.patience_ms = 0;
 	assert_int_equal(run(f), ROUND_UNFINISHED);
 	assert_int_equal(fake_outside_pods_created(f->fake), 2);
 	assert_query(f, replica, "two");
