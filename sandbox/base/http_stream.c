@@ -3,7 +3,7 @@
  * request and reads the answer at the same time, because an engine may refuse an upload before it has taken it all.
  *
  * Why not libcurl, which could: on Debian it brings 40 shared libraries, 9 ms and 8 MB into every process, which is more than
- * `sandbox status` may take altogether (docs/decisions/0017-start-up.md).
+ * `sandbox status` may take altogether (docs/decisions/0019-start-up.md).
  */
 #include "base/clock.h"
 #include "base/http1_reader.h"

@@ -1,6 +1,6 @@
 /*
  * Shared libraries that are loaded when the first of their functions is called, not when the program starts: most commands need none of
- * them, and `sandbox --help` may take 3 ms, of which libcurl and what it needs would be 9 (docs/decisions/0017-start-up.md). lazy_LIBRARY.c
+ * them, and `sandbox --help` may take 3 ms, of which libcurl and what it needs would be 9 (docs/decisions/0019-start-up.md). lazy_LIBRARY.c
  * defines functions of the library's own names, which pass their arguments on, so that callers are the same with and without.
  * A program takes them instead of the library by its CMake property SANDBOX_LAZY.
  *
