@@ -47,7 +47,6 @@ struct program {
 	struct pages_context pages_context;
 	char *metadata_prefix;
 	char *raw_output_prefix;
-	char *settings_complaint; /* of the file as it was at the start, or NULL */
 	char *replica;
 };
 
@@ -266,13 +265,12 @@ static int read_settings(struct program *program, struct err *e)
 	const char *file = settings_file_of_environment();
 	if (settings_read(file, &settings, &problem) < 0 && settings_read_without(file, &settings, e) < 0)
 		return -1;
-	program->settings = settings_holder_new(settings);
+	const bool wrong = problem.kind != ERR_NONE;
+	program->settings = settings_holder_new(settings, wrong ? err_message(&problem) : "");
 	program->process = settings_current(program->settings);
 	set_log_level(settings);
-	if (problem.kind != ERR_NONE) {
+	if (wrong)
 		log_err(LOG_ERROR, "the settings' file is not used", &problem, NULL, NULL);
-		program->settings_complaint = xasprintf("the settings' file is not used: %s", err_message(&problem));
-	}
 	return 0;
 }
 
@@ -332,8 +330,9 @@ static int run(struct program *program, const sigset_t *signals, struct err *e)
 	if (start_admission(program, e) < 0)
 		return err_wrap(e, "cannot start the webhook");
 	log_info("ready", "version", SANDBOX_VERSION, NULL);
-	const char *complaint = program->settings_complaint;
-	auto_free char *ready = xasprintf("READY=1\nSTATUS=%s", complaint ? complaint : "");
+	auto_free char *problem = settings_problem(program->settings);
+	auto_free char *ready =
+	        xasprintf("READY=1\nSTATUS=%s%s", *problem ? "the settings' file is not used: " : "", problem);
 	notify_supervisor(ready);
 	/* Last: whom it tells is there then. */
 	follow_settings(program);
@@ -421,7 +420,6 @@ int main(int argc, char **argv)
 	free(program.admin_methods);
 	free(program.metadata_prefix);
 	free(program.raw_output_prefix);
-	free(program.settings_complaint);
 	free(program.replica);
 	settings_release(program.process);
 	settings_holder_free(program.settings);

@@ -124,8 +124,8 @@ void settings_print_markdown(FILE *out);
 
 struct settings_holder;
 
-/* Takes over the reference. */
-struct settings_holder *settings_holder_new(const struct settings *settings);
+/* Takes over the reference. `problem` is what is wrong with their file as it is now, or "". */
+struct settings_holder *settings_holder_new(const struct settings *settings, const char *problem);
 struct settings_holder *settings_holder_free(struct settings_holder *holder);
 /* The current ones, retained; a NULL holder's are the defaults. Any thread. */
 const struct settings *settings_current(struct settings_holder *holder);

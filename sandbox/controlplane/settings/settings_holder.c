@@ -31,12 +31,12 @@ struct settings_holder {
 	void *context;
 };
 
-struct settings_holder *settings_holder_new(const struct settings *settings)
+struct settings_holder *settings_holder_new(const struct settings *settings, const char *problem)
 {
 	struct settings_holder *holder = xcalloc(1, sizeof(*holder));
 	pthread_mutex_init(&holder->lock, NULL);
 	holder->current = settings;
-	holder->problem = xstrdup("");
+	holder->problem = xstrdup(problem);
 	holder->inotify = holder->stop = -1;
 	return holder;
 }
@@ -115,16 +115,24 @@ static bool wait_for(int stop, int inotify, int timeout_ms, bool *ret_happened)
 	return true;
 }
 
+/* Tells of what is new only: a problem that was there before has been told. */
+static void look(struct settings_holder *holder)
+{
+	auto_err struct err e = ERR_INIT;
+	auto_free char *before = settings_problem(holder);
+	int outcome = settings_reload(holder, &e);
+	if (outcome > 0 || (outcome < 0 && !text_equal(before, err_message(&e))))
+		holder->on_change(holder->context, outcome < 0 ? &e : NULL);
+}
+
 static void *follow(void *context)
 {
 	struct settings_holder *holder = context;
+	look(holder); /* at what changed before it was watched */
 	for (bool happened; wait_for(holder->stop, holder->inotify, -1, &happened);) {
 		while (happened && wait_for(holder->stop, holder->inotify, SETTLE_MS, &happened))
 			;
-		auto_err struct err e = ERR_INIT;
-		int outcome = settings_reload(holder, &e);
-		if (outcome != 0)
-			holder->on_change(holder->context, outcome < 0 ? &e : NULL);
+		look(holder);
 	}
 	return NULL;
 }

@@ -308,7 +308,7 @@ static void use_settings(const char *yaml)
 	if (settings_parse(yaml, strlen(yaml), "settings", false, &settings, &e) < 0)
 		fail_msg("%s", err_message(&e));
 	settings_holder_free(api.settings);
-	api.settings = settings_holder_new(settings);
+	api.settings = settings_holder_new(settings, "");
 }
 
 #define ID(type, name)                                                                                                 \

@@ -1351,6 +1351,8 @@ class Instances(Case):
         # Not waited for yet: a zombie has ended, too.
         self.wait_until(lambda: not self.engine.containers and not self.engine.volumes, "the owner's end removes the sandbox")
         self.wait_until(lambda: not (self.home / ".flyte/config-sandbox.yaml").exists(), "and what clients know of it")
+        kube = self.home / ".kube/config"
+        self.wait_until(lambda: "flyte-sandbox" not in kube.read_text() and not (kube.parent / "config.lock").exists(), "and kubectl")
 
     def test_owner_of_a_sandbox_that_was_made_anew(self):
         """The watcher of the first one must not remove the second one."""

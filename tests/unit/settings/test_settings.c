@@ -304,7 +304,7 @@ static void test_following(void **state)
 	struct follower f = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 	/* not there yet */
 	assert_int_equal(settings_read(path, &settings, &e), 0);
-	struct settings_holder *holder = settings_holder_new(settings);
+	struct settings_holder *holder = settings_holder_new(settings, "");
 	if (settings_follow(holder, on_change, &f, &e) < 0)
 		fail_msg("%s", err_message(&e));
 	auto_settings const struct settings *before = settings_current(holder);
@@ -354,7 +354,7 @@ static void test_reload_of_the_same(void **state)
 	const struct settings *settings;
 	put(path, "flyteadmin: {maxParallelism: 3}\n");
 	assert_int_equal(settings_read(path, &settings, &e), 0);
-	struct settings_holder *holder = settings_holder_new(settings);
+	struct settings_holder *holder = settings_holder_new(settings, "");
 	put(path, "# other words\nflyteadmin:\n  maxParallelism: 3\n");
 	assert_int_equal(settings_reload(holder, &e), 0);
 	put(path, "flyteadmin: {maxParallelism: 5}\n");
