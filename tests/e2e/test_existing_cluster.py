@@ -19,7 +19,6 @@ from flytekit.remote import FlyteRemote
 ROOT = pathlib.Path(__file__).parents[2]
 NAMESPACE, DOMAIN = "flyte-outside", "outside"
 IMAGE = "flyte-controlplane:0.1.0"
-PSQL = ["psql", "-U", "postgres", "-h", "127.0.0.1", "-XAtq"]
 
 OVERLAY = """
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -101,9 +100,9 @@ class Deployment:
         return str(overlay)
 
     def start(self):
-        self.make_image()
-        self.sandbox.run("exec", "--", *PSQL, "-c", "create database outside", "postgres")
         self.overlay = self.write_overlay()
+        self.make_image()
+        self.query("create database outside", "postgres")
         self.kubectl("apply", "-k", self.overlay)
         try:
             self.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/flyte-controlplane", "--timeout=90s", timeout=100)
@@ -120,7 +119,7 @@ class Deployment:
         self.query("drop database if exists outside with (force)", "postgres")
 
     def query(self, sql, database="outside"):
-        return self.sandbox.run("exec", "--", *PSQL, "-c", sql, database).stdout.strip()
+        return self.sandbox.run("exec", "--", "psql", "-XAtqc", sql, f"postgresql://postgres:postgres@127.0.0.1/{database}").stdout.strip()
 
     def pods(self):
         pods = self.kubectl("-n", NAMESPACE, "get", "pods", "-l", "app.kubernetes.io/name=flyte-controlplane", as_json=True)["items"]
