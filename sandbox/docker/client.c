@@ -139,6 +139,10 @@ int docker_error_from_answer(long status, const char *body, size_t length, struc
 	                     : status == 501                  ? ERR_UNSUPPORTED
 	                     : status == 503                  ? ERR_UNAVAILABLE
 	                                                      : ERR_INTERNAL;
+	if (message && strstr(message, "no space left on device")) {
+		err_set(e, ERR_EXHAUSTED, "disk-space", "the Docker engine says: %s", message);
+		return err_hint(e, "free some: `docker system df` shows what Docker uses");
+	}
 	if (message || *plain)
 		return err_set(e, kind, "docker-error", "the Docker engine says: %s", message ? message : plain);
 	return err_set(e, kind, "docker-error", "the Docker engine answered with status %ld and no message", status);

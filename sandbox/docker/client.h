@@ -55,7 +55,7 @@ struct docker_request {
 /*
  * Performs the call. 0 for a status below 400 (304 included). Otherwise the engine's own message, with ERR_NOT_FOUND
  * for 404, ERR_CONFLICT for 409, ERR_INVALID for 400, ERR_PERMISSION for 401 and 403, ERR_UNAVAILABLE for 503,
- * ERR_UNSUPPORTED for 501 and ERR_INTERNAL for the rest, id "docker-error".
+ * ERR_UNSUPPORTED for 501 and ERR_INTERNAL for the rest, id "docker-error"; a full disk is ERR_EXHAUSTED "disk-space".
  */
 int docker_call(struct docker_client *client, const struct docker_request *request, struct http_response *ret_response,
                 struct err *e);
