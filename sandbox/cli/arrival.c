@@ -17,8 +17,8 @@ int arrival_wait(const struct arrival *arrival, struct services *ret_services, s
 	bool to_stderr = cli_wants_json(cli);
 	table_view_init(&view,
 	                cli->globals.quiet || cli->events ? NULL
-	                : to_stderr        ? stderr
-	                                   : stdout,
+	                : to_stderr                       ? stderr
+	                                                  : stdout,
 	                to_stderr ? cli->colors_err : cli->colors_out);
 	const struct readiness readiness = { .cli = cli,
 		                             .sandbox = arrival->sandbox,

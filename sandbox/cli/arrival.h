@@ -1,6 +1,6 @@
 /*
- * What start, restart and resume do once the container runs: show the services as they become ready, tell clients where the
- * sandbox is, and let it come back by itself from now on.
+ * What start, restart and resume do once the container runs: show the services as they become ready, tell clients where
+ * the sandbox is, and let it come back by itself from now on.
  */
 #ifndef SANDBOX_CLI_ARRIVAL_H
 #define SANDBOX_CLI_ARRIVAL_H

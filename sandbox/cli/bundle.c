@@ -58,8 +58,8 @@ static int add_json(struct archive *archive, const char *name, json_t *value, co
 /* "K=V" of variables that are not ours become "K=(left out)". */
 static void hide_values(json_t *container)
 {
-	static const char *const ours[] = { "FLYTE_S3_PUBLIC_ENDPOINT=", "SANDBOX_PUBLIC_ENDPOINT=", "SANDBOX_INSTANCE=",
-		                            "PATH=" };
+	static const char *const ours[] = { "FLYTE_S3_PUBLIC_ENDPOINT=", "SANDBOX_PUBLIC_ENDPOINT=",
+		                            "SANDBOX_INSTANCE=", "PATH=" };
 	json_t *list = json_lookup(container, "Config/Env");
 	size_t i;
 	json_t *pair;
@@ -153,10 +153,12 @@ static int add_everything(struct archive *archive, struct cli *cli, const struct
 	auto_err struct err problem = ERR_INIT;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
 	auto_services struct services services = SERVICES_INIT;
-	if (failure && add_json(archive, "error.json", cli_error_json(failure, exit_code_of(failure, 0)), NULL, path, e) < 0)
+	if (failure &&
+	    add_json(archive, "error.json", cli_error_json(failure, exit_code_of(failure, 0)), NULL, path, e) < 0)
 		return -1;
-	if (add_json(archive, "version.json", json_pack("{s:s, s:s}", "launcher", SANDBOX_VERSION, "engine", cli->endpoint.address),
-	             NULL, path, e) < 0)
+	if (add_json(archive, "version.json",
+	             json_pack("{s:s, s:s}", "launcher", SANDBOX_VERSION, "engine", cli->endpoint.address), NULL, path,
+	             e) < 0)
 		return -1;
 	json_t *info = docker_get(cli->docker, &problem, "/info");
 	if (add_json(archive, "engine.json", info, &problem, path, e) < 0 || add_checks(archive, cli, path, e) < 0)

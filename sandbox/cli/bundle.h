@@ -1,7 +1,8 @@
 /*
- * A bundle: what somebody needs who is to find out why a sandbox does not work, in one tar.gz: the error, status, checks, what the
- * engine tells of itself and of the container, the container's log and the services' own logs. Values of environment
- * variables that the person gave are left out. It is made of what can be had: what cannot says why, in its place.
+ * A bundle: what somebody needs who is to find out why a sandbox does not work, in one tar.gz: the error, status,
+ * checks, what the engine tells of itself and of the container, the container's log and the services' own logs. Values
+ * of environment variables that the person gave are left out. It is made of what can be had: what cannot says why, in
+ * its place.
  */
 #ifndef SANDBOX_CLI_BUNDLE_H
 #define SANDBOX_CLI_BUNDLE_H

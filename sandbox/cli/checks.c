@@ -7,18 +7,32 @@
 
 #include <stdarg.h>
 
-const char *const check_ids[] = { "engine", "permission", "cgroup", "disk", "memory", "inotify", "modules",
-	                          "dns",    "ca",         "clock",  "ports", "image", NULL };
+const char *const check_ids[] = { "engine", "permission", "cgroup", "disk",  "memory", "inotify", "modules",
+	                          "dns",    "ca",         "clock",  "ports", "image",  NULL };
 
 /* Which check looks at what an error of `start` complains of. */
 static const char *const errors[][2] = {
-	{ "docker-not-running", "engine" },    { "docker-version", "engine" },      { "docker-host", "engine" },
-	{ "docker-context", "engine" },        { "docker-transport", "engine" },    { "connection-failed", "engine" },
-	{ "docker-permission", "permission" }, { "cgroup-unsuitable", "cgroup" },   { "disk-space", "disk" },
-	{ "memory-space", "memory" },          { "clock-skew", "clock" },           { "port-taken", "ports" },
-	{ "image-missing", "image" },          { "image-pull", "image" },           { "image-file", "image" },
-	{ "image-build", "image" },            { "image-unsuitable", "image" },     { "credential-helper", "image" },
-	{ "start-timeout", "memory" },         { "service-failing", "memory" },     { "sandbox-died", "memory" },
+	{ "docker-not-running", "engine" },
+	{ "docker-version", "engine" },
+	{ "docker-host", "engine" },
+	{ "docker-context", "engine" },
+	{ "docker-transport", "engine" },
+	{ "connection-failed", "engine" },
+	{ "docker-permission", "permission" },
+	{ "cgroup-unsuitable", "cgroup" },
+	{ "disk-space", "disk" },
+	{ "memory-space", "memory" },
+	{ "clock-skew", "clock" },
+	{ "port-taken", "ports" },
+	{ "image-missing", "image" },
+	{ "image-pull", "image" },
+	{ "image-file", "image" },
+	{ "image-build", "image" },
+	{ "image-unsuitable", "image" },
+	{ "credential-helper", "image" },
+	{ "start-timeout", "memory" },
+	{ "service-failing", "memory" },
+	{ "sandbox-died", "memory" },
 };
 
 const char *checks_for_error(const char *error_id)

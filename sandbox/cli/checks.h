@@ -1,7 +1,7 @@
 /*
- * The checks of a machine and its engine: what `start` makes sure of before it creates anything, and what `doctor` shows. Each has an
- * id, what was found, and what to do about it. A check that cannot be made from here (a remote engine's disk) is
- * skipped and says so. A warning is something that may matter; only a failure stops a start.
+ * The checks of a machine and its engine: what `start` makes sure of before it creates anything, and what `doctor`
+ * shows. Each has an id, what was found, and what to do about it. A check that cannot be made from here (a remote
+ * engine's disk) is skipped and says so. A warning is something that may matter; only a failure stops a start.
  */
 #ifndef SANDBOX_CLI_CHECKS_H
 #define SANDBOX_CLI_CHECKS_H
@@ -15,8 +15,8 @@ enum check_outcome { CHECK_OK, CHECK_WARNING, CHECK_FAILURE, CHECK_SKIPPED };
 struct check_result {
 	const char *id;
 	enum check_outcome outcome;
-	char *evidence; /* what was found */
-	char *fix;      /* NULL when nothing is to be done */
+	char *evidence;       /* what was found */
+	char *fix;            /* NULL when nothing is to be done */
 	enum err_kind kind;   /* of a failure */
 	const char *error_id; /* of a failure, docs/guide/errors.md */
 };
@@ -49,8 +49,8 @@ int checks_run_all(struct cli *cli, const struct checks_wish *wish, struct check
 int checks_of_machine(struct cli *cli, int64_t minimum_disk, struct checks *ret_checks, struct err *e);
 /* {"id", "outcome", "evidence", "fix"}; a new reference. */
 json_t *checks_json(const struct check_result *result);
-/* Those that need no image and no ports, for `start`, which finds out about both as it goes on: the first failure is the
- * error; warnings are told with --verbose. */
+/* Those that need no image and no ports, for `start`, which finds out about both as it goes on: the first failure is
+ * the error; warnings are told with --verbose. */
 int checks_before_start(struct cli *cli, int64_t minimum_disk, struct err *e);
 
 /* The check that looks at what this error complains of, or NULL. */

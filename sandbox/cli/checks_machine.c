@@ -14,8 +14,8 @@
 /* A sandbox at rest takes 530 MiB. */
 #define MEMORY_FAILURE (600 * MEBIBYTE)
 #define MEMORY_WARNING (1536 * MEBIBYTE)
-/* kubelet, containerd and each pod watch files; the kernel's old default of 128 instances is what clusters in containers
- * run into first. */
+/* kubelet, containerd and each pod watch files; the kernel's old default of 128 instances is what clusters in
+ * containers run into first. */
 #define INOTIFY_INSTANCES 256
 #define INOTIFY_WATCHES 16384
 #define INODES_MINIMUM 50000
@@ -125,7 +125,10 @@ void check_disk(const struct check_machine *machine, struct checks *checks)
 		bool enough = available >= machine->minimum_disk;
 		/* File systems without a fixed number of inodes say 0. */
 		bool few_inodes = status.f_files && status.f_favail < INODES_MINIMUM;
-		check_add(checks, "disk", !enough ? CHECK_FAILURE : few_inodes ? CHECK_WARNING : CHECK_OK,
+		check_add(checks, "disk",
+		          !enough      ? CHECK_FAILURE
+		          : few_inodes ? CHECK_WARNING
+		                       : CHECK_OK,
 		          enough ? few_inodes ? "remove small files: `docker system df` shows what Docker has" : NULL
 		                 : "free some (`docker system df` shows what Docker uses), or lower the limit with "
 		                   "`--min-disk GB`",
@@ -157,7 +160,10 @@ void check_memory(const struct check_machine *machine, struct checks *checks)
 	/* Of a machine in use the memory may be freed or swapped: only one that is too small altogether fails. */
 	bool fails = total >= 0 && total < MEMORY_FAILURE;
 	bool warns = known < MEMORY_WARNING;
-	check_add(checks, "memory", fails ? CHECK_FAILURE : warns ? CHECK_WARNING : CHECK_OK,
+	check_add(checks, "memory",
+	          fails   ? CHECK_FAILURE
+	          : warns ? CHECK_WARNING
+	                  : CHECK_OK,
 	          fails || warns ? "end other programs, or give Docker's machine more memory" : NULL,
 	          "%lld MiB %s; the sandbox takes 530 MiB at rest and each task its own", (long long)(known / MEBIBYTE),
 	          available >= 0 ? "available" : "in all");
@@ -244,8 +250,9 @@ void check_dns(const struct check_machine *machine, struct checks *checks)
 		          "/etc/resolv.conf names only this machine itself, which containers cannot ask; Docker then "
 		          "takes public servers");
 	else
-		check_add(checks, "dns", CHECK_WARNING, "name a server in /etc/resolv.conf; a sandbox without network works",
-		          "/etc/resolv.conf %s", known ? "names no server" : "is not there");
+		check_add(checks, "dns", CHECK_WARNING,
+		          "name a server in /etc/resolv.conf; a sandbox without network works", "/etc/resolv.conf %s",
+		          known ? "names no server" : "is not there");
 }
 
 void check_ca(const struct check_machine *machine, struct checks *checks)

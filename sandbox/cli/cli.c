@@ -143,7 +143,8 @@ void cli_print_error(struct cli *cli, const struct err *e)
 		fprintf(stderr, "%shint%s: %s\n", cli_color(colors, CLI_CYAN), CLI_RESET(colors), e->hint);
 	const char *check = failed_check(cli, e);
 	if (check)
-		fprintf(stderr, "%scheck%s: sandbox doctor %s\n", cli_color(colors, CLI_CYAN), CLI_RESET(colors), check);
+		fprintf(stderr, "%scheck%s: sandbox doctor %s\n", cli_color(colors, CLI_CYAN), CLI_RESET(colors),
+		        check);
 	if (cli->bundle)
 		fprintf(stderr, "%slogs%s: %s\n", cli_color(colors, CLI_CYAN), CLI_RESET(colors), cli->bundle);
 }
@@ -180,8 +181,7 @@ json_t *cli_error_json(const struct err *e, int exit_code)
 json_t *cli_envelope(const struct cli *cli, json_t *document)
 {
 	auto_json json_t *owned = document;
-	json_t *envelope =
-	        json_pack("{s:i, s:s?}", "schemaVersion", CLI_SCHEMA_VERSION, "command", cli->verb);
+	json_t *envelope = json_pack("{s:i, s:s?}", "schemaVersion", CLI_SCHEMA_VERSION, "command", cli->verb);
 	json_object_update(envelope, owned);
 	return envelope;
 }

@@ -31,14 +31,14 @@ struct config_files;
 struct cli {
 	struct globals globals;
 	struct config_files *config; /* config_files.h */
-	const char *verb; /* name, for the envelope; NULL before it is known */
+	const char *verb;            /* name, for the envelope; NULL before it is known */
 	struct instance instance;
 	struct docker_endpoint endpoint;
 	struct docker_client *docker; /* see cli_connect */
 	bool colors_out;              /* of stdout and stderr */
 	bool colors_err;
-	bool events;                  /* progress_events.h */
-	char *bundle;                 /* of a failed start (bundle.h), or NULL */
+	bool events;        /* progress_events.h */
+	char *bundle;       /* of a failed start (bundle.h), or NULL */
 	bool progress_open; /* a line on stderr that is rewritten in place */
 	int64_t progress_last_ms;
 };

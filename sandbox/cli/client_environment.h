@@ -1,6 +1,6 @@
 /*
- * The environment that clients of an instance need: one table of variables, each with the name of the value as `--override-name`
- * knows it. `sandbox env` prints it for a shell, `sandbox status -o env` as an env file.
+ * The environment that clients of an instance need: one table of variables, each with the name of the value as
+ * `--override-name` knows it. `sandbox env` prints it for a shell, `sandbox status -o env` as an env file.
  */
 #ifndef SANDBOX_CLI_CLIENT_ENVIRONMENT_H
 #define SANDBOX_CLI_CLIENT_ENVIRONMENT_H

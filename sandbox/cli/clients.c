@@ -88,8 +88,7 @@ int clients_configure_flyte(struct cli *cli, const struct sandbox *sandbox, stru
 
 int clients_configure(struct cli *cli, const struct sandbox *sandbox, bool make_current, struct err *e)
 {
-	if (clients_configure_flyte(cli, sandbox, e) < 0 ||
-	    configure_kubernetes(cli, sandbox, make_current, e) < 0)
+	if (clients_configure_flyte(cli, sandbox, e) < 0 || configure_kubernetes(cli, sandbox, make_current, e) < 0)
 		return err_wrap(e, "the sandbox is ready, but clients cannot be configured");
 	return 0;
 }

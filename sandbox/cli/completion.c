@@ -203,7 +203,9 @@ static void print_zsh_options(FILE *out, const struct option *options)
 		const char letter[] = { '-', option->letter, '\0' };
 		for (int form = option->letter ? 0 : 1; form < 2; form++) {
 			fprintf(out, " \\\n\t\t'%s%s%s%s[", repeated, form ? "--" : "", form ? option->name : letter,
-			        flag ? "" : form ? "=" : "+");
+			        flag   ? ""
+			        : form ? "="
+			               : "+");
 			print_quoted(out, option->help, "[]:");
 			fputc(']', out);
 			if (!flag) {

@@ -1,5 +1,5 @@
-/* Completion scripts of shells, from the verbs' tables. Names of instances and services are asked from the launcher itself when
- * they are wanted, so that they are those of the moment. */
+/* Completion scripts of shells, from the verbs' tables. Names of instances and services are asked from the launcher
+ * itself when they are wanted, so that they are those of the moment. */
 #ifndef SANDBOX_CLI_COMPLETION_H
 #define SANDBOX_CLI_COMPLETION_H
 

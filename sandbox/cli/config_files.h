@@ -1,7 +1,7 @@
 /*
- * Settings of the launcher in files: `sandbox.yaml` of the project, which is the nearest one upward from the working directory, and the
- * user's, ~/.config/sandbox/config.yaml ($XDG_CONFIG_HOME). A file has the options of every verb by their names, and a
- * mapping for each verb with that verb's options:
+ * Settings of the launcher in files: `sandbox.yaml` of the project, which is the nearest one upward from the working
+ *directory, and the user's, ~/.config/sandbox/config.yaml ($XDG_CONFIG_HOME). A file has the options of every verb by
+ *their names, and a mapping for each verb with that verb's options:
  *
  *	name: ci1
  *	start:

@@ -62,11 +62,11 @@ static json_t *task_id(const char *version)
 
 static int register_task(const struct api *api, const char *version, const char *image, struct err *e)
 {
-	auto_json json_t *body = json_pack("{s:o, s:{s:{s:o, s:s, s:{s:{s:s, s:s, s:s}}, s:{}, s:{s:s, s:[s]}}}}", "id",
-	                                   task_id(version), "spec", "template", "id", task_id(version), "type",
-	                                   "raw-container", "metadata", "runtime", "type", "OTHER", "version",
-	                                   SANDBOX_VERSION, "flavor", "sandbox", "interface", "container", "image",
-	                                   image, "command", "true");
+	auto_json json_t *body =
+	        json_pack("{s:o, s:{s:{s:o, s:s, s:{s:{s:s, s:s, s:s}}, s:{}, s:{s:s, s:[s]}}}}", "id",
+	                  task_id(version), "spec", "template", "id", task_id(version), "type", "raw-container",
+	                  "metadata", "runtime", "type", "OTHER", "version", SANDBOX_VERSION, "flavor", "sandbox",
+	                  "interface", "container", "image", image, "command", "true");
 	long status = 0;
 	auto_json json_t *answer = call(api, "POST", "/tasks", body, &status, e);
 	if (!answer)
@@ -100,8 +100,8 @@ static int follow(const struct api *api, const char *name, int64_t deadline_ms, 
 			return err_set(e, ERR_INTERNAL, "first-task", "the first task's execution '%s' is %s: %s", name,
 			               phase, json_string_at(execution, "closure/error/message", "without a reason"));
 		if (clock_monotonic_ms() >= deadline_ms)
-			return err_set(e, ERR_TIMEOUT, "first-task", "the first task's execution '%s' is still %s", name,
-			               phase);
+			return err_set(e, ERR_TIMEOUT, "first-task", "the first task's execution '%s' is still %s",
+			               name, phase);
 		if (interrupt_check(e) < 0)
 			return -1;
 		struct pollfd interrupt = { .fd = interrupt_fd(), .events = POLLIN };
@@ -114,7 +114,8 @@ int first_task_run(struct cli *cli, const struct sandbox *sandbox, int64_t deadl
 	auto_json json_t *described = docker_image_inspect(cli->docker, sandbox->image_id, e);
 	if (!described)
 		return -1;
-	const char *image = json_string_value(json_object_get(json_lookup(described, "Config/Labels"), TASK_IMAGE_LABEL));
+	const char *image =
+	        json_string_value(json_object_get(json_lookup(described, "Config/Labels"), TASK_IMAGE_LABEL));
 	if (!image)
 		return err_set(e, ERR_UNSUPPORTED, "first-task", "the sandbox's image '%s' brings no image for a task",
 		               sandbox->image);

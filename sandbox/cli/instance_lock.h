@@ -1,8 +1,8 @@
 /*
- * One launcher at a time changes an instance: start, stop, delete and their like hold a lock while they work, and the next one
- * waits. So two starts at once make one sandbox, and both see it ready. The lock is a file of this user and machine, and
- * names engine and instance; the system releases it when its holder ends, however it ends. Launchers of other users
- * meet in the engine's own conflicts.
+ * One launcher at a time changes an instance: start, stop, delete and their like hold a lock while they work, and the
+ * next one waits. So two starts at once make one sandbox, and both see it ready. The lock is a file of this user and
+ * machine, and names engine and instance; the system releases it when its holder ends, however it ends. Launchers of
+ * other users meet in the engine's own conflicts.
  */
 #ifndef SANDBOX_CLI_INSTANCE_LOCK_H
 #define SANDBOX_CLI_INSTANCE_LOCK_H

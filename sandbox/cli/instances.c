@@ -36,8 +36,7 @@ static struct instance_entry *add(struct instances *instances, const char *name,
 static int add_container(struct cli *cli, struct instances *instances, const json_t *listed, struct err *e)
 {
 	auto_err struct err problem = ERR_INIT;
-	auto_json json_t *container =
-	        docker_container_inspect(cli->docker, json_string_at(listed, "Id", ""), &problem);
+	auto_json json_t *container = docker_container_inspect(cli->docker, json_string_at(listed, "Id", ""), &problem);
 	if (!container)
 		return problem.kind == ERR_NOT_FOUND ? 0 : err_move(e, &problem);
 	const char *name = json_string_at(container, "Name", "/");
@@ -82,8 +81,7 @@ int instances_find(struct cli *cli, struct instances *ret_instances, struct err 
 		if (add_container(cli, &instances, value, e) < 0)
 			return -1;
 	}
-	json_array_foreach(volumes, i, value)
-		add_volume(&instances, value);
+	json_array_foreach(volumes, i, value) add_volume(&instances, value);
 	if (instances.count)
 		qsort(instances.items, instances.count, sizeof(*instances.items), by_name);
 	*ret_instances = instances;
@@ -117,9 +115,8 @@ int instance_remove(struct cli *cli, bool volume, struct err *e)
 
 int instances_cli_for(const struct cli *cli, const char *name, struct cli *ret_cli, struct err *e)
 {
-	*ret_cli = (struct cli){ .globals = cli->globals,
-		                 .verb = cli->verb,
-		                 .colors_out = cli->colors_out,
-		                 .colors_err = cli->colors_err };
+	*ret_cli = (struct cli){
+		.globals = cli->globals, .verb = cli->verb, .colors_out = cli->colors_out, .colors_err = cli->colors_err
+	};
 	return instance_named(name, &ret_cli->instance, e);
 }

@@ -1,5 +1,5 @@
-/* All instances of an engine. Labels are the only registry: an instance is a container, a volume, or both, that carry its
- * name in INSTANCE_LABEL. */
+/* All instances of an engine. Labels are the only registry: an instance is a container, a volume, or both, that carry
+ * its name in INSTANCE_LABEL. */
 #ifndef SANDBOX_CLI_INSTANCES_H
 #define SANDBOX_CLI_INSTANCES_H
 
@@ -27,8 +27,8 @@ void instances_release(struct instances *instances);
 /* Connects and asks. What goes away meanwhile is left out. */
 int instances_find(struct cli *cli, struct instances *ret_instances, struct err *e);
 
-/* Removes the container, what clients on this machine know of the instance (as `sandbox delete` does), and the volume when
- * `volume`. Absent is success. The caller holds the instance's lock. */
+/* Removes the container, what clients on this machine know of the instance (as `sandbox delete` does), and the volume
+ * when `volume`. Absent is success. The caller holds the instance's lock. */
 int instance_remove(struct cli *cli, bool volume, struct err *e);
 
 /* Another `cli` for the instance `name` on the same engine; cli_release it. */

@@ -21,11 +21,11 @@ static int unknown_verb(const char *name, struct err *e)
 		names[count] = verbs[count]->name;
 	const char *near = text_suggest(name, names, count);
 	/* What other tools call these verbs. */
-	static const char *const synonyms[][2] = { { "up", "start" },        { "down", "stop" },
-		                                   { "teardown", "delete" }, { "remove", "delete" },
-		                                   { "rm", "delete" },       { "destroy", "delete" },
-		                                   { "ps", "list" },         { "ls", "list" },
-		                                   { "unpause", "resume" },   { "log", "logs" },        { "--version", "version" } };
+	static const char *const synonyms[][2] = {
+		{ "up", "start" },       { "down", "stop" },      { "teardown", "delete" },  { "remove", "delete" },
+		{ "rm", "delete" },      { "destroy", "delete" }, { "ps", "list" },          { "ls", "list" },
+		{ "unpause", "resume" }, { "log", "logs" },       { "--version", "version" }
+	};
 	for (size_t i = 0; i < ARRAY_LENGTH(synonyms); i++) {
 		if (text_equal(name, synonyms[i][0]))
 			near = synonyms[i][1];
@@ -105,13 +105,14 @@ static int run_verb(struct cli *cli, const struct verb *verb, const struct optio
 	colors = colors && !text_equal(terminal, "dumb");
 	cli->colors_out = colors && isatty(STDOUT_FILENO);
 	cli->colors_err = colors && isatty(STDERR_FILENO);
-	if (check_format(verb, cli->globals.output, e) < 0 || check_arguments(verb, words, arguments, e) < 0 || instance_named(cli->globals.name, &cli->instance, e) < 0)
+	if (check_format(verb, cli->globals.output, e) < 0 || check_arguments(verb, words, arguments, e) < 0 ||
+	    instance_named(cli->globals.name, &cli->instance, e) < 0)
 		return -1;
 	return verb->run(cli, own->values, words, arguments, e);
 }
 
-/* Fallbacks, files, environment. The verbs that only print what is built in do without the files: they have to work when
- * one of those is wrong. */
+/* Fallbacks, files, environment. The verbs that only print what is built in do without the files: they have to work
+ * when one of those is wrong. */
 static int set_defaults(struct cli *cli, const struct verb *verb, const char *section, const struct option_set *set,
                         struct err *e)
 {

@@ -1,6 +1,7 @@
 /*
  * Options from one table. Each verb lists its options once; the table feeds the parser, `--help`, the man page, the
- *guide and the mapping from environment variables. Precedence: command line, environment, files (config_files.h), fallback.
+ *guide and the mapping from environment variables. Precedence: command line, environment, files (config_files.h),
+ *fallback.
  *
  * A verb's values live in a struct of its own; a table entry says where (offset) and of what type the field is:
  *	OPTION_FLAG bool · OPTION_TEXT and OPTION_CHOICE const char * (NULL when absent) · OPTION_NUMBER and

@@ -10,7 +10,8 @@ struct prune_wish {
 	const char *only; /* this instance alone, by its whole name; NULL: all */
 };
 
-/* Removes every instance whose lifetime is over (lifetime.h), each under its lock, after a second look under it. Appends
+/* Removes every instance whose lifetime is over (lifetime.h), each under its lock, after a second look under it.
+ * Appends
  * {"name", "reason"} to `removed` for each. Goes on after a failure and returns the last one. */
 int prune(struct cli *cli, const struct prune_wish *wish, json_t *removed, struct err *e);
 

@@ -145,12 +145,12 @@ static bool is_passing(const struct err *problem)
 	       text_equal(problem->id, "malformed-json");
 }
 
-/* Engines say in several ways that the container of a command has just ended; its state is one answer for all of them. */
+/* Engines say in several ways that the container of a command has just ended; its state is one answer for all of them.
+ */
 static bool container_runs(const struct readiness *readiness)
 {
 	auto_err struct err ignored = ERR_INIT;
-	auto_json json_t *document =
-	        docker_container_inspect(readiness->cli->docker, readiness->sandbox->id, &ignored);
+	auto_json json_t *document = docker_container_inspect(readiness->cli->docker, readiness->sandbox->id, &ignored);
 	const json_t *running = json_object_get(json_object_get(document, "State"), "Running");
 	return !json_is_false(running);
 }

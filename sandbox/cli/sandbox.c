@@ -194,7 +194,8 @@ json_t *sandbox_document(const struct cli *cli, const struct sandbox *sandbox, c
 {
 	bool present = sandbox->state != SANDBOX_ABSENT;
 	const char *state = sandbox_state_text(sandbox, services);
-	json_t *document = json_pack("{s:s, s:s, s:b}", "name", cli->instance.name, "state", state, "ready", text_equal(state, "running"));
+	json_t *document = json_pack("{s:s, s:s, s:b}", "name", cli->instance.name, "state", state, "ready",
+	                             text_equal(state, "running"));
 	json_object_set_new(document, "services", services_json(sandbox, services));
 	json_object_set_new(document, "endpoints", present ? sandbox_endpoints(sandbox) : json_null());
 	json_object_set_new(document, "image", present ? json_string(sandbox->image) : json_null());

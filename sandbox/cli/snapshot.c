@@ -39,7 +39,8 @@ char *snapshot_directory(struct err *e)
 /* trusted.* attributes need SYS_ADMIN, file capabilities SETFCAP, devices MKNOD. */
 static json_t *helper_body(const char *image, const char *volume)
 {
-	return json_pack("{s:s, s:[s], s:[s], s:s, s:{s:s, s:b, s:[s,s,s,s,s,s,s,s,s], s:[s,s], s:s, s:{s:s}, s:[{s:s, s:s, s:s}]}}",
+	return json_pack("{s:s, s:[s], s:[s], s:s, s:{s:s, s:b, s:[s,s,s,s,s,s,s,s,s], s:[s,s], s:s, s:{s:s}, s:[{s:s, "
+	                 "s:s, s:s}]}}",
 	                 "Image", image, "Entrypoint", "sleep", "Cmd", HELPER_SECONDS, "User", "0", "HostConfig",
 	                 "NetworkMode", "none", "AutoRemove", 1, "CapAdd", "SYS_ADMIN", "SETFCAP", "MKNOD",
 	                 "DAC_OVERRIDE", "DAC_READ_SEARCH", "CHOWN", "FOWNER", "FSETID", "KILL", "SecurityOpt",
@@ -54,8 +55,7 @@ static int helper_start(struct docker_client *docker, const char *volume, const 
 	auto_free char *name = xasprintf("%s-snapshot", volume);
 	auto_json json_t *body = helper_body(image, volume);
 	/* One that an earlier launcher has left: the lock says that nobody needs it. */
-	if (docker_container_remove(docker, name, e) < 0 ||
-	    docker_container_create(docker, name, body, ret_id, e) < 0)
+	if (docker_container_remove(docker, name, e) < 0 || docker_container_create(docker, name, body, ret_id, e) < 0)
 		return -1;
 	if (docker_container_start(docker, *ret_id, e) == 0)
 		return 0;
@@ -257,7 +257,8 @@ static int check_image(const json_t *manifest, const char *name, const json_t *i
 	err_set(e, ERR_INVALID, "snapshot-mismatch",
 	        "the snapshot was made with the image '%s' (%.19s, %s), and '%s' is another one (%.19s, %s)",
 	        json_string_at(manifest, "image/name", "?"), json_string_at(manifest, "image/id", "?"),
-	        json_string_at(manifest, "image/architecture", "?"), name, json_string_at(image, "Id", "?"), architecture);
+	        json_string_at(manifest, "image/architecture", "?"), name, json_string_at(image, "Id", "?"),
+	        architecture);
 	return err_hint(e, "name the image that it was made with: --image NAME");
 }
 

@@ -1,8 +1,8 @@
 /*
- * Snapshots: the whole state of an instance, its volume, in one file (snapshot_file.h). The volume is read and written by a tar
- * inside of a container of its own, made from the sandbox's image around the volume: that keeps what the engine's own
- * archives lose, extended attributes and holes, on which the container images of the sandbox depend. A sandbox that runs
- * is paused meanwhile, so that its files are those of one moment.
+ * Snapshots: the whole state of an instance, its volume, in one file (snapshot_file.h). The volume is read and written
+ * by a tar inside of a container of its own, made from the sandbox's image around the volume: that keeps what the
+ * engine's own archives lose, extended attributes and holes, on which the container images of the sandbox depend. A
+ * sandbox that runs is paused meanwhile, so that its files are those of one moment.
  */
 #ifndef SANDBOX_CLI_SNAPSHOT_H
 #define SANDBOX_CLI_SNAPSHOT_H

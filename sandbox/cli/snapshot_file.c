@@ -224,8 +224,8 @@ json_t *snapshot_manifest(const char *path, struct err *e)
 	if (format == SNAPSHOT_FORMAT)
 		return manifest;
 	json_decref(manifest);
-	err_set(e, ERR_INVALID, "snapshot-file", "'%s' has format %lld; this launcher reads %d", path, (long long)format,
-	        SNAPSHOT_FORMAT);
+	err_set(e, ERR_INVALID, "snapshot-file", "'%s' has format %lld; this launcher reads %d", path,
+	        (long long)format, SNAPSHOT_FORMAT);
 	return NULL;
 }
 
@@ -253,8 +253,8 @@ static int open_volume(const char *path, const json_t *manifest, struct volume_r
 static ssize_t next_chunk(struct volume_reader *reader)
 {
 	uint64_t left = reader->end - reader->at;
-	ssize_t got = left ? pread(reader->fd, reader->chunk, left < CHUNK ? (size_t)left : CHUNK, (off_t)reader->at)
-	                   : 0;
+	ssize_t got =
+	        left ? pread(reader->fd, reader->chunk, left < CHUNK ? (size_t)left : CHUNK, (off_t)reader->at) : 0;
 	if (got > 0)
 		reader->at += (uint64_t)got;
 	return got;

@@ -1,8 +1,8 @@
 /*
- * A snapshot's file: an uncompressed tar (ustar, so that any tar lists it) of two members, `manifest.json` of fixed size and
- * `volume.tar.gz`. The manifest stands first, so that listing reads a few kilobytes, and is written last, with the sum
- * of the volume; a file that is cut off or changed is noticed before anything is restored. The volume is compressed
- * here, as it comes.
+ * A snapshot's file: an uncompressed tar (ustar, so that any tar lists it) of two members, `manifest.json` of fixed
+ * size and `volume.tar.gz`. The manifest stands first, so that listing reads a few kilobytes, and is written last, with
+ * the sum of the volume; a file that is cut off or changed is noticed before anything is restored. The volume is
+ * compressed here, as it comes.
  */
 #ifndef SANDBOX_CLI_SNAPSHOT_FILE_H
 #define SANDBOX_CLI_SNAPSHOT_FILE_H

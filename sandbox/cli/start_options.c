@@ -127,7 +127,8 @@ const struct option start_options[] = {
 	  .environment = "SANDBOX_WAIT",
 	  .choices = wait_levels,
 	  .fallback = "ready",
-	  .help = "what to wait for: the container runs, Flyte's API answers, every service is ready, a first task has run" },
+	  .help = "what to wait for: the container runs, Flyte's API answers, every service is ready, a first task has "
+	          "run" },
 	{ .name = "no-wait",
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(no_wait),

@@ -333,8 +333,8 @@ static void print_result(const struct build *build)
 	cli_say(build->cli, "built '%s' in %.1f s; pods and `pyflyte run --image %s` can use it", build->reference,
 	        seconds, build->values->tag);
 	if (cli_wants_json(build->cli))
-		cli_print_document(build->cli, json_pack("{s:s, s:s}", "image", build->reference, "tag",
-		                                         build->values->tag));
+		cli_print_document(build->cli,
+		                   json_pack("{s:s, s:s}", "image", build->reference, "tag", build->values->tag));
 	else if (build->cli->globals.quiet)
 		puts(build->reference);
 }

@@ -12,7 +12,9 @@ static int run(struct cli *cli, const void *values, char **arguments, size_t cou
 	static const struct {
 		const char *shell;
 		void (*print)(FILE *out);
-	} shells[] = { { "bash", completion_print_bash }, { "zsh", completion_print_zsh }, { "fish", completion_print_fish } };
+	} shells[] = { { "bash", completion_print_bash },
+		       { "zsh", completion_print_zsh },
+		       { "fish", completion_print_fish } };
 	for (size_t i = 0; i < ARRAY_LENGTH(shells); i++) {
 		if (text_equal(arguments[0], shells[i].shell)) {
 			shells[i].print(stdout);
@@ -27,7 +29,8 @@ const struct verb verb_completion = {
 	.name = "completion",
 	.summary = "print the completion script of a shell",
 	.arguments = "SHELL",
-	.description = "Prints a script that makes bash, zsh or fish complete verbs, options, their values, and the names of the "
+	.description = "Prints a script that makes bash, zsh or fish complete verbs, options, their values, and the "
+	               "names of the "
 	               "instances and services that there are.",
 	.examples = "source <(sandbox completion bash)\tin this shell\n"
 	            "sandbox completion fish >~/.config/fish/completions/sandbox.fish\tfor every fish",

@@ -103,11 +103,14 @@ const struct verb verb_config = {
 	.name = "config",
 	.summary = "show the settings of the launcher and where they come from",
 	.arguments = "view",
-	.description = "Options may be set in files: `sandbox.yaml`, the nearest one upward from the working directory, and the user's "
-	               "~/.config/sandbox/config.yaml. A file has the options of every verb by their names, and for each verb a "
-	               "mapping of its options. What comes later wins: default, project's file, user's file, environment, "
-	               "command line. A name or value that is not known is an error with file and line.\n\n"
-	               "view: prints every option that has a value.",
+	.description =
+	        "Options may be set in files: `sandbox.yaml`, the nearest one upward from the working directory, and "
+	        "the user's "
+	        "~/.config/sandbox/config.yaml. A file has the options of every verb by their names, and for each verb "
+	        "a "
+	        "mapping of its options. What comes later wins: default, project's file, user's file, environment, "
+	        "command line. A name or value that is not known is an error with file and line.\n\n"
+	        "view: prints every option that has a value.",
 	.examples = "sandbox config view --origin\twhat holds here, and why",
 	.options = config_options,
 	.values_size = sizeof(struct config_values),

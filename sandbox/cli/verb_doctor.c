@@ -95,11 +95,14 @@ const struct verb verb_doctor = {
 	.name = "doctor",
 	.summary = "check what a sandbox needs of this machine",
 	.arguments = "[CHECK]",
-	.description = "Makes the checks that `sandbox start` makes, or one of them: engine, permission, cgroup, disk, memory, inotify, "
-	               "modules, dns, ca, clock, ports, image. Each tells what was found and, where something is wrong, what to "
-	               "do. A failure keeps a sandbox from starting, a warning may; the exit code is 0 without failures, else "
-	               "that of the error which `start` would end with. Takes the options of `sandbox start`, so that the "
-	               "same image and ports are looked at.",
+	.description =
+	        "Makes the checks that `sandbox start` makes, or one of them: engine, permission, cgroup, disk, "
+	        "memory, inotify, "
+	        "modules, dns, ca, clock, ports, image. Each tells what was found and, where something is wrong, what "
+	        "to "
+	        "do. A failure keeps a sandbox from starting, a warning may; the exit code is 0 without failures, else "
+	        "that of the error which `start` would end with. Takes the options of `sandbox start`, so that the "
+	        "same image and ports are looked at.",
 	.examples = "sandbox doctor -o json | jq '.checks[] | select(.outcome != \"ok\")'\twhat is not well\n"
 	            "sandbox doctor ports\twho holds the ports",
 	.options = start_options,

@@ -41,11 +41,14 @@ const struct verb verb_env = {
 	.name = "env",
 	.summary = "print the environment that clients need",
 	.arguments = "",
-	.description = "Prints the variables with which flytekit, flytectl, kubectl and S3 clients find this instance, as commands for a "
-	               "POSIX shell; with -o env as lines NAME=value for an env file. The passwords are the well-known ones of "
+	.description = "Prints the variables with which flytekit, flytectl, kubectl and S3 clients find this instance, "
+	               "as commands for a "
+	               "POSIX shell; with -o env as lines NAME=value for an env file. The passwords are the well-known "
+	               "ones of "
 	               "the Flyte sandbox.",
 	.examples = "eval \"$(sandbox env --name ci1)\"\tthis shell's clients talk to ci1\n"
-	            "sandbox env -o env --override-name console=NEXT_PUBLIC_FLYTE >.env\tan env file with a name of one's own",
+	            "sandbox env -o env --override-name console=NEXT_PUBLIC_FLYTE >.env\tan env file with a name of "
+	            "one's own",
 	.options = env_options,
 	.values_size = sizeof(struct env_values),
 	.formats = env_formats,

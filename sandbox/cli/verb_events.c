@@ -22,11 +22,7 @@ static const struct option events_options[] = {
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(follow),
 	  .help = "go on with new events as they come" },
-	{ .name = "all",
-	  .letter = 'a',
-	  .kind = OPTION_FLAG,
-	  .offset = FIELD(all),
-	  .help = "of all instances" },
+	{ .name = "all", .letter = 'a', .kind = OPTION_FLAG, .offset = FIELD(all), .help = "of all instances" },
 	{ .name = "since",
 	  .kind = OPTION_SECONDS,
 	  .offset = FIELD(since_ms),
@@ -100,10 +96,13 @@ const struct verb verb_events = {
 	.name = "events",
 	.summary = "tell what happened to the sandbox",
 	.arguments = "",
-	.description = "Prints what the engine remembers of the sandbox's container: create, start, die (with its exit code), oom, pause, "
-	               "unpause, stop, restart, destroy. With -o json one document a line. The engine remembers the last few "
-	               "hundred events of all its containers, since it was started. What happens while a sandbox starts is told by "
-	               "`sandbox start --events`; what the services do, by `sandbox logs`.",
+	.description =
+	        "Prints what the engine remembers of the sandbox's container: create, start, die (with its exit code), "
+	        "oom, pause, "
+	        "unpause, stop, restart, destroy. With -o json one document a line. The engine remembers the last few "
+	        "hundred events of all its containers, since it was started. What happens while a sandbox starts is "
+	        "told by "
+	        "`sandbox start --events`; what the services do, by `sandbox logs`.",
 	.examples = "sandbox events --all --since 12h\twhat happened today\n"
 	            "sandbox events --follow -o json\tfor a program",
 	.options = events_options,

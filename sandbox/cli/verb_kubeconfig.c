@@ -49,8 +49,7 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	if (values->merge)
 		return merge(cli, kubeconfig, values->current, e);
 	if (cli_wants_json(cli)) {
-		cli_print_document(cli,
-		                   json_pack("{s:s, s:O}", "name", cli->instance.name, "kubeconfig", kubeconfig));
+		cli_print_document(cli, json_pack("{s:s, s:O}", "name", cli->instance.name, "kubeconfig", kubeconfig));
 		return EXIT_CODE_OK;
 	}
 	if (yaml_print(kubeconfig, &text, e) < 0)
@@ -63,8 +62,10 @@ const struct verb verb_kubeconfig = {
 	.name = "kubeconfig",
 	.summary = "print the kubeconfig of the sandbox, or merge it",
 	.arguments = "",
-	.description = "Prints a kubeconfig for the sandbox's Kubernetes, fetched from the sandbox and with the address under which this "
-	               "machine reaches it. With --merge it goes into the user's kubeconfig, where nothing else changes.",
+	.description =
+	        "Prints a kubeconfig for the sandbox's Kubernetes, fetched from the sandbox and with the address under "
+	        "which this "
+	        "machine reaches it. With --merge it goes into the user's kubeconfig, where nothing else changes.",
 	.examples = "sandbox kubeconfig >kubeconfig.yaml\ta file of its own\n"
 	            "sandbox kubeconfig --merge --current\tkubectl talks to the sandbox from now on",
 	.options = kubeconfig_options,

@@ -61,13 +61,12 @@ static json_t *entry_json(struct cli *cli, const struct instance_entry *entry, c
 	const char *created = present ? sandbox->created_at : json_string_at(entry->volume, "CreatedAt", NULL);
 	json_t *size = json_object_get(sizes, entry->name);
 	auto_free char *over = lifetime_over(entry->labels);
-	return json_pack(
-	        "{s:s, s:s, s:s?, s:s?, s:s?, s:o, s:b, s:O?, s:s?, s:s?, s:s?}", "name", entry->name, "state",
-	        sandbox_state_text(sandbox, &services), "image", sandbox->image, "version",
-	        json_string_value(json_object_get(entry->labels, "dev.sandbox.version")), "created", created, "ports",
-	        ports_json(&sandbox->ports), "volume", entry->volume != NULL, "diskBytes", size, "expires",
-	        json_string_value(json_object_get(entry->labels, LIFETIME_EXPIRES_LABEL)), "owner",
-	        json_string_value(json_object_get(entry->labels, LIFETIME_OWNER_LABEL)), "over", over);
+	return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:o, s:b, s:O?, s:s?, s:s?, s:s?}", "name", entry->name, "state",
+	                 sandbox_state_text(sandbox, &services), "image", sandbox->image, "version",
+	                 json_string_value(json_object_get(entry->labels, "dev.sandbox.version")), "created", created,
+	                 "ports", ports_json(&sandbox->ports), "volume", entry->volume != NULL, "diskBytes", size,
+	                 "expires", json_string_value(json_object_get(entry->labels, LIFETIME_EXPIRES_LABEL)), "owner",
+	                 json_string_value(json_object_get(entry->labels, LIFETIME_OWNER_LABEL)), "over", over);
 }
 
 static char *ports_text(const json_t *ports)
@@ -77,8 +76,8 @@ static char *ports_text(const json_t *ports)
 	json_t *port;
 	json_object_foreach((json_t *)(uintptr_t)ports, name, port)
 	{
-		char *longer = xasprintf("%s%s%s=%lld", text, *text ? " " : "", name,
-		                         (long long)json_integer_value(port));
+		char *longer =
+		        xasprintf("%s%s%s=%lld", text, *text ? " " : "", name, (long long)json_integer_value(port));
 		free(text);
 		text = longer;
 	}
@@ -103,9 +102,12 @@ static void print_table(struct cli *cli, const json_t *list, bool disk)
 		const char *until = json_string_at(entry, "over", NULL);
 		if (!until)
 			until = json_string_at(entry, "expires", owner ? "its owner ends" : "");
-		const char *const cells[] = { json_string_at(entry, "name", ""),  json_string_at(entry, "state", ""),
-			                      age,                                json_string_at(entry, "image", ""),
-			                      ports,                              until,
+		const char *const cells[] = { json_string_at(entry, "name", ""),
+			                      json_string_at(entry, "state", ""),
+			                      age,
+			                      json_string_at(entry, "image", ""),
+			                      ports,
+			                      until,
 			                      size };
 		columns_add(&columns, cells);
 	}
@@ -150,11 +152,15 @@ const struct verb verb_list = {
 	.name = "list",
 	.summary = "list all instances",
 	.arguments = "",
-	.description = "Lists every instance that the engine has, whoever started it: name, state, age, image and ports. UNTIL tells when an "
-	               "instance of limited lifetime ends (`sandbox start --ttl`, `--owner-pid`), or that it has; `sandbox prune` "
-	               "removes those. An instance whose state is `absent` has been deleted and has left its volume. With -o name, "
+	.description = "Lists every instance that the engine has, whoever started it: name, state, age, image and "
+	               "ports. UNTIL tells when an "
+	               "instance of limited lifetime ends (`sandbox start --ttl`, `--owner-pid`), or that it has; "
+	               "`sandbox prune` "
+	               "removes those. An instance whose state is `absent` has been deleted and has left its volume. "
+	               "With -o name, "
 	               "names only.",
-	.examples = "sandbox list -o json | jq -r '.instances[] | select(.state == \"running\") | .name'\tthose that run",
+	.examples =
+	        "sandbox list -o json | jq -r '.instances[] | select(.state == \"running\") | .name'\tthose that run",
 	.options = list_options,
 	.values_size = sizeof(struct list_values),
 	.formats = list_formats,

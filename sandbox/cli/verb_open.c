@@ -86,7 +86,8 @@ const struct verb verb_open = {
 	.name = "open",
 	.summary = "open the console in a browser",
 	.arguments = "",
-	.description = "Opens the console with $BROWSER, xdg-open, open or wslview, the first that works; where none does, the address is "
+	.description = "Opens the console with $BROWSER, xdg-open, open or wslview, the first that works; where none "
+	               "does, the address is "
 	               "printed.",
 	.options = open_options,
 	.values_size = sizeof(struct open_values),

@@ -30,9 +30,11 @@ const struct verb verb_pause = {
 	.name = "pause",
 	.summary = "freeze the sandbox where it stands",
 	.arguments = "",
-	.description = "Freezes every process of the sandbox: it takes no processor time and keeps its memory. `sandbox resume` (or "
-	               "`sandbox start`) lets it go on at once. Timers of Kubernetes and Flyte see a jump of the clock. "
-	               "Pausing a paused sandbox is no error.",
+	.description =
+	        "Freezes every process of the sandbox: it takes no processor time and keeps its memory. `sandbox "
+	        "resume` (or "
+	        "`sandbox start`) lets it go on at once. Timers of Kubernetes and Flyte see a jump of the clock. "
+	        "Pausing a paused sandbox is no error.",
 	.values_size = 1,
 	.arguments_maximum = 0,
 	.run = run,

@@ -12,7 +12,8 @@ static const struct option prune_options[] = {
 	{ .name = "volumes",
 	  .kind = OPTION_FLAG,
 	  .offset = offsetof(struct prune_wish, volumes),
-	  .help = "remove the state of deleted instances too: volumes without a container, which the next `start` would "
+	  .help = "remove the state of deleted instances too: volumes without a container, which the next `start` "
+	          "would "
 	          "go on with" },
 	{ .name = NULL },
 };
@@ -27,8 +28,8 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	size_t i;
 	json_t *entry;
 	json_array_foreach(removed, i, entry)
-		cli_say(cli, "%s '%s': %s", wish->dry_run ? "would remove" : "removed",
-		        json_string_at(entry, "name", ""), json_string_at(entry, "reason", ""));
+	        cli_say(cli, "%s '%s': %s", wish->dry_run ? "would remove" : "removed",
+	                json_string_at(entry, "name", ""), json_string_at(entry, "reason", ""));
 	if (outcome < 0)
 		return -1;
 	if (!json_array_size(removed))
@@ -42,9 +43,12 @@ const struct verb verb_prune = {
 	.name = "prune",
 	.summary = "remove instances whose time is over",
 	.arguments = "",
-	.description = "Removes, with container, volume and client configuration, every instance whose time is over: started with --ttl "
-	               "and expired, or with --owner-pid and its owner has ended (owners on other machines cannot be seen, and "
-	               "their instances stay). Volumes that such instances left go, too. The state that `sandbox delete` keeps "
+	.description = "Removes, with container, volume and client configuration, every instance whose time is over: "
+	               "started with --ttl "
+	               "and expired, or with --owner-pid and its owner has ended (owners on other machines cannot be "
+	               "seen, and "
+	               "their instances stay). Volumes that such instances left go, too. The state that `sandbox "
+	               "delete` keeps "
 	               "goes with --volumes only.",
 	.examples = "sandbox prune --dry-run\twhat would go\n"
 	            "sandbox prune --volumes\tand the state of deleted instances",

@@ -68,9 +68,10 @@ const struct verb verb_restart = {
 	.name = "restart",
 	.summary = "stop the sandbox and start it again as it is",
 	.arguments = "",
-	.description = "Ends all services in order and starts them again, with the container that is there: ports, image and "
-	               "settings stay what they were. A stopped sandbox is started. To change settings use `sandbox stop` "
-	               "and `sandbox start`.",
+	.description =
+	        "Ends all services in order and starts them again, with the container that is there: ports, image and "
+	        "settings stay what they were. A stopped sandbox is started. To change settings use `sandbox stop` "
+	        "and `sandbox start`.",
 	.options = restart_options,
 	.values_size = sizeof(struct restart_values),
 	.arguments_maximum = 0,

@@ -53,7 +53,8 @@ const struct verb verb_resume = {
 	.name = "resume",
 	.summary = "let a paused sandbox go on",
 	.arguments = "",
-	.description = "Lets a paused sandbox go on and waits until its services are ready. Resuming a running sandbox is no error.",
+	.description = "Lets a paused sandbox go on and waits until its services are ready. Resuming a running sandbox "
+	               "is no error.",
 	.options = resume_options,
 	.values_size = sizeof(struct resume_values),
 	.arguments_maximum = 0,

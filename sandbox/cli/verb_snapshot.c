@@ -1,7 +1,7 @@
 /* snapshot: the state of an instance to one file, and back. */
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "base/clock.h"
 #include "cli/columns.h"
 #include "cli/errors.h"
 #include "cli/instance_lock.h"
@@ -56,8 +56,8 @@ static int save(struct cli *cli, const char *file, struct err *e)
 	        (double)json_integer_at(manifest, "volume/compressedBytes", 0) / MEGABYTE,
 	        (double)(clock_monotonic_ms() - began) / 1000);
 	if (cli_wants_json(cli))
-		cli_print_document(cli, json_pack("{s:s, s:s, s:O}", "name", cli->instance.name, "file", path, "manifest",
-		                                  manifest));
+		cli_print_document(cli, json_pack("{s:s, s:s, s:O}", "name", cli->instance.name, "file", path,
+		                                  "manifest", manifest));
 	json_decref(manifest);
 	return EXIT_CODE_OK;
 }
@@ -152,11 +152,13 @@ const struct verb verb_snapshot = {
 	.name = "snapshot",
 	.summary = "save the state of the sandbox to a file, and restore it",
 	.arguments = "save|restore|list [FILE]",
-	.description = "save: writes the whole state (projects, executions, data, built images) to FILE, by default one below "
-	               "~/.local/share/sandbox/snapshots. A running sandbox is paused meanwhile.\n\n"
-	               "restore: makes the state of an instance that does not exist from FILE; `sandbox start` goes on with it, and "
-	               "`sandbox start --from FILE` does both. The image must be the one that the snapshot was made with.\n\n"
-	               "list: shows the snapshots in a directory, by default the one that save uses.",
+	.description =
+	        "save: writes the whole state (projects, executions, data, built images) to FILE, by default one below "
+	        "~/.local/share/sandbox/snapshots. A running sandbox is paused meanwhile.\n\n"
+	        "restore: makes the state of an instance that does not exist from FILE; `sandbox start` goes on with "
+	        "it, and "
+	        "`sandbox start --from FILE` does both. The image must be the one that the snapshot was made with.\n\n"
+	        "list: shows the snapshots in a directory, by default the one that save uses.",
 	.examples = "sandbox snapshot save before.sandbox\tbefore an experiment\n"
 	            "sandbox start --name copy --from before.sandbox\tanother instance with that state",
 	.options = snapshot_options,

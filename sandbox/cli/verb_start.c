@@ -1,7 +1,7 @@
 /*
- * start: checks, ports, image, container, readiness, clients. Running already is no error; the table is shown then, too. What
- * this start has made and is interrupted, cannot be started or does not become ready is taken back — with --keep it stays
- * for a look, unless it was interrupted — and its logs are kept in a bundle.
+ * start: checks, ports, image, container, readiness, clients. Running already is no error; the table is shown then,
+ * too. What this start has made and is interrupted, cannot be started or does not become ready is taken back — with
+ * --keep it stays for a look, unless it was interrupted — and its logs are kept in a bundle.
  */
 #include "base/clock.h"
 #include "base/file.h"
@@ -29,8 +29,8 @@
 /* The service that answers Flyte's clients. */
 #define API_SERVICE "controlplane"
 
-static json_t *container_body(const struct cli *cli, const struct start_values *values,
-                              const struct lifetime *lifetime, const struct ports *ports)
+static json_t *container_body(const struct cli *cli, const struct start_values *values, const struct lifetime *lifetime,
+                              const struct ports *ports)
 {
 	const struct spec spec = {
 		.instance = &cli->instance,
@@ -190,7 +190,8 @@ static int start(struct launch *launch, const struct start_values *values, bool 
 		return -1;
 	bool is_up = existing.state == SANDBOX_RUNNING || existing.state == SANDBOX_PAUSED;
 	if (is_up && values->from) {
-		err_set(e, ERR_CONFLICT, "snapshot-target", "the instance '%s' has a state already", cli->instance.name);
+		err_set(e, ERR_CONFLICT, "snapshot-target", "the instance '%s' has a state already",
+		        cli->instance.name);
 		return cli_hint_command(cli, e, "delete --volume");
 	}
 	if (values->dry_run)
@@ -262,23 +263,26 @@ const struct verb verb_start = {
 	.name = "start",
 	.summary = "start the sandbox, and create it first if there is none",
 	.arguments = "",
-	.description = "Starts the sandbox and waits until every service is ready. The image is used if the engine has "
-	               "it, else loaded from "
-	               "--image-file, else pulled when it names a registry, else built from the source tree.\n\n"
-	               "State is kept in a volume: a stopped sandbox goes on where it was. A stopped container whose "
-	               "image or settings have changed is made "
-	               "anew around that volume. Starting a running sandbox changes nothing and is no error.\n\n"
-	               "Clients are configured: ~/.flyte/config-sandbox.yaml, ~/.flyte/sandbox/kubeconfig, and a "
-	               "context in the kubeconfig, which becomes the "
-	               "current one when the sandbox is new. Ctrl-C takes back what was begun.\n\n"
-	               "A start that fails takes back what it has made (a volume with state is never that), unless --keep is "
-	               "given, keeps the logs in a bundle below ~/.local/state/sandbox/bundles, and names the check of "
-	               "`sandbox doctor` that tells more.\n\n"
-	               "With --events each line of stdout is a JSON document with a type: step, progress, message, service, and "
-	               "at the end result or error.",
+	.description =
+	        "Starts the sandbox and waits until every service is ready. The image is used if the engine has "
+	        "it, else loaded from "
+	        "--image-file, else pulled when it names a registry, else built from the source tree.\n\n"
+	        "State is kept in a volume: a stopped sandbox goes on where it was. A stopped container whose "
+	        "image or settings have changed is made "
+	        "anew around that volume. Starting a running sandbox changes nothing and is no error.\n\n"
+	        "Clients are configured: ~/.flyte/config-sandbox.yaml, ~/.flyte/sandbox/kubeconfig, and a "
+	        "context in the kubeconfig, which becomes the "
+	        "current one when the sandbox is new. Ctrl-C takes back what was begun.\n\n"
+	        "A start that fails takes back what it has made (a volume with state is never that), unless --keep is "
+	        "given, keeps the logs in a bundle below ~/.local/state/sandbox/bundles, and names the check of "
+	        "`sandbox doctor` that tells more.\n\n"
+	        "With --events each line of stdout is a JSON document with a type: step, progress, message, service, "
+	        "and "
+	        "at the end result or error.",
 	.examples = "sandbox start\tstart, with the well-known ports\n"
 	            "sandbox start --name ci1\tanother one beside it, on free ports\n"
-	            "sandbox start --name ci2 --ttl 1h --owner-pid $$\tone that goes when this shell ends, or `prune` comes\n"
+	            "sandbox start --name ci2 --ttl 1h --owner-pid $$\tone that goes when this shell ends, or `prune` "
+	            "comes\n"
 	            "sandbox start --port http=8080\tthe console on port 8080\n"
 	            "sandbox start -o json | jq -r .endpoints.console\tfor scripts",
 	.options = start_options,

@@ -120,7 +120,8 @@ const struct verb verb_status = {
 	               "States: absent, stopped, crashed (ended by itself), paused, starting, degraded (a service has "
 	               "failed and is being restarted), "
 	               "running.\n\n"
-	               "With -o env: the variables of `sandbox env` and SANDBOX_STATE as lines of an env file. With -o name: the "
+	               "With -o env: the variables of `sandbox env` and SANDBOX_STATE as lines of an env file. With -o "
+	               "name: the "
 	               "services' names.",
 	.examples = "sandbox status -o json | jq .services\tthe services for a script\n"
 	            "sandbox status -q && pytest\trun tests only with a ready sandbox",

@@ -1,7 +1,7 @@
 /*
- * The watcher of an owner: a process that `start --owner-pid` leaves behind, detached from terminal and session. It waits
- * for the owner's end by an event, then does what `sandbox prune` would do for this one instance, and ends. There is no
- * daemon: should the watcher be killed, or the machine go down, the label remains and `sandbox prune` finds it.
+ * The watcher of an owner: a process that `start --owner-pid` leaves behind, detached from terminal and session. It
+ * waits for the owner's end by an event, then does what `sandbox prune` would do for this one instance, and ends. There
+ * is no daemon: should the watcher be killed, or the machine go down, the label remains and `sandbox prune` finds it.
  */
 #ifndef SANDBOX_CLI_WATCHER_H
 #define SANDBOX_CLI_WATCHER_H

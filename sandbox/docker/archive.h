@@ -10,8 +10,8 @@
  * out. */
 int docker_archive_put(struct docker_client *client, const char *container, const char *directory, struct tar *tar,
                        void (*on_progress)(void *context), void *context, struct err *e);
-/* Appends the tar that the engine makes of a file or directory to `ret_bytes`; its maximum bounds it. ERR_NOT_FOUND when
- * absent. */
+/* Appends the tar that the engine makes of a file or directory to `ret_bytes`; its maximum bounds it. ERR_NOT_FOUND
+ * when absent. */
 int docker_archive_get(struct docker_client *client, const char *container, const char *path, struct buf *ret_bytes,
                        struct err *e);
 /* Appends one file's content to `ret_bytes`; its maximum bounds it. ERR_NOT_FOUND when absent. */

@@ -19,8 +19,8 @@ int docker_events_follow(struct docker_client *client, const struct docker_event
 		json_array_append_new(json_object_get(filters, "event"), json_string(*action));
 	auto_free char *text = json_to_text(filters);
 	auto_free char *encoded = docker_encode(text);
-	auto_free char *until = wish->until_ns ? xasprintf("&until=%" PRId64 ".%09" PRId64, wish->until_ns / NANOSECONDS,
-	                                                   wish->until_ns % NANOSECONDS)
+	auto_free char *until = wish->until_ns ? xasprintf("&until=%" PRId64 ".%09" PRId64,
+	                                                   wish->until_ns / NANOSECONDS, wish->until_ns % NANOSECONDS)
 	                                       : xstrdup("");
 	auto_free char *path = xasprintf("/events?filters=%s&since=%" PRId64 ".%09" PRId64 "%s", encoded,
 	                                 wish->since_ns / NANOSECONDS, wish->since_ns % NANOSECONDS, until);

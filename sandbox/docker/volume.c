@@ -50,8 +50,7 @@ json_t *docker_volume_sizes(struct docker_client *client, struct err *e)
 	json_t *sizes = json_object();
 	size_t i;
 	json_t *volume;
-	json_array_foreach(json_object_get(answer, "Volumes"), i, volume)
-		json_object_set_new(sizes, json_string_at(volume, "Name", ""),
-		                    json_integer(json_integer_at(volume, "UsageData/Size", -1)));
+	json_array_foreach(json_object_get(answer, "Volumes"), i, volume) json_object_set_new(
+	        sizes, json_string_at(volume, "Name", ""), json_integer(json_integer_at(volume, "UsageData/Size", -1)));
 	return sizes;
 }
