@@ -40,7 +40,15 @@ class Case(unittest.TestCase):
 
     def tearDown(self):
         self.engine.close()
-        shutil.rmtree(self.directory)
+        # Launchers that a test leaves behind, an owner's watcher for one, end with the engine and may still be writing.
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return shutil.rmtree(self.directory)
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def run_sandbox(self, *arguments, code=0, timeout=60, **options):
         done = subprocess.run([BINARY, *arguments], env=self.environment, capture_output=True, text=True, timeout=timeout, **options)
