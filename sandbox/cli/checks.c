@@ -1,5 +1,6 @@
 #include "cli/checks.h"
 
+#include "base/image_reference.h"
 #include "base/text.h"
 #include "cli/checks_internal.h"
 #include "cli/interrupt.h"
@@ -148,7 +149,7 @@ static void check_image(struct cli *cli, const struct image_wish *wish, struct c
 	if (wish->file)
 		check_add(checks, "image", CHECK_WARNING, NULL, "'%s' is not there; start loads it from '%s'",
 		          wish->image, wish->file);
-	else if (wish->registry || docker_image_names_registry(wish->image))
+	else if (wish->registry || image_reference_names_registry(wish->image))
 		check_add(checks, "image", CHECK_WARNING, NULL, "'%s' is not there; start pulls it from %s",
 		          wish->image, wish->registry ? wish->registry : "its registry");
 	else if (script && check_file_exists("", script))

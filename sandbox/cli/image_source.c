@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/image_reference.h"
 #include "base/platform.h"
 #include "base/text.h"
 #include "cli/interrupt.h"
@@ -217,7 +218,7 @@ static bool can_build(const struct image_wish *wish)
 static int obtain(struct cli *cli, const struct image_wish *wish, char **ret_id, struct err *e)
 {
 	auto_free char *remote = !text_is_empty(wish->registry)             ? file_join(wish->registry, wish->image)
-	                         : docker_image_names_registry(wish->image) ? xstrdup(wish->image)
+	                         : image_reference_names_registry(wish->image) ? xstrdup(wish->image)
 	                                                                    : NULL;
 	bool always = text_equal(wish->pull, "always");
 	bool never = text_equal(wish->pull, "never");

@@ -5,10 +5,10 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/image_reference.h"
 #include "base/text.h"
 #include "cli/build_secrets.h"
 #include "cli/errors.h"
-#include "cli/image_reference.h"
 #include "cli/interrupt.h"
 #include "cli/sandbox.h"
 #include "cli/spec.h"

@@ -1,11 +1,13 @@
-/* delete: container, client configuration and context; the volume only when asked. */
+/* delete: container, client configuration and context; the volume only when asked; with arguments, what is in Flyte. */
 #include "cli/errors.h"
+#include "cli/flyte_delete.h"
 #include "cli/instance_lock.h"
 #include "cli/instances.h"
 #include "cli/verb.h"
 #include "docker/volume.h"
 
 struct delete_values {
+	struct flyte_delete in_flyte;
 	bool volume;
 };
 
@@ -14,14 +16,15 @@ static const struct option delete_options[] = {
 	  .kind = OPTION_FLAG,
 	  .offset = offsetof(struct delete_values, volume),
 	  .help = "delete the state as well: projects, executions, data, built images" },
+	FLYTE_DELETE_OPTIONS,
 	{ .name = NULL },
 };
 
 static int run(struct cli *cli, const void *context, char **arguments, size_t count, struct err *e)
 {
-	(void)arguments;
-	(void)count;
 	const struct delete_values *values = context;
+	if (count)
+		return flyte_delete(cli, &values->in_flyte, arguments, count, e);
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
 	auto_instance_lock struct instance_lock lock = INSTANCE_LOCK_INIT;
 	auto_err struct err problem = ERR_INIT;
@@ -49,12 +52,19 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 const struct verb verb_delete = {
 	.name = "delete",
 	.summary = "delete the sandbox, with its state if asked",
-	.arguments = "",
-	.description = "Stops and deletes the container, the client configuration and the Kubernetes context. The "
-	               "state stays in the volume for the next "
-	               "`sandbox start`, unless --volume is given. Deleting what is not there is no error.",
+	.arguments = "[execution NAME... | ATTRIBUTE [WORKFLOW]]",
+	.description =
+	        "Stops and deletes the container, the client configuration and the Kubernetes context. The "
+	        "state stays in the volume for the next "
+	        "`sandbox start`, unless --volume is given. Deleting what is not there is no error.\n\n"
+	        "With arguments it deletes in Flyte, as flytectl does: `delete execution NAME` aborts an "
+	        "execution, `delete task-resource-attribute` (or another attribute) takes away what `update` has set.",
+	.examples =
+	        "sandbox delete --volume\tthe sandbox and its state\n"
+	        "sandbox delete execution f6a8c\tabort an execution\n"
+	        "sandbox delete task-resource-attribute -p flytesnacks -d development\tback to the platform's limits",
 	.options = delete_options,
 	.values_size = sizeof(struct delete_values),
-	.arguments_maximum = 0,
+	.arguments_maximum = ARGUMENTS_ANY,
 	.run = run,
 };

@@ -29,15 +29,6 @@ json_t *docker_image_inspect(struct docker_client *client, const char *reference
 	return docker_get(client, e, "/images/%s/json", encoded);
 }
 
-bool docker_image_names_registry(const char *reference)
-{
-	const char *slash = strchr(reference, '/');
-	if (!slash)
-		return false;
-	auto_free char *host = xstrndup(reference, (size_t)(slash - reference));
-	return strpbrk(host, ".:") || text_equal(host, "localhost");
-}
-
 static void report(const struct transfer *transfer, const struct docker_progress *progress)
 {
 	if (transfer->progress)

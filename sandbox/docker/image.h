@@ -15,8 +15,6 @@ typedef void docker_progress_function(void *context, const struct docker_progres
 
 /* ERR_NOT_FOUND when the engine does not have it. */
 json_t *docker_image_inspect(struct docker_client *client, const char *reference, struct err *e);
-/* True when the first part of the reference is a registry's host: it has a dot or a colon, or is "localhost". */
-bool docker_image_names_registry(const char *reference);
 /* Pulls `reference` ("latest" when without tag or digest), with the credentials that the docker command would use. The
  * engine reports failures inside a successful answer; they come out as ERR_NOT_FOUND or ERR_UNAVAILABLE "image-pull".
  */

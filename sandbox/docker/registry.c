@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/file.h"
+#include "base/image_reference.h"
 #include "base/json.h"
 #include "base/platform.h"
 #include "base/text.h"
@@ -23,7 +24,7 @@ extern char **environ;
 
 char *docker_registry_of(const char *reference)
 {
-	if (!docker_image_names_registry(reference) || text_starts_with(reference, "docker.io/"))
+	if (!image_reference_names_registry(reference) || text_starts_with(reference, "docker.io/"))
 		return xstrdup(DOCKER_HUB);
 	return xstrndup(reference, strcspn(reference, "/"));
 }

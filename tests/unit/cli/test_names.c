@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
+#include "base/image_reference.h"
 #include "cli/errors.h"
-#include "cli/image_reference.h"
 #include "cli/instance.h"
 
 #include <stdlib.h>

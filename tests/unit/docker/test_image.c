@@ -9,6 +9,7 @@
 
 #include "base/base64.h"
 #include "base/file.h"
+#include "base/image_reference.h"
 #include "base/json.h"
 #include "docker/image.h"
 #include "docker/registry.h"
@@ -20,11 +21,11 @@
 static void test_names(void **state)
 {
 	(void)state;
-	assert_false(docker_image_names_registry("flyte-sandbox:0.1.0"));
-	assert_false(docker_image_names_registry("acme/flyte-sandbox"));
-	assert_true(docker_image_names_registry("ghcr.io/acme/x"));
-	assert_true(docker_image_names_registry("localhost/x"));
-	assert_true(docker_image_names_registry("host:5000/x"));
+	assert_false(image_reference_names_registry("flyte-sandbox:0.1.0"));
+	assert_false(image_reference_names_registry("acme/flyte-sandbox"));
+	assert_true(image_reference_names_registry("ghcr.io/acme/x"));
+	assert_true(image_reference_names_registry("localhost/x"));
+	assert_true(image_reference_names_registry("host:5000/x"));
 	auto_free char *hub = docker_registry_of("acme/x:1");
 	auto_free char *github = docker_registry_of("ghcr.io/acme/x");
 	auto_free char *explicit_hub = docker_registry_of("docker.io/acme/x");

@@ -8,8 +8,10 @@ import sys
 ALLOWED = {
     "base": set(),
     "docker": {"base"},
-    "cli": {"base", "docker", "proto", "grpc"},
+    "flyte": {"base", "proto", "controlplane/compiler"},
+    "cli": {"base", "docker", "proto", "grpc", "flyte", "controlplane/compiler"},
     "pause": set(),
+    "docker_shim": {"base"},
     "init": {"base"},
     "proto": {"base"},
     "grpc": {"base", "proto"},

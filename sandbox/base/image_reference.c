@@ -1,7 +1,6 @@
-#include "cli/image_reference.h"
+#include "base/image_reference.h"
 
 #include "base/text.h"
-#include "docker/image.h"
 
 #include <string.h>
 
@@ -41,13 +40,22 @@ static bool is_tag(const char *tag)
 	return length >= 1 && length <= TAG_MAXIMUM && strspn(tag, allowed) == length && tag[0] != '.' && tag[0] != '-';
 }
 
+bool image_reference_names_registry(const char *reference)
+{
+	const char *slash = strchr(reference, '/');
+	if (!slash)
+		return false;
+	auto_free char *host = xstrndup(reference, (size_t)(slash - reference));
+	return strpbrk(host, ".:") || text_equal(host, "localhost");
+}
+
 int image_reference_normalise(const char *name, char **ret_reference, struct err *e)
 {
 	const char *slash = strrchr(name, '/');
 	const char *colon = strchr(slash ? slash : name, ':');
 	auto_free char *repository = colon ? xstrndup(name, (size_t)(colon - name)) : xstrdup(name);
 	const char *tag = colon ? colon + 1 : "latest";
-	bool has_registry = docker_image_names_registry(repository);
+	bool has_registry = image_reference_names_registry(repository);
 	const char *path = has_registry ? strchr(repository, '/') + 1 : repository;
 	if (strlen(repository) > NAME_MAXIMUM || !is_path(path) || !is_tag(tag)) {
 		err_set(e, ERR_USAGE, "bad-image-name", "'%s' cannot be an image's name", name);
