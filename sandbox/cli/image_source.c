@@ -217,9 +217,9 @@ static bool can_build(const struct image_wish *wish)
 
 static int obtain(struct cli *cli, const struct image_wish *wish, char **ret_id, struct err *e)
 {
-	auto_free char *remote = !text_is_empty(wish->registry)             ? file_join(wish->registry, wish->image)
+	auto_free char *remote = !text_is_empty(wish->registry)                ? file_join(wish->registry, wish->image)
 	                         : image_reference_names_registry(wish->image) ? xstrdup(wish->image)
-	                                                                    : NULL;
+	                                                                       : NULL;
 	bool always = text_equal(wish->pull, "always");
 	bool never = text_equal(wish->pull, "never");
 	if (!text_is_empty(wish->file) && always)

@@ -378,7 +378,8 @@ const struct verb verb_build = {
 	.examples = "sandbox build . --tag my-task:1\tbuild, then: pyflyte run --remote --image my-task:1 wf.py wf\n"
 	            "sandbox build app -f app/dev.Dockerfile -t app --build-arg PYTHON=3.12\tanother Dockerfile, with "
 	            "an argument\n"
-	            "sandbox build . -t app --secret id=token,src=$HOME/.token\ta file for RUN --mount=type=secret,id=token",
+	            "sandbox build . -t app --secret id=token,src=$HOME/.token\ta file for RUN "
+	            "--mount=type=secret,id=token",
 	.options = build_options,
 	.values_size = sizeof(struct build_values),
 	.arguments_minimum = 1,
