@@ -13,7 +13,7 @@ assert.h ctype.h errno.h fcntl.h float.h inttypes.h limits.h locale.h math.h set
 stdio.h stdlib.h stdnoreturn.h string.h time.h arpa/inet.h dirent.h dlfcn.h fnmatch.h ftw.h glob.h grp.h langinfo.h libgen.h net/if.h netdb.h netinet/in.h
 netinet/tcp.h poll.h pthread.h pwd.h regex.h sched.h semaphore.h spawn.h strings.h sys/file.h sys/ioctl.h sys/mman.h sys/resource.h sys/select.h sys/socket.h
 sys/stat.h sys/statvfs.h sys/time.h sys/types.h sys/uio.h sys/un.h sys/utsname.h sys/wait.h syslog.h termios.h unistd.h sys/random.h
-archive.h archive_entry.h curl/curl.h jansson.h libssh2.h yaml.h nghttp2/nghttp2.h protobuf-c/protobuf-c.h zlib.h
+archive.h archive_entry.h curl/curl.h jansson.h libssh2.h openssl/evp.h yaml.h nghttp2/nghttp2.h protobuf-c/protobuf-c.h zlib.h
 """.split())
 NAMES = re.compile(
     r"\b(eventfd|epoll_\w+|signalfd|timerfd_\w+|inotify_\w+|accept4|pipe2|dup3|prctl|gettid|syscall|getrandom|SOCK_CLOEXEC|SOCK_NONBLOCK|MSG_NOSIGNAL|MSG_CMSG_CLOEXEC|"
