@@ -10,6 +10,7 @@
 #include "controlplane/admission/admission.h"
 #include "controlplane/api/api.h"
 #include "controlplane/cluster/cluster_resources.h"
+#include "controlplane/connectors/connectors.h"
 #include "controlplane/engine/engine.h"
 #include "controlplane/schedule/scheduler.h"
 #include "controlplane/pages.h"
@@ -36,6 +37,7 @@ struct program {
 	struct engine_options engine_options;
 	struct pod_environment pod_environment[5];
 	struct kubernetes *kubernetes;
+	struct connectors *connectors;
 	struct engine *engine;
 	struct scheduler *scheduler;
 	struct cluster_resources *cluster_resources;
@@ -180,8 +182,17 @@ static int start_engine(struct program *program, struct err *e)
 		.replica = program->replica,
 		.array_maximum = (size_t)config->array_maximum,
 		.array_parallelism = (size_t)config->array_parallelism,
+		.connectors = program->connectors,
 	};
 	return engine_start(&program->engine_options, &program->engine, e);
+}
+
+/* Before the engine, whose rounds ask who runs a task. */
+static int start_connectors(struct program *program, struct err *e)
+{
+	const struct connectors_options options = { .database = program->api.database,
+		                                    .settings = program->settings };
+	return connectors_start(&options, &program->connectors, e);
 }
 
 static int start_scheduler(struct program *program, struct err *e)
@@ -250,6 +261,7 @@ static void on_settings(void *context, const struct err *problem)
 	auto_settings const struct settings *settings = settings_current(program->settings);
 	set_log_level(settings);
 	cluster_resources_wake(program->cluster_resources);
+	connectors_wake(program->connectors);
 	log_info("the settings have changed", "file", settings->file, NULL);
 	notify_supervisor("STATUS=");
 }
@@ -319,6 +331,8 @@ static int run(struct program *program, const sigset_t *signals, struct err *e)
 	if (open_stores(program, e) < 0)
 		return -1;
 	fill_api_config(program);
+	if (start_connectors(program, e) < 0)
+		return err_wrap(e, "cannot start those who call connectors");
 	if (start_engine(program, e) < 0)
 		return err_wrap(e, "cannot start the engine");
 	if (start_scheduler(program, e) < 0)
@@ -358,6 +372,7 @@ static bool stop(struct program *program)
 	program->cluster_resources = cluster_resources_stop(program->cluster_resources);
 	program->scheduler = scheduler_stop(program->scheduler);
 	program->engine = engine_stop(program->engine);
+	program->connectors = connectors_stop(program->connectors);
 	return true;
 }
 

@@ -435,6 +435,12 @@ static struct pod_request pod_request_of(const struct round_context *context, st
 	};
 }
 
+/* An element's inputs are part of the array's. */
+static bool reads_inputs_of_array(const struct machine_node *node)
+{
+	return node->element_of && !node->element_of->vertex->array->own_inputs;
+}
+
 /* The pod is built in the job, which may have to fetch a PodTemplate for it: from things that nobody changes meanwhile.
  */
 static void prepare_pod(const struct round_context *context, struct machine *m, struct jobs *jobs,
@@ -445,10 +451,37 @@ static void prepare_pod(const struct round_context *context, struct machine *m, 
 	job->execution_id = m->definition->id;
 	job->namespace = m->namespace;
 	job->name = job->request.name;
-	if (node->element_of && !node->element_of->vertex->array->own_inputs)
-		return; /* it reads the array's */
+	if (reads_inputs_of_array(node))
+		return;
 	job->uri = node->row.inputs_uri;
 	job->body = proto_pack(m->arena, &node->inputs->base);
+}
+
+/* ---- WANT_CONNECTOR ---- */
+
+static int begin_on_connector(const struct round_context *context, struct database_connection *c, struct machine *m,
+                              struct machine_node *node, struct err *e)
+{
+	const struct pod_request request = pod_request_of(context, m, node);
+	return effects_begin_on_connector(c, m, node, &request, e);
+}
+
+static int prepare_connector(const struct round_context *context, struct database_connection *c, struct machine *m,
+                             struct jobs *jobs, struct machine_node *node, struct err *e)
+{
+	if (reads_inputs_of_array(node))
+		return begin_on_connector(context, c, m, node, e);
+	prepare_write(context, m, jobs, node, node->row.inputs_uri, &node->inputs->base);
+	return 0;
+}
+
+static int read_connector(const struct round_context *context, struct database_connection *c, struct machine *m,
+                          struct job *job, struct round_result *result, struct err *e)
+{
+	if (job->error.kind == ERR_NONE)
+		return begin_on_connector(context, c, m, job->node, e);
+	give_up_for_now(job->node, result, &job->error, "cannot write the inputs of a task");
+	return 0;
 }
 
 /* Names are joined with '-', so node "n0" of execution "a-b" and node "b-n0" of "a" want the same one: the other's pod
@@ -709,6 +742,8 @@ static int prepare(const struct round_context *context, struct database_connecti
 	case WANT_POD:
 		prepare_pod(context, m, jobs, node);
 		return 0;
+	case WANT_CONNECTOR:
+		return prepare_connector(context, c, m, jobs, node, e);
 	case WANT_ELEMENTS:
 		node->answer = ANSWER_GIVEN;
 		return array_elements_load_all(c, m->arena, node->row.task->row_id, &node->row.task->elements, e);
@@ -761,6 +796,8 @@ static int read_job(const struct round_context *context, struct database_connect
 		break;
 	case WANT_DYNAMIC:
 		return read_futures(c, m, job, result, e);
+	case WANT_CONNECTOR:
+		return read_connector(context, c, m, job, result, e);
 	case WANT_SIGNAL:
 	case WANT_ELEMENTS:
 	case WANT_NOTHING:

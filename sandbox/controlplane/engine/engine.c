@@ -214,11 +214,14 @@ static struct plan *keep_plan(struct engine *engine, struct plan *plan, size_t b
 }
 
 /* What rounds share, with the settings of now. */
-static struct round_context context_of(const struct engine *engine, const struct settings *settings, bool take_over)
+static struct round_context context_of(const struct engine *engine, const struct settings *settings,
+                                        const struct connector_catalog *connectors, bool take_over)
 {
 	struct round_context context = engine->rounds;
 	context.take_over = take_over;
 	context.patience_ms = QUEUE_PATIENCE_MS;
+	context.machine.connectors = connectors;
+	context.machine.connector_unheard_ns = settings->connector_unreachable_ms * 1000000;
 	context.object_maximum = (size_t)settings->object_maximum_mb << 20;
 	context.machine.array_output_maximum = context.object_maximum;
 	context.machine.default_maximum_attempts = (uint32_t)settings->default_maximum_attempts;
@@ -253,7 +256,9 @@ static struct round_context context_of(const struct engine *engine, const struct
 static void run_one(struct engine *engine, struct queue_work *work)
 {
 	auto_settings const struct settings *settings = settings_current(engine->options.settings);
-	const struct round_context context = context_of(engine, settings, work->elsewhere);
+	auto_connector_catalog const struct connector_catalog *connectors =
+	        connectors_catalog(engine->options.connectors);
+	const struct round_context context = context_of(engine, settings, connectors, work->elsewhere);
 	const int64_t began_us = clock_monotonic_us();
 	auto_err struct err e = ERR_INIT;
 	struct round_result result = ROUND_RESULT_INIT;

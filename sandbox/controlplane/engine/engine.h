@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "controlplane/connectors/connectors.h"
 #include "controlplane/engine/pod.h"
 #include "controlplane/settings/settings.h"
 #include "controlplane/store/database.h"
@@ -33,6 +34,7 @@ struct engine_options {
 	 * left to it by the others, for a moment. NULL: there are no others. */
 	const char *replica;
 	/* All below may be left zero. */
+	struct connectors *connectors; /* a round uses the catalog that is current when it begins; NULL: no connectors */
 	const char *log_link_template; /* link to a task's log: {{.namespace}} and {{.podName}} are replaced; NULL or
 	                                  "": none */
 	size_t array_maximum;          /* elements of one map task */

@@ -20,6 +20,7 @@
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_MACHINE_H
 #define SANDBOX_CONTROLPLANE_ENGINE_MACHINE_H
 
+#include "controlplane/connectors/catalog.h"
 #include "controlplane/engine/array.h"
 #include "controlplane/engine/cache.h"
 #include "controlplane/engine/names.h"
@@ -107,6 +108,7 @@ enum machine_want {
 	WANT_SIGNAL,        /* a gate's signal, made when there is none -> signal */
 	WANT_CHILD,         /* the execution that a launch plan node runs, launched when there is none -> child */
 	WANT_POD,           /* put `inputs` at row.inputs_uri, then create the pod of the current attempt -> creation */
+	WANT_CONNECTOR,     /* put `inputs` at row.inputs_uri, then hand the current attempt to its connector */
 	WANT_CACHE,         /* whether the task's outputs are known already, and whose turn it is -> cache */
 	WANT_RECOVERED,     /* what became of the node in the execution that this one recovers -> recovery, outputs */
 	WANT_ELEMENTS,      /* an array: what has become of all its elements -> row.task->elements */
@@ -133,6 +135,16 @@ struct machine_failure {
 struct machine_pod {
 	bool known; /* false: nobody can tell at present */
 	struct pod_observation observation;
+};
+
+/* The current attempt, as its row in connector_tasks has it. */
+struct machine_connector {
+	bool known;  /* false: nobody can tell at present */
+	bool exists; /* false: there is no row */
+	const Flyteidl__Admin__Resource *resource; /* what the connector said last, or NULL */
+	const char *failure_code, *failure_message; /* it is over for another reason; code "" or NULL: it is not */
+	bool failure_retryable;
+	const char *problem; /* why it does not go on at present, or "" */
 };
 
 enum machine_creation { CREATION_DONE, CREATION_WAITS, CREATION_FAILED };
@@ -196,6 +208,7 @@ struct machine_node {
 	const Flyteidl__Core__Literal *signal;                  /* NULL while nobody has set it */
 	const Flyteidl__Core__CompiledWorkflowClosure *dynamic; /* what the current attempt has made */
 	struct machine_pod pod;                                 /* of the current attempt, when that has a pod */
+	struct machine_connector connector;                     /* … when a connector has it */
 
 	enum machine_want want;
 	enum machine_answer answer;
@@ -241,6 +254,8 @@ struct machine_options {
 	/* Lists that an array puts out are kept by themselves from `minimum` bytes on, and are refused from `maximum`
 	 * on; minimum 0: none are. */
 	size_t offload_minimum, offload_maximum;
+	const struct connector_catalog *connectors; /* NULL: none */
+	int64_t connector_unheard_ns; /* how long a task that nobody runs waits for connectors that never answered */
 };
 #define MACHINE_OPTIONS_DEFAULT                                                                                        \
 	{                                                                                                              \
@@ -317,6 +332,8 @@ void machine_step(struct machine *m);
 
 /* Nodes whose current attempt has a pod: those for which the caller has to fill in `pod` before the first step. */
 bool machine_node_has_pod(const struct machine_node *node);
+/* … and those for which it has to fill in `connector`. */
+bool machine_node_has_connector(const struct machine_node *node);
 /* Whether a running attempt owns the pod of that name. A pod of the execution that nobody owns is to be deleted unless
  * it has ended. */
 bool machine_owns_pod(const struct machine *m, const char *pod_name);
@@ -356,6 +373,22 @@ extern const struct machine_kind machine_kind_task, machine_kind_workflow, machi
  */
 int machine_open_scope(struct machine *m, struct machine_node *parent, const struct machine_graph *graph,
                        const char *directory, struct err *e);
+
+/* Of task nodes (engine/node_task.c, node_connector.c). */
+
+/* The attempt's row, when there is none yet. */
+void machine_make_task(struct machine *m, struct machine_node *node);
+/* Whether a connector runs such tasks. */
+bool machine_has_connector_for(const struct machine *m, const struct machine_node *node);
+/* True when a connector has the attempt, will have it, or is waited for; false: it is a pod's. */
+bool machine_begin_on_connector(struct machine *m, struct machine_node *node);
+void machine_watch_connector(struct machine *m, struct machine_node *node);
+/* What ran has ended well: what it has left in the object store decides. */
+void machine_end_attempt(struct machine *m, struct machine_node *node);
+/* With node->result. */
+void machine_succeed_attempt(struct machine *m, struct machine_node *node);
+/* True when one has passed, and the attempt or the node is over for it. */
+bool machine_check_deadlines(struct machine *m, struct machine_node *node);
 
 /* Of task nodes (engine/node_dynamic.c): an attempt whose pod left futures.pb behind, a node in DYNAMIC_RUNNING, and
  * one whose row was loaded in that phase. */

@@ -240,6 +240,7 @@ static void begin_next_attempt(struct machine *m, struct machine_node *node)
 	node->row.recheck_at_ns = 0;
 	node->row.changed = true;
 	node->pod.known = false;
+	node->connector.known = false;
 	node->want = WANT_NOTHING;
 	m->changed = true;
 }
@@ -300,11 +301,24 @@ void machine_wake_at(struct machine *m, int64_t at_ns)
 		m->wake_at_ns = at_ns;
 }
 
-bool machine_node_has_pod(const struct machine_node *node)
+/* The current attempt, while something outside runs it. */
+static const struct progress_task *running_task(const struct machine_node *node)
 {
 	const struct progress_task *task = node->row.task;
-	return machine_node_is_active(node) && task && !text_is_empty(task->pod_name) && !task_is_finished(task) &&
+	return machine_node_is_active(node) && task && !task_is_finished(task) ? task : NULL;
+}
+
+bool machine_node_has_pod(const struct machine_node *node)
+{
+	const struct progress_task *task = running_task(node);
+	return task && !task->connector && !text_is_empty(task->pod_name) &&
 	       task->phase != TASK(WAITING_FOR_RESOURCES) && task->phase != TASK(UNDEFINED);
+}
+
+bool machine_node_has_connector(const struct machine_node *node)
+{
+	const struct progress_task *task = running_task(node);
+	return task && task->connector && task->phase != TASK(UNDEFINED);
 }
 
 bool machine_owns_pod(const struct machine *m, const char *pod_name)

@@ -652,6 +652,7 @@ static struct progress_task *task_of_row(struct machine *m, const struct machine
 		.closure = proto_new(m->arena, flyteidl__admin__task_execution_closure),
 		.pod_namespace = m->namespace,
 		.pod_name = row->pod_name,
+		.connector = row->connector,
 		.created_at_ns = row->created_at_ns,
 		.started_at_ns = row->started_at_ns,
 		.ended_at_ns = row->ended_at_ns,
@@ -757,6 +758,7 @@ static struct array_element row_of(struct machine *m, const struct machine_node 
 	row.has_task = true;
 	row.task_phase = task->phase;
 	row.pod_name = task->pod_name;
+	row.connector = task->connector;
 	row.created_at_ns = task->created_at_ns;
 	row.started_at_ns = task->started_at_ns;
 	row.ended_at_ns = task->ended_at_ns;

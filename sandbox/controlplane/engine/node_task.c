@@ -1,7 +1,7 @@
 /*
- * Task nodes. An attempt is a pod and a row in task_executions: the pod is asked for, watched until its primary
- * container has ended, and then what the task wrote decides (reference §2.8) — a container that ended with 0 may have
- * failed all the same. Every way to fail ends in machine_fail_attempt, which knows the budgets.
+ * Task nodes. An attempt is a pod, or a connector's (node_connector.c), and a row in task_executions: the pod is asked
+ * for, watched until its primary container has ended, and then what the task wrote decides (reference §2.8) — a
+ * container that ended with 0 may have failed all the same. Every way to fail ends in machine_fail_attempt, which knows the budgets.
  */
 #include "controlplane/engine/machine.h"
 
@@ -93,7 +93,7 @@ const char *machine_checkpoint_uri(struct machine *m, const struct machine_node 
 }
 
 /* The attempt's row. Made with the answer to WANT_POD, so that an attempt that was never tried leaves none. */
-static void make_task(struct machine *m, struct machine_node *node)
+void machine_make_task(struct machine *m, struct machine_node *node)
 {
 	if (node->row.task)
 		return;
@@ -166,14 +166,16 @@ static const Flyteidl__Core__LiteralMap *echo_outputs(struct machine *m, const s
 /* Setting a plugin for a type of task may mean that no other may run it. True when the attempt has failed for that. */
 static bool is_refused(struct machine *m, struct machine_node *node)
 {
-	const char *refusal = plugins_refusal(m->arena, m->definition->plugin_overrides, node->vertex->task->type);
+	const Flyteidl__Core__TaskTemplate *task = node->vertex->task;
+	const char *plugin = machine_has_connector_for(m, node) ? PLUGIN_CONNECTOR : plugins_name(task->type);
+	const char *refusal = plugins_refusal(m->arena, m->definition->plugin_overrides, task->type, plugin);
 	if (!refusal)
 		return false;
 	const struct machine_failure failure = { .budget = POD_FAILURE_PERMANENT,
 		                                 .kind = ERROR_KIND(USER),
 		                                 .code = "UnsupportedTaskType",
 		                                 .message = refusal };
-	make_task(m, node);
+	machine_make_task(m, node);
 	machine_fail_attempt(m, node, &failure);
 	return true;
 }
@@ -188,14 +190,14 @@ static void run_echo(struct machine *m, struct machine_node *node)
 			                                 .kind = ERROR_KIND(USER),
 			                                 .code = "BadTaskSpecification",
 			                                 .message = refusal };
-		make_task(m, node);
+		machine_make_task(m, node);
 		machine_fail_attempt(m, node, &failure);
 		return;
 	}
 	node->row.outputs_uri = arena_printf(m->arena, "%s/%" PRIu32 "/outputs.pb", node->directory, node->row.attempt);
 	if (!machine_ask(m, node, WANT_WRITE))
 		return;
-	make_task(m, node);
+	machine_make_task(m, node);
 	node->row.task->outputs = node->outputs;
 	node->row.task->outputs_uri = node->row.outputs_uri;
 	node->outputs_known = true;
@@ -218,9 +220,9 @@ static void begin_attempt(struct machine *m, struct machine_node *node)
 		run_echo(m, node);
 		return;
 	}
-	if (!machine_ask(m, node, WANT_POD))
+	if (machine_begin_on_connector(m, node) || !machine_ask(m, node, WANT_POD))
 		return;
-	make_task(m, node);
+	machine_make_task(m, node);
 	switch (node->creation) {
 	case CREATION_DONE:
 		machine_set_task(m, node, TASK(QUEUED), "task submitted to K8s");
@@ -270,7 +272,7 @@ static struct machine_failure failure_of_document(struct machine *m, const struc
 	return failure;
 }
 
-static void succeed_attempt(struct machine *m, struct machine_node *node)
+void machine_succeed_attempt(struct machine *m, struct machine_node *node)
 {
 	struct progress_task *task = node->row.task;
 	if (node->result.outputs_found) {
@@ -285,7 +287,7 @@ static void succeed_attempt(struct machine *m, struct machine_node *node)
 	machine_succeed_node(m, node);
 }
 
-static void end_attempt(struct machine *m, struct machine_node *node)
+void machine_end_attempt(struct machine *m, struct machine_node *node)
 {
 	struct machine_failure failure = { .budget = POD_FAILURE_NONE };
 	if (!node->result_known) {
@@ -311,7 +313,7 @@ static void end_attempt(struct machine *m, struct machine_node *node)
 	if (failure.budget != POD_FAILURE_NONE)
 		machine_fail_attempt(m, node, &failure);
 	else
-		succeed_attempt(m, node);
+		machine_succeed_attempt(m, node);
 }
 
 static struct machine_failure failure_of_pod(const struct pod_observation *pod)
@@ -331,7 +333,7 @@ static struct machine_failure failure_of_pod(const struct pod_observation *pod)
  * True when a deadline has passed, and the attempt or the node is over for it. The attempt's deadline counts from its
  * creation.
  */
-static bool check_deadlines(struct machine *m, struct machine_node *node)
+bool machine_check_deadlines(struct machine *m, struct machine_node *node)
 {
 	const int64_t timeout = machine_attempt_timeout_ns(node);
 	if (timeout == 0)
@@ -386,7 +388,7 @@ static void watch_attempt(struct machine *m, struct machine_node *node)
 			        pod->started_at_ns > task->created_at_ns ? pod->started_at_ns : task->created_at_ns;
 			task->changed = true;
 		}
-		end_attempt(m, node);
+		machine_end_attempt(m, node);
 		return;
 	}
 	if (node->pod.known && pod->state == POD_FAILED && pod->failure != POD_FAILURE_SYSTEM) {
@@ -396,7 +398,7 @@ static void watch_attempt(struct machine *m, struct machine_node *node)
 	}
 	/* Deadlines come before failures of the system: a pod that was deleted for its deadline must not count as lost.
 	 */
-	if (check_deadlines(m, node) || !node->pod.known)
+	if (machine_check_deadlines(m, node) || !node->pod.known)
 		return;
 	if (pod->state == POD_FAILED) {
 		const struct machine_failure failure = failure_of_pod(pod);
@@ -409,13 +411,15 @@ static void watch_attempt(struct machine *m, struct machine_node *node)
 static void task_advance(struct machine *m, struct machine_node *node)
 {
 	if (node->row.phase == NODE(DYNAMIC_RUNNING)) {
-		if (!check_deadlines(m, node))
+		if (!machine_check_deadlines(m, node))
 			machine_advance_dynamic(m, node);
 		return;
 	}
 	if (machine_node_has_pod(node))
 		watch_attempt(m, node);
-	else if (!check_deadlines(m, node))
+	else if (machine_node_has_connector(node))
+		machine_watch_connector(m, node);
+	else if (!machine_check_deadlines(m, node))
 		begin_attempt(m, node);
 }
 

@@ -19,13 +19,13 @@ static const Flyteidl__Admin__PluginOverride *find(const Flyteidl__Admin__Plugin
 	return NULL;
 }
 
-const char *plugins_refusal(struct arena *arena, const Flyteidl__Admin__PluginOverrides *overrides, const char *task_type)
+const char *plugins_refusal(struct arena *arena, const Flyteidl__Admin__PluginOverrides *overrides, const char *task_type,
+			    const char *plugin)
 {
 	const Flyteidl__Admin__PluginOverride *override = find(overrides, task_type);
 	if (!override || !override->n_plugin_id ||
 	    override->missing_plugin_behavior != FLYTEIDL__ADMIN__PLUGIN_OVERRIDE__MISSING_PLUGIN_BEHAVIOR__FAIL)
 		return NULL;
-	const char *plugin = plugins_name(task_type);
 	for (size_t i = 0; i < override->n_plugin_id; i++)
 		if (text_equal(override->plugin_id[i], plugin))
 			return NULL;

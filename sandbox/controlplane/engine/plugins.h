@@ -10,13 +10,15 @@
 
 #include "flyteidl/admin/matchable_resource.pb-c.h"
 
-/* "container" for every type that has no plugin of its own. */
+#define PLUGIN_CONNECTOR "connector-service" /* of every type that a connector runs */
+/* Of tasks that no connector runs: "container" for every type that has no plugin of its own. */
 const char *plugins_name(const char *task_type);
 
 /*
- * Why a task of this type may not run, in the arena: an override for its type names plugins, its plugin is none of them, and what it says about
+ * Why a task of this type may not be run by the plugin, in the arena: an override for its type names plugins, that is none of them, and what it says about
  * missing plugins is FAIL (the default). Else NULL. `overrides` may be NULL; of several for one type the last counts.
  */
-const char *plugins_refusal(struct arena *arena, const Flyteidl__Admin__PluginOverrides *overrides, const char *task_type);
+const char *plugins_refusal(struct arena *arena, const Flyteidl__Admin__PluginOverrides *overrides, const char *task_type,
+			    const char *plugin);
 
 #endif

@@ -60,7 +60,7 @@ static char *directory_of(struct arena *arena, const char *uri)
 	return slash ? arena_strndup(arena, uri, (size_t)(slash - uri)) : arena_strdup(arena, "");
 }
 
-static struct template_values template_values_of(struct arena *arena, const struct pod_request *request)
+struct template_values pod_template_values(struct arena *arena, const struct pod_request *request)
 {
 	const char *generated = names_generated(arena, request->execution_name, request->node_id, request->attempt);
 	return (struct template_values){
@@ -106,7 +106,7 @@ static int set_resources(struct arena *arena, const struct pod_request *request,
 static int customise_container(struct arena *arena, const struct pod_request *request, json_t *container, bool primary,
                                struct rendering *rendering, struct err *e)
 {
-	struct template_values values = template_values_of(arena, request);
+	struct template_values values = pod_template_values(arena, request);
 	if (render_list(arena, json_object_get(container, "command"), &values, rendering, e) < 0 ||
 	    render_list(arena, json_object_get(container, "args"), &values, rendering, e) < 0)
 		return -1;

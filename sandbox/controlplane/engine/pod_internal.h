@@ -3,6 +3,7 @@
 #define SANDBOX_CONTROLPLANE_ENGINE_POD_INTERNAL_H
 
 #include "controlplane/engine/pod.h"
+#include "controlplane/engine/template.h"
 
 #define POD_PRIMARY_ANNOTATION "primary_container_name"
 #define POD_GPU_RESOURCE "nvidia.com/gpu"
@@ -41,6 +42,8 @@ json_t *pod_merge_template(const json_t *template_spec, const json_t *spec, cons
 void pod_add_scheduling(const struct pod_request *request, json_t *spec, json_t *primary);
 
 /* Sets metadata.labels and metadata.annotations. */
+/* What {{.input}} and the like stand for. */
+struct template_values pod_template_values(struct arena *arena, const struct pod_request *request);
 void pod_build_metadata(const struct pod_request *request, const char *primary_container, json_t *metadata);
 /* Makes a value that Kubernetes accepts for a label: lower case, other characters as one '-', at most 63. In the arena.
  */

@@ -85,7 +85,10 @@ static json_t *own_spec(const struct pod_request *request, const char **ret_prim
 		return pod_spec(request, ret_primary, e);
 	default:
 		err_set(e, ERR_INVALID, POD_BAD_TASK,
-		        "invalid TaskSpecification, unable to determine Pod configuration");
+		        "invalid TaskSpecification, unable to determine Pod configuration: the task has no container, and "
+		        "no connector runs tasks of type \"%s\", version %d; name one that does in the setting "
+		        "plugins.connector-service.defaultConnector.endpoint",
+		        request->task->type, request->task->task_type_version);
 		return NULL;
 	}
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "controlplane/store/connector_tasks.h"
 #include "controlplane/store/executions.h"
 
 #define ROUND_ARENA_MAXIMUM ((size_t)4 << 30)
@@ -97,7 +98,8 @@ static int end_unreadable(struct database_connection *c, struct arena *arena, st
 	execution->phase = aborting ? EXECUTION(ABORTED) : EXECUTION(FAILED);
 	execution->error = aborting ? NULL : machine_error(arena, &failure);
 	execution->ended_at_ns = clock_wall_ns();
-	if (catalog_release(c, arena, execution->id, NULL, e) < 0)
+	if (catalog_release(c, arena, execution->id, NULL, e) < 0 ||
+	    connector_tasks_end_others(c, arena, execution->id, NULL, 0, e) < 0)
 		return -1;
 	return progress_save_execution(c, arena, execution, e);
 }
@@ -155,7 +157,7 @@ static void take_over(const struct round_context *context, struct machine *m)
 static int save(struct database_connection *c, struct machine *m, struct err *e)
 {
 	const int64_t id = m->definition->id;
-	if (round_keep_results(c, m, e) < 0 || round_end_reservations(c, m, e) < 0)
+	if (round_keep_results(c, m, e) < 0 || round_end_reservations(c, m, e) < 0 || round_end_connectors(c, m, e) < 0)
 		return -1;
 	if (m->execution.changed && progress_save_execution(c, m->arena, &m->execution, e) < 0)
 		return -1;
@@ -238,6 +240,8 @@ static int advance(const struct round_context *context, struct database_connecti
 	                 clock_wall_ns(), e) < 0)
 		return -1;
 	effects_observe_pods(context, m, is_elsewhere(context, execution), result);
+	if (round_observe_connectors(c, m, e) < 0)
+		return -1;
 	size_t steps = 0;
 	for (int tried = 1; tried > 0;) {
 		if (steps++ > STEPS_BASE + STEPS_PER_NODE * m->node_count) /* which grows as scopes open */

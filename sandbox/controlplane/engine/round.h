@@ -64,6 +64,10 @@ int round_run(const struct round_context *context, int64_t execution_id, struct 
 int round_keep_results(struct database_connection *c, struct machine *m, struct err *e);
 int round_end_reservations(struct database_connection *c, struct machine *m, struct err *e);
 
+/* ---- Between round.c and round_connectors.c: before the first step, and before the rows are saved. ---- */
+int round_observe_connectors(struct database_connection *c, struct machine *m, struct err *e);
+int round_end_connectors(struct database_connection *c, struct machine *m, struct err *e);
+
 /* ---- Between effects.c and effects_cache.c ---- */
 
 /* Answers WANT_CACHE, unless `ret_uri` says what has to be read for it; then effects_take_cached does, with NULL when
@@ -83,6 +87,12 @@ struct effects_children {
  * afterwards, the answer is pending until what is there has been read into child.outputs. */
 int effects_find_children(const struct round_context *context, struct database_connection *c, struct machine *m,
                           struct effects_children *wanted, struct err *e);
+
+/* ---- Between effects.c and effects_connector.c ---- */
+
+/* Answers WANT_CONNECTOR, once the inputs are where they belong. */
+int effects_begin_on_connector(struct database_connection *c, struct machine *m, struct machine_node *node,
+                               const struct pod_request *request, struct err *e);
 
 /* ---- Between round.c and effects.c ---- */
 

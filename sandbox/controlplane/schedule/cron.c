@@ -1,8 +1,8 @@
 #include "controlplane/schedule/cron.h"
 
+#include "base/duration.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "controlplane/store/filter.h"
 
 #include <string.h>
 #include <strings.h>
@@ -155,7 +155,7 @@ static int parse_every(const char *text, struct cron *cron, struct err *e)
 	const char *duration = text + strlen("@every ");
 	const bool unit = *duration && !strchr("0123456789.", duration[strlen(duration) - 1]);
 	int64_t every_ns;
-	if (!unit || !filter_parse_duration(duration, &every_ns) || every_ns <= 0)
+	if (!unit || !duration_parse(duration, &every_ns) || every_ns <= 0)
 		return err_set(e, ERR_INVALID, "invalid-cron", "failed to parse duration %s", text);
 	cron->every_s = every_ns < NS_PER_SECOND ? 1 : every_ns / NS_PER_SECOND;
 	return 0;

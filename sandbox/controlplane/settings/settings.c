@@ -59,6 +59,7 @@ static int set_from_text(const struct setting *setting, struct settings *setting
 	case SETTING_LOG_LEVEL:
 	case SETTING_QUANTITY:
 	case SETTING_NUMBER:
+	case SETTING_DURATION:
 		value = json_string(text);
 		if (!value)
 			return value_refuse(&at, e, "is not valid UTF-8");
@@ -195,7 +196,7 @@ static int check_together(const struct settings *settings, const char *subject, 
 		               "greatest, %lld MB",
 		               subject, (long long)settings->literal_offloading_minimum_mb,
 		               (long long)settings->literal_offloading_maximum_mb);
-	return 0;
+	return settings_check_connectors(settings, subject, e);
 }
 
 int settings_parse(const char *text, size_t length, const char *subject, bool environment,
@@ -262,6 +263,7 @@ static bool field_equal(const struct setting *setting, const struct settings *a,
 	case SETTING_QUANTITY:
 		return text_equal(*(const char *const *)one, *(const char *const *)other);
 	case SETTING_NUMBER:
+	case SETTING_DURATION:
 		return *(const int64_t *)one == *(const int64_t *)other;
 	case SETTING_BOOLEAN:
 		return *(const bool *)one == *(const bool *)other;

@@ -87,6 +87,15 @@ struct settings {
 	json_t *cluster_resource_data;    /* map: template variable -> value */
 	json_t *cluster_resource_domain_data; /* domain -> such a map */
 
+	/* Of tasks that connectors run; read the first two with settings_connector. */
+	json_t *connector_default, *connectors;
+	json_t *connector_assignments; /* map: task type -> connector's name */
+	json_t *connector_task_types;  /* list: task types of the default connector that it does not tell of itself */
+	int64_t connector_list_ms;     /* between questions for what connectors can run */
+	int64_t connector_poll_ms;     /* between questions for the state of a task, at most */
+	int64_t connector_failure_maximum; /* such questions that fail in a row */
+	int64_t connector_unreachable_ms;  /* how long a connector that is not there is waited for */
+
 	struct settings_life *life;
 };
 
@@ -115,6 +124,18 @@ void cleanup_settings(const struct settings **settings);
 /* The value that a map has for a key, or NULL. */
 const char *settings_map_get(const json_t *map, const char *key);
 bool settings_has_domain(const struct settings *settings, const char *domain);
+
+/* A place where connectors run (upstream: a deployment of connectors). Text is borrowed from the settings. */
+struct settings_connector {
+	const char *name;   /* CONNECTOR_DEFAULT, or a key of `connectors` */
+	const char *target; /* "http://host:port", or https */
+	int64_t timeout_ms; /* of a call that `timeouts` does not name */
+	const json_t *timeouts; /* map: method -> milliseconds */
+};
+#define CONNECTOR_DEFAULT "defaultConnector"
+/* False when there is none of that name. */
+bool settings_connector(const struct settings *settings, const char *name, struct settings_connector *ret_connector);
+int64_t settings_connector_timeout_ms(const struct settings_connector *connector, const char *method);
 
 /* The table, as text for a terminal or as Markdown. */
 void settings_print_help(FILE *out);

@@ -30,6 +30,11 @@ enum setting_kind {
 	SETTING_DATA,        /* a map of template variables, as cluster_resources.templateData */
 	SETTING_DOMAIN_DATA, /* … as cluster_resources.customData */
 	SETTING_POOLS,       /* a map of domains to {pool} */
+	SETTING_DURATION,    /* in Go's syntax; the field has milliseconds */
+	SETTING_CONNECTOR,   /* an address and timeouts (settings_connectors.c) */
+	SETTING_CONNECTORS,  /* a map of names to such */
+	SETTING_TASK_TYPES,  /* a list of task types */
+	SETTING_ASSIGNMENTS, /* a map of task types to names of connectors */
 };
 
 struct setting {
@@ -38,7 +43,7 @@ struct setting {
 	const char *fallback; /* as the file or the variable would have it */
 	enum setting_kind kind;
 	size_t offset;
-	int64_t minimum, maximum; /* of a number */
+	int64_t minimum, maximum; /* of a number, or the milliseconds of a duration */
 	const char *help;
 };
 
@@ -57,6 +62,21 @@ struct value_place {
 
 /* ERR_INVALID "<file>, line <n>: <keys>: <what>" or "<variable>: <what>". Returns -1. */
 int value_refuse(const struct value_place *at, struct err *e, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The place of a member of `at`. */
+struct value_place value_at_key(const struct value_place *at, const char *key);
+/* Text, or a number or boolean that somebody did not quote; in the settings' arena. */
+int value_get_text(struct settings *settings, json_t *value, const struct value_place *at, const char **ret_text,
+                   struct err *e);
+int value_get_boolean(json_t *value, const struct value_place *at, bool *ret_boolean, struct err *e);
+int value_get_duration(struct settings *settings, json_t *value, const struct value_place *at, int64_t minimum_ms,
+                       int64_t maximum_ms, int64_t *ret_ms, struct err *e);
+/* settings_connectors.c: new values, checked and complete, as settings_connector reads them; NULL with `e` set. */
+json_t *value_get_connector(struct settings *settings, json_t *value, const struct value_place *at, struct err *e);
+json_t *value_get_connectors(struct settings *settings, json_t *value, const struct value_place *at, struct err *e);
+json_t *value_get_task_types(struct settings *settings, json_t *value, const struct value_place *at, struct err *e);
+json_t *value_get_assignments(struct settings *settings, json_t *value, const struct value_place *at, struct err *e);
+/* That every assignment names a connector that there is. */
+int settings_check_connectors(const struct settings *settings, const char *subject, struct err *e);
 /* Checks the value and puts it into its field. */
 int value_set(const struct setting *setting, struct settings *settings, json_t *value, struct value_place *at,
               struct err *e);

@@ -14,6 +14,8 @@
 #define IN_FILE(path, variable, kind, field, fallback, help) { path, variable, fallback, kind, FIELD(field), 0, 0, help }
 #define NUMBER(path, variable, field, fallback, minimum, maximum, help)                                                \
 	{ path, variable, fallback, SETTING_NUMBER, FIELD(field), minimum, maximum, help }
+#define DURATION(path, field, fallback, minimum_ms, maximum_ms, help)                                                  \
+	{ path, NULL, fallback, SETTING_DURATION, FIELD(field), minimum_ms, maximum_ms, help }
 #define QUANTITY(path, variable, set, resource, fallback, help)                                                        \
 	{ path, variable, fallback, SETTING_QUANTITY, AMOUNT(set, resource), 0, 0, help }
 
@@ -87,6 +89,15 @@ const struct setting settings_table[] = {
 	IN_FILE("plugins.k8s.interruptible-tolerations", "FLYTE_INTERRUPTIBLE_TOLERATIONS", SETTING_TOLERATIONS, interruptible_tolerations, "[]", "tolerations of interruptible tasks"),
 	IN_FILE("plugins.k8s.gpu-device-node-label", "FLYTE_GPU_DEVICE_LABEL", SETTING_TEXT, gpu_device_label, "k8s.amazonaws.com/accelerator", "label by which nodes tell the model of their GPUs"),
 	IN_FILE("plugins.k8s.gpu-partition-size-node-label", "FLYTE_GPU_PARTITION_LABEL", SETTING_TEXT, gpu_partition_label, "k8s.amazonaws.com/gpu-partition-size", "label by which nodes tell the size of their GPUs' parts"),
+
+	IN_FILE("plugins.connector-service.defaultConnector", NULL, SETTING_CONNECTOR, connector_default, "{}", "connector of every task type that it says it supports: `{endpoint: HOST:PORT, insecure: true, defaultTimeout: 10s, timeouts: {CreateTask: 30s}}`; empty: none"),
+	IN_FILE("plugins.connector-service.connectors", NULL, SETTING_CONNECTORS, connectors, "{}", "further connectors, by name; what they support goes before the default one: `{mine: {endpoint: HOST:PORT}}`"),
+	IN_FILE("plugins.connector-service.connectorForTaskTypes", NULL, SETTING_ASSIGNMENTS, connector_assignments, "{}", "connector of a task type, whatever connectors say: `{my_type: mine}`"),
+	IN_FILE("plugins.connector-service.supportedTaskTypes", NULL, SETTING_TASK_TYPES, connector_task_types, "[]", "task types of the default connector, besides those that it tells of"),
+	DURATION("plugins.connector-service.pollInterval", connector_list_ms, "10s", 1000, 3600000, "how often connectors are asked what they support"),
+	DURATION("plugins.connector-service.webApi.caching.resyncInterval", connector_poll_ms, "5s", 100, 3600000, "how often a connector is asked for the state of a task, once the first questions, which come faster, have passed"),
+	NUMBER("plugins.connector-service.webApi.caching.maxSystemFailures", NULL, connector_failure_maximum, "5", 0, 1000, "errors in answer to this question, in a row, after which the task fails"),
+	DURATION("plugins.connector-service.unreachableTimeout", connector_unreachable_ms, "10m", 0, 604800000, "how long a connector that cannot be reached is waited for before its tasks fail"),
 
 	NUMBER("propeller.node-config.default-max-attempts", NULL, default_maximum_attempts, "1", 1, 1000, "attempts of a node that asks for no retries"),
 	NUMBER("propeller.node-config.max-node-retries-system-failures", NULL, system_retries, "3", 0, 1000, "further attempts of a task for failures of the system, which do not count against its retries"),

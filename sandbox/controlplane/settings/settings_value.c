@@ -4,6 +4,7 @@
  */
 #include "controlplane/settings/settings_internal.h"
 
+#include "base/duration.h"
 #include "base/file.h"
 #include "base/kubernetes_names.h"
 #include "base/log.h"
@@ -14,6 +15,7 @@
 
 #define TEXT_MAXIMUM ((size_t)64 * 1024)
 #define DOMAIN_MAXIMUM 32
+#define NS_PER_MS INT64_C(1000000)
 
 int value_refuse(const struct value_place *at, struct err *e, const char *format, ...)
 {
@@ -30,8 +32,7 @@ int value_refuse(const struct value_place *at, struct err *e, const char *format
 	               yaml_line_of(at->places, at->keys, at->depth), buf_text(&keys), at->depth ? ": " : "", what);
 }
 
-/* Inside of `at`. */
-static struct value_place at_key(const struct value_place *at, const char *key)
+struct value_place value_at_key(const struct value_place *at, const char *key)
 {
 	struct value_place inner = *at;
 	if (inner.depth < SETTING_DEPTH_MAXIMUM)
@@ -53,8 +54,8 @@ static char *scalar_text(struct arena *arena, json_t *value)
 	return NULL;
 }
 
-static int get_text(struct settings *settings, json_t *value, const struct value_place *at, const char **ret_text,
-                    struct err *e)
+int value_get_text(struct settings *settings, json_t *value, const struct value_place *at, const char **ret_text,
+                   struct err *e)
 {
 	*ret_text = scalar_text(&settings->life->arena, value);
 	if (!*ret_text)
@@ -68,7 +69,7 @@ static int get_log_level(struct settings *settings, json_t *value, const struct 
                          const char **ret_text, struct err *e)
 {
 	enum log_level level;
-	if (get_text(settings, value, at, ret_text, e) < 0)
+	if (value_get_text(settings, value, at, ret_text, e) < 0)
 		return -1;
 	if (log_level_from_text(*ret_text, &level) < 0)
 		return value_refuse(at, e, "'%s' must be debug, info, warn or error", *ret_text);
@@ -79,7 +80,7 @@ static int get_quantity(struct settings *settings, json_t *value, const struct v
                         const char **ret_text, struct err *e)
 {
 	struct quantity quantity;
-	if (get_text(settings, value, at, ret_text, e) < 0)
+	if (value_get_text(settings, value, at, ret_text, e) < 0)
 		return -1;
 	if (**ret_text && (!quantity_parse(*ret_text, &quantity) || quantity.nano < 0))
 		return value_refuse(at, e, "'%s' is not a quantity of Kubernetes, like 500m or 1Gi", *ret_text);
@@ -90,7 +91,7 @@ static int get_number(const struct setting *setting, struct settings *settings, 
                       const struct value_place *at, int64_t *ret_number, struct err *e)
 {
 	const char *text;
-	if (get_text(settings, value, at, &text, e) < 0)
+	if (value_get_text(settings, value, at, &text, e) < 0)
 		return -1;
 	if (!text_to_int64(text, setting->minimum, setting->maximum, ret_number))
 		return value_refuse(at, e, "'%s' must be a number from %lld to %lld", text, (long long)setting->minimum,
@@ -98,10 +99,24 @@ static int get_number(const struct setting *setting, struct settings *settings, 
 	return 0;
 }
 
-static int get_boolean(json_t *value, const struct value_place *at, bool *ret_boolean, struct err *e)
+int value_get_boolean(json_t *value, const struct value_place *at, bool *ret_boolean, struct err *e)
 {
 	*ret_boolean = json_is_true(value);
 	return json_is_boolean(value) ? 0 : value_refuse(at, e, "must be true or false");
+}
+
+int value_get_duration(struct settings *settings, json_t *value, const struct value_place *at, int64_t minimum_ms,
+                       int64_t maximum_ms, int64_t *ret_ms, struct err *e)
+{
+	const char *text;
+	int64_t ns;
+	if (value_get_text(settings, value, at, &text, e) < 0)
+		return -1;
+	if (!duration_parse(text, &ns) || ns < minimum_ms * NS_PER_MS || ns > maximum_ms * NS_PER_MS)
+		return value_refuse(at, e, "'%s' must be a duration from %lldms to %llds, like 1m30s", text,
+		                    (long long)minimum_ms, (long long)maximum_ms / 1000);
+	*ret_ms = ns / NS_PER_MS;
+	return 0;
 }
 
 /* ---- Maps ---- */
@@ -135,9 +150,9 @@ static int add_members(enum setting_kind kind, struct settings *settings, json_t
 		return value_refuse(at, e, "must be a map");
 	json_object_foreach(value, key, member)
 	{
-		const struct value_place inner = at_key(at, key);
+		const struct value_place inner = value_at_key(at, key);
 		const char *text;
-		if (get_text(settings, member, &inner, &text, e) < 0 || check_member(kind, key, text, &inner, e) < 0)
+		if (value_get_text(settings, member, &inner, &text, e) < 0 || check_member(kind, key, text, &inner, e) < 0)
 			return -1;
 		json_object_set_new(map, key, json_string(text));
 	}
@@ -151,7 +166,7 @@ static json_t *get_map(enum setting_kind kind, struct settings *settings, json_t
 	if (kind != SETTING_ENVIRONMENT || !json_is_array(value))
 		return add_members(kind, settings, map, value, at, e) < 0 ? NULL : steal_ptr(map);
 	for (size_t i = 0; i < json_array_size(value); i++) {
-		const struct value_place inner = at_key(at, arena_printf(&settings->life->arena, "%zu", i));
+		const struct value_place inner = value_at_key(at, arena_printf(&settings->life->arena, "%zu", i));
 		if (add_members(kind, settings, map, json_array_get(value, i), &inner, e) < 0)
 			return NULL;
 	}
@@ -166,7 +181,7 @@ static json_t *get_tolerations(struct settings *settings, json_t *value, const s
 		return NULL;
 	}
 	for (size_t i = 0; i < json_array_size(value); i++) {
-		const struct value_place inner = at_key(at, arena_printf(&settings->life->arena, "%zu", i));
+		const struct value_place inner = value_at_key(at, arena_printf(&settings->life->arena, "%zu", i));
 		if (!json_is_object(json_array_get(value, i))) {
 			value_refuse(&inner, e, "must be a toleration of Kubernetes, like {key: k, operator: Exists}");
 			return NULL;
@@ -186,7 +201,7 @@ static json_t *get_pools(struct settings *settings, json_t *value, const struct 
 	}
 	json_object_foreach(value, domain, assignment)
 	{
-		const struct value_place inner = at_key(at, domain);
+		const struct value_place inner = value_at_key(at, domain);
 		const char *pool = json_string_value(json_object_get(assignment, "pool"));
 		if (text_is_empty(pool) || json_object_size(assignment) != 1) {
 			value_refuse(&inner, e, "must be {pool: NAME}");
@@ -234,8 +249,8 @@ static int get_data_source(struct settings *settings, json_t *source, const stru
 	json_t *value = json_object_get(source, "value"), *from = json_object_get(source, "valueFrom");
 	if (json_object_size(source) != 1 || (!value && !from))
 		return value_refuse(at, e, "must be {value: TEXT} or {valueFrom: …}");
-	const struct value_place inner = at_key(at, value ? "value" : "valueFrom");
-	if (value ? get_text(settings, value, &inner, ret_text, e) < 0
+	const struct value_place inner = value_at_key(at, value ? "value" : "valueFrom");
+	if (value ? value_get_text(settings, value, &inner, ret_text, e) < 0
 	          : read_value_from(settings, from, &inner, ret_text, e) < 0)
 		return -1;
 	return **ret_text ? 0 : value_refuse(&inner, e, "must not be empty");
@@ -250,7 +265,7 @@ static int add_data(struct settings *settings, json_t *map, json_t *value, const
 		return value_refuse(at, e, "must be a map of template variables");
 	json_object_foreach(value, name, source)
 	{
-		const struct value_place inner = at_key(at, name);
+		const struct value_place inner = value_at_key(at, name);
 		const char *text;
 		if (is_reserved(name))
 			return value_refuse(&inner, e, "is the platform's, which gives it its value");
@@ -274,7 +289,7 @@ static int add_data_list(struct settings *settings, json_t *map, json_t *value, 
 	if (!json_is_array(value))
 		return add_data(settings, map, value, at, e);
 	for (size_t i = 0; i < json_array_size(value); i++) {
-		const struct value_place inner = at_key(at, arena_printf(&settings->life->arena, "%zu", i));
+		const struct value_place inner = value_at_key(at, arena_printf(&settings->life->arena, "%zu", i));
 		if (add_data(settings, map, json_array_get(value, i), &inner, e) < 0)
 			return -1;
 	}
@@ -290,7 +305,7 @@ static int add_domain_data(struct settings *settings, json_t *domains, json_t *v
 		return value_refuse(at, e, "must be a map of domains to template variables");
 	json_object_foreach(value, domain, data)
 	{
-		const struct value_place inner = at_key(at, domain);
+		const struct value_place inner = value_at_key(at, domain);
 		json_t *map = json_object_get(domains, domain);
 		if (!map) {
 			map = json_object();
@@ -310,7 +325,7 @@ static json_t *get_domain_data(struct settings *settings, json_t *value, const s
 	if (!json_is_array(value))
 		return add_domain_data(settings, domains, value, at, e) < 0 ? NULL : steal_ptr(domains);
 	for (size_t i = 0; i < json_array_size(value); i++) {
-		const struct value_place inner = at_key(at, arena_printf(&settings->life->arena, "%zu", i));
+		const struct value_place inner = value_at_key(at, arena_printf(&settings->life->arena, "%zu", i));
 		if (add_domain_data(settings, domains, json_array_get(value, i), &inner, e) < 0)
 			return NULL;
 	}
@@ -348,7 +363,7 @@ static int get_domains(struct settings *settings, json_t *value, const struct va
 		return value_refuse(at, e, "there are more than %d domains", DOMAIN_MAXIMUM);
 	struct settings_domain *domains = arena_array(&settings->life->arena, struct settings_domain, count);
 	for (size_t i = 0; i < count; i++) {
-		const struct value_place inner = at_key(at, arena_printf(&settings->life->arena, "%zu", i));
+		const struct value_place inner = value_at_key(at, arena_printf(&settings->life->arena, "%zu", i));
 		if (get_domain(settings, json_array_get(value, i), &inner, domains, i, &domains[i], e) < 0)
 			return -1;
 	}
@@ -372,7 +387,7 @@ int value_set(const struct setting *setting, struct settings *settings, json_t *
 	void *field = (char *)settings + setting->offset;
 	switch (setting->kind) {
 	case SETTING_TEXT:
-		return get_text(settings, value, at, field, e);
+		return value_get_text(settings, value, at, field, e);
 	case SETTING_LOG_LEVEL:
 		return get_log_level(settings, value, at, field, e);
 	case SETTING_QUANTITY:
@@ -380,7 +395,7 @@ int value_set(const struct setting *setting, struct settings *settings, json_t *
 	case SETTING_NUMBER:
 		return get_number(setting, settings, value, at, field, e);
 	case SETTING_BOOLEAN:
-		return get_boolean(value, at, field, e);
+		return value_get_boolean(value, at, field, e);
 	case SETTING_MAP:
 	case SETTING_LABELS:
 	case SETTING_ENVIRONMENT:
@@ -395,6 +410,16 @@ int value_set(const struct setting *setting, struct settings *settings, json_t *
 		return keep(settings, get_domain_data(settings, value, at, e), field);
 	case SETTING_DOMAINS:
 		return get_domains(settings, value, at, e);
+	case SETTING_DURATION:
+		return value_get_duration(settings, value, at, setting->minimum, setting->maximum, field, e);
+	case SETTING_CONNECTOR:
+		return keep(settings, value_get_connector(settings, value, at, e), field);
+	case SETTING_CONNECTORS:
+		return keep(settings, value_get_connectors(settings, value, at, e), field);
+	case SETTING_TASK_TYPES:
+		return keep(settings, value_get_task_types(settings, value, at, e), field);
+	case SETTING_ASSIGNMENTS:
+		return keep(settings, value_get_assignments(settings, value, at, e), field);
 	}
 	return 0;
 }

@@ -48,6 +48,7 @@ static int read_element(struct arena *arena, const struct database_rows *rows, s
 		.recheck_at_ns = database_time(rows, row, 16),
 		.cache_tag = database_text(rows, row, 17),
 		.child_name = database_text(rows, row, 18),
+		.connector = database_bool(rows, row, 19),
 	};
 	const struct proto_bytes error = database_bytes(rows, row, 9), outputs = database_bytes(rows, row, 10);
 	element.has_task = element.created_at_ns != 0;
@@ -68,7 +69,7 @@ static int read_element(struct arena *arena, const struct database_rows *rows, s
 #define COLUMNS                                                                                                        \
 	"element, attempt, phase, task_phase, cache_status, user_failures, system_failures, pod_name, reason, error, " \
 	"outputs, queued_at, created_at, started_at, ended_at, retry_at, recheck_at, cache_tag, "                      \
-	"child_name from array_elements"
+	"child_name, connector from array_elements"
 
 static int load(struct database_connection *c, struct arena *arena, const char *sql,
                 const struct database_value *values, size_t value_count, struct array_elements *ret_elements,
@@ -182,6 +183,7 @@ static json_t *element_to_json(struct arena *arena, const struct array_element *
 	set_text(row, "child_name", element->child_name);
 	set_text(row, "reason", element->reason);
 	set_text(row, "cache_tag", element->cache_tag);
+	json_object_set_new(row, "connector", json_boolean(element->connector));
 	if (element->error)
 		set_message(arena, row, "error", &element->error->base);
 	if (element->outputs &&
@@ -198,21 +200,21 @@ static json_t *element_to_json(struct arena *arena, const struct array_element *
 
 static const char save_sql[] =
         "insert into array_elements (task_execution_id, element, attempt, phase, task_phase, cache_status, cache_tag,"
-        " user_failures, system_failures, pod_name, child_name, reason, error, outputs,"
+        " user_failures, system_failures, pod_name, child_name, connector, reason, error, outputs,"
         " queued_at, created_at, started_at, ended_at, retry_at, recheck_at)"
         " select $1, x.element, x.attempt, x.phase, x.task_phase, x.cache_status, coalesce(x.cache_tag, ''),"
-        " x.user_failures, x.system_failures, coalesce(x.pod_name, ''), coalesce(x.child_name, ''), coalesce(x.reason, "
+        " x.user_failures, x.system_failures, coalesce(x.pod_name, ''), coalesce(x.child_name, ''), x.connector, coalesce(x.reason, "
         "''),"
         " decode(x.error, 'base64'), decode(x.outputs, 'base64'),"
         " x.queued_at, x.created_at, x.started_at, x.ended_at, x.retry_at, x.recheck_at"
         " from json_to_recordset($2::json) as x (element integer, attempt integer, phase text, task_phase text,"
         " cache_status smallint, cache_tag text, user_failures integer, system_failures integer, pod_name text,"
-        " child_name text, reason text, error text, outputs text, queued_at timestamptz, created_at timestamptz,"
+        " child_name text, connector boolean, reason text, error text, outputs text, queued_at timestamptz, created_at timestamptz,"
         " started_at timestamptz, ended_at timestamptz, retry_at timestamptz, recheck_at timestamptz)"
         " on conflict (task_execution_id, element, attempt) do update set phase = excluded.phase,"
         " task_phase = excluded.task_phase, cache_status = excluded.cache_status, cache_tag = excluded.cache_tag,"
         " user_failures = excluded.user_failures, system_failures = excluded.system_failures,"
-        " pod_name = excluded.pod_name, child_name = excluded.child_name, reason = excluded.reason, error = "
+        " pod_name = excluded.pod_name, child_name = excluded.child_name, connector = excluded.connector, reason = excluded.reason, error = "
         "excluded.error,"
         " outputs = coalesce(excluded.outputs, array_elements.outputs), queued_at = excluded.queued_at,"
         " created_at = excluded.created_at, started_at = excluded.started_at, ended_at = excluded.ended_at,"

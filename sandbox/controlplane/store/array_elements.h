@@ -27,6 +27,7 @@ struct array_element {
 	const char *cache_tag; /* what the outputs are to be kept under; "" for not */
 	const char *pod_name, *reason;
 	const char *child_name; /* the execution that it runs, in the same project and domain; "" for none */
+	bool connector; /* as progress_task.connector */
 	const Flyteidl__Core__ExecutionError *error;
 	const Flyteidl__Core__LiteralMap *outputs; /* NULL when unknown or large */
 	int64_t queued_at_ns, created_at_ns, started_at_ns, ended_at_ns;

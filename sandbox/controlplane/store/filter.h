@@ -46,9 +46,6 @@ struct filter_term {
 int filter_parse(struct arena *arena, const char *text, struct filter_term **ret_terms, size_t *ret_count,
                  struct err *e);
 
-/* "1.5", "90s", "1h2m3.5s", "-10ms": whole text, in nanoseconds. False when malformed or out of range. */
-bool filter_parse_duration(const char *text, int64_t *ret_ns);
-
 /* RFC 3339; also a date alone, and a time without offset, which is UTC. Nanoseconds since the Unix epoch. */
 bool filter_parse_time(const char *text, int64_t *ret_wall_ns);
 

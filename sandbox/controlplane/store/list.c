@@ -1,6 +1,7 @@
 /* The tables of what may be listed, filtered and sorted by, and their way into SQL. See list.h. */
 #include "controlplane/store/list.h"
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "controlplane/store/filter.h"
 
@@ -347,7 +348,7 @@ static int parse_value(const struct column *column, const char *text, struct dat
 		*ret_value = DB_TIME(number);
 		return 0;
 	case DURATION:
-		if (!filter_parse_duration(text, &number))
+		if (!duration_parse(text, &number))
 			return err_set(e, ERR_INVALID, "invalid-filter", "Failed to parse duration [%s]", text);
 		*ret_value = DB_INT(number / 1000);
 		return 0;

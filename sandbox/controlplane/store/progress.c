@@ -258,6 +258,7 @@ static int read_task(struct arena *arena, const struct database_rows *rows, size
 		.array_begun = (uint32_t)database_int(rows, row, column + 15),
 		.array_succeeded = (uint32_t)database_int(rows, row, column + 16),
 		.array_failed = (uint32_t)database_int(rows, row, column + 17),
+		.connector = database_bool(rows, row, column + 18),
 	};
 	const struct proto_bytes bytes = database_bytes(rows, row, column + 8);
 	if (bytes.data) {
@@ -317,7 +318,7 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 	        " t.id, t.retry_attempt, t.phase, t.phase_version, t.task_type, t.inputs_uri, t.outputs_uri, t.reason, "
 	        "t.closure,"
 	        " t.pod_namespace, t.pod_name, t.task_execution_created_at, t.started_at, t.ended_at, t.array_size,"
-	        " t.array_begun, t.array_succeeded, t.array_failed,"
+	        " t.array_begun, t.array_succeeded, t.array_failed, t.connector,"
 	        " case when n.ended_at is null then n.target_metadata end, n.engine_cache_tag, "
 	        "n.engine_previous_checkpoint"
 	        " from node_executions n left join task_executions t on t.node_execution_id = n.id and t.retry_attempt "
@@ -359,7 +360,7 @@ int progress_load_nodes(struct database_connection *c, struct arena *arena, int6
 				return err_wrap(e, "the stored error of node \"%s\"", n->node_id);
 		}
 		if (read_task(arena, &rows, i, 22, &n->task, e) < 0 || load_elements(c, arena, n, e) < 0 ||
-		    read_target_metadata(arena, &rows, i, 40, n, e) < 0)
+		    read_target_metadata(arena, &rows, i, 41, n, e) < 0)
 			return err_wrap(e, "node \"%s\"", n->node_id);
 	}
 	*ret_nodes = (struct progress_nodes){ .count = rows.count, .nodes = nodes };
@@ -574,13 +575,14 @@ int progress_save_task(struct database_connection *c, struct arena *arena, int64
 		DB_INT(t->array_begun),
 		DB_INT(t->array_succeeded),
 		DB_INT(t->array_failed),
+		DB_BOOL(t->connector),
 	};
 	const char *sql =
 	        "update task_executions set phase = $2, phase_version = $3::integer, outputs = coalesce($4, outputs),"
 	        " outputs_uri = $5, error = $6, error_kind = $7, error_code = $8, reason = $9, closure = $10, "
 	        "started_at = $11,"
 	        " ended_at = $12, duration = $13 * interval '1 microsecond', array_begun = $14::integer,"
-	        " array_succeeded = $15::integer, array_failed = $16::integer, updated_at = now() where id = $1";
+	        " array_succeeded = $15::integer, array_failed = $16::integer, connector = $17, updated_at = now() where id = $1";
 	if (database_execute(c, sql, values, ARRAY_LENGTH(values), e) < 0)
 		return err_wrap(e, "cannot save attempt %u of a task", t->attempt);
 	t->changed = false;

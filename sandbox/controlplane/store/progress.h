@@ -68,7 +68,8 @@ struct progress_task {
 	const Flyteidl__Core__ExecutionError *error;
 	const char *reason;
 	Flyteidl__Admin__TaskExecutionClosure *closure; /* logs, reasons, metadata; never NULL */
-	const char *pod_namespace, *pod_name;
+	const char *pod_namespace, *pod_name; /* of a connector's: where its pod would be, and the attempt's name */
+	bool connector; /* a connector has it: there is a row in connector_tasks, and no pod */
 	/* A map task stands for all its elements: how many there are, have begun, and ended how. Those under way are
 	 * loaded while the node is active; they are saved by themselves (array_elements_save). */
 	bool is_array;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/host.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -197,6 +198,24 @@ static void json_lookups_never_crash(void **state)
 	assert_non_null(strstr(err_message(&e), "line 2"));
 }
 
+static void the_gateway_is_that_of_the_default_route(void **state)
+{
+	static const char head[] = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+	char address[HOST_ADDRESS_SIZE];
+	(void)state;
+	auto_free char *routes = xasprintf("%s%s", head, "cni0\t0000000A\t00000000\t0001\t0\t0\t0\tFFFFFF00\t0\t0\t0\n"
+	                                                "eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0\n");
+	assert_true(host_gateway(routes, address));
+	/* As the kernel of a little-endian machine writes it. */
+	assert_string_equal(address, "172.17.0.1");
+	assert_false(host_gateway(head, address));
+	assert_false(host_gateway("", address));
+	auto_free char *other = host_reachable("http://elsewhere.example:80/x");
+	assert_string_equal(other, "http://elsewhere.example:80/x");
+	auto_free char *longer = host_reachable(HOST_NAME ".example:80");
+	assert_string_equal(longer, HOST_NAME ".example:80");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +223,7 @@ int main(void)
 		cmocka_unit_test(arenas_keep_to_their_maximum),	     cmocka_unit_test(numbers_are_whole_strings),
 		cmocka_unit_test(suggestions_are_near),		     cmocka_unit_test(times_survive_a_round_trip),
 		cmocka_unit_test(files_are_replaced_whole),	     cmocka_unit_test(json_lookups_never_crash),
+		cmocka_unit_test(the_gateway_is_that_of_the_default_route),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

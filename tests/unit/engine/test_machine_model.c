@@ -74,6 +74,8 @@ static void fill(struct world *w, struct workflow_builder *b, unsigned depth)
 			Flyteidl__Core__TaskMetadata *metadata = workflow_task(b, b->closure->n_tasks - 1)->metadata;
 			metadata->discoverable = pick(w, 3) == 0;
 			metadata->cache_serializable = pick(w, 2);
+			if (pick(w, 3) == 0)
+				workflow_task(b, b->closure->n_tasks - 1)->type = arena_strdup(b->arena, CONNECTED);
 		}
 	}
 	limit_some(w, b);
@@ -202,7 +204,8 @@ static void check_end(struct world *w, bool aborted)
 }
 
 /* Over all worlds. */
-static unsigned hits, waits, recovered, dynamics, signals, children, arrays, recovered_elements;
+static unsigned hits, waits, recovered, dynamics, signals, children, arrays, recovered_elements, connected;
+static const struct connector_catalog *catalog;
 
 /* Another execution that takes over from the one that has just ended: what succeeded there does not run again. */
 static void recover_world(struct world *w, unsigned seed)
@@ -228,6 +231,7 @@ static void recover_world(struct world *w, unsigned seed)
 static void run_world(unsigned seed, unsigned *ended)
 {
 	struct world *w = world_new(seed);
+	w->options.connectors = catalog;
 	w->dynamics_happen = true;
 	w->bad_percent = (unsigned[]){ 0, 10, 30 }[pick(w, 3)];
 	make_workflow(w);
@@ -240,6 +244,8 @@ static void run_world(unsigned seed, unsigned *ended)
 	waits += w->waits;
 	dynamics += (unsigned)w->dynamic_count;
 	signals += (unsigned)w->signal_count;
+	for (size_t i = 0; i < w->pod_count; i++)
+		connected += w->pods[i].connector && w->pods[i].fate == FATE_SUCCESS && !w->pods[i].gone;
 	children += (unsigned)w->child_count;
 	arrays += (unsigned)w->array_count;
 	ended[w->execution.phase]++;
@@ -259,11 +265,32 @@ static void test_random_worlds(void **state)
 	assert_true(ended[EXECUTION(FAILED)] > 200);
 	assert_true(ended[EXECUTION(ABORTED)] > 50);
 	assert_true(hits > 200 && waits > 200 && recovered > 200 && dynamics > 200 && signals > 200);
+	assert_true(connected > 200);
 	assert_true(children > 200 && arrays > 200 && recovered_elements > 20);
+}
+
+static int make_catalog(void **state)
+{
+	static const char text[] = "plugins: {connector-service: {defaultConnector: {endpoint: \"c:1\"},"
+				   " supportedTaskTypes: [connected]}}";
+	auto_err struct err e = ERR_INIT;
+	auto_settings const struct settings *settings = NULL;
+	(void)state;
+	assert_int_equal(settings_parse(text, strlen(text), "test", false, &settings, &e), 0);
+	catalog = connector_catalog_new(settings, NULL, NULL);
+	return 0;
+}
+
+static int free_catalog(void **state)
+{
+	(void)state;
+	catalog = connector_catalog_release(catalog);
+	return 0;
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random_worlds) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(test_random_worlds, make_catalog,
+	                                                                    free_catalog) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,16 +19,19 @@ ALLOWED = {
     "controlplane/settings": {"base"},
     "controlplane/compiler": {"base", "proto"},
     "controlplane/store": {"base", "proto", "grpc"},
+    "controlplane/connectors": {"base", "proto", "grpc", "controlplane/settings", "controlplane/store"},
     "controlplane/launch": {"base", "proto", "grpc", "controlplane/settings", "controlplane/compiler", "controlplane/store"},
     "controlplane/schedule": {"base", "proto", "controlplane/settings", "controlplane/store", "controlplane/launch"},
     "controlplane/cluster": {"base", "proto", "controlplane/settings", "controlplane/store", "controlplane/launch"},
-    "controlplane/engine": {"base", "proto", "grpc", "controlplane/settings", "controlplane/compiler", "controlplane/store", "controlplane/launch"},
+    "controlplane/engine": {"base", "proto", "grpc", "controlplane/settings", "controlplane/compiler", "controlplane/store", "controlplane/launch",
+                            "controlplane/connectors"},
     "controlplane/api": {"base", "proto", "grpc", "rpc", "controlplane/settings", "controlplane/compiler", "controlplane/store", "controlplane/launch",
                          "controlplane/schedule", "controlplane/engine"},
     "controlplane/admission": {"base", "proto", "controlplane/settings", "controlplane/store", "controlplane/engine"},
     "copilot": {"base", "proto", "controlplane/store"},
     "controlplane": {"base", "proto", "grpc", "rpc", "controlplane/settings", "controlplane/compiler", "controlplane/store", "controlplane/launch",
-                     "controlplane/schedule", "controlplane/cluster", "controlplane/engine", "controlplane/admission", "controlplane/api"},
+                     "controlplane/schedule", "controlplane/cluster", "controlplane/engine", "controlplane/admission", "controlplane/api",
+                     "controlplane/connectors"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 

@@ -226,6 +226,54 @@ static void test_resource_policy_text(void **state)
 	assert_int_equal(resource_policy_from_text(&arena, "{", &policy, &e), -1);
 }
 
+static void test_connectors(void **state)
+{
+	struct settings_connector c;
+	(void)state;
+	auto_settings const struct settings *settings = parse(
+	        "plugins:\n"
+	        "  connector-service:\n"
+	        "    defaultConnector: {endpoint: 'dns:///host.docker.internal:8000', timeouts: {CreateTask: 1m30s}}\n"
+	        "    connectors:\n"
+	        "      mine: {endpoint: 'c.example:443', insecure: false, defaultTimeout: 500ms, defaultServiceConfig: '{}'}\n"
+	        "    connectorForTaskTypes: {spark: mine, other: defaultConnector}\n"
+	        "    supportedTaskTypes: [a, b]\n"
+	        "    pollInterval: 2m\n"
+	        "    webApi: {caching: {resyncInterval: 250ms, maxSystemFailures: 0}}\n");
+	assert_true(settings_connector(settings, CONNECTOR_DEFAULT, &c));
+	assert_string_equal(c.target, "http://host.docker.internal:8000");
+	assert_int_equal(settings_connector_timeout_ms(&c, "CreateTask"), 90000);
+	assert_int_equal(settings_connector_timeout_ms(&c, "GetTask"), 10000);
+	assert_true(settings_connector(settings, "mine", &c));
+	assert_string_equal(c.target, "https://c.example:443");
+	assert_int_equal(settings_connector_timeout_ms(&c, "GetTask"), 500);
+	assert_false(settings_connector(settings, "nobody's", &c));
+	assert_int_equal(settings->connector_list_ms, 120000);
+	assert_int_equal(settings->connector_poll_ms, 250);
+	assert_int_equal(settings->connector_failure_maximum, 0);
+	assert_false(settings_connector(settings_default(), CONNECTOR_DEFAULT, &c)); /* off by default */
+	assert_false(settings_equal(settings, settings_default()));
+#define WRONG(text, where, what)                                                                                      \
+	refuse("plugins: {connector-service: {" text "}}", "config.yaml, line 1: plugins.connector-service." where ": " what)
+	WRONG("defaultConnector: {endpoint: here}", "defaultConnector.endpoint", "'here' must be HOST:PORT");
+	WRONG("defaultConnector: {endpoint: 'a b:1'}", "defaultConnector.endpoint", "'a b:1' must be HOST:PORT");
+	WRONG("defaultConnector: {endpoit: 'a:1'}", "defaultConnector.endpoit",
+	      "there is no such setting; did you mean 'endpoint'?");
+	WRONG("defaultConnector: {timeouts: {Create: 1s}}", "defaultConnector.timeouts.Create",
+	      "there is no such call; there are CreateTask, ExecuteTaskSync, GetTask, DeleteTask and ListAgents");
+	WRONG("defaultConnector: {defaultTimeout: 1ms}", "defaultConnector.defaultTimeout",
+	      "'1ms' must be a duration from 100ms to 3600s, like 1m30s");
+	WRONG("connectors: {mine: {}}", "connectors.mine", "has no endpoint");
+	WRONG("pollInterval: soon", "pollInterval", "'soon' must be a duration from 1000ms to 3600s, like 1m30s");
+	WRONG("supportedTaskTypes: a", "supportedTaskTypes", "must be a list of at most 1000 task types");
+#undef WRONG
+	refuse("plugins: {connector-service: {connectorForTaskTypes: {spark: mine}}}",
+	       "config.yaml: plugins.connector-service.connectorForTaskTypes.spark: there is no connector 'mine' in "
+	       "plugins.connector-service.connectors");
+	refuse("plugins: {connector-service: {supportedTaskTypes: [a]}}",
+	       "config.yaml: plugins.connector-service.supportedTaskTypes: there is no defaultConnector to run them");
+}
+
 /* The guide has the table as the program prints it. */
 static void test_guide(void **state)
 {
@@ -372,7 +420,7 @@ int main(void)
 		cmocka_unit_test(test_template_data), cmocka_unit_test(test_unknown_settings),
 		cmocka_unit_test(test_wrong_values),  cmocka_unit_test(test_size),
 		cmocka_unit_test(test_environment),   cmocka_unit_test(test_resource_policy_text),
-		cmocka_unit_test(test_guide),
+		cmocka_unit_test(test_connectors),    cmocka_unit_test(test_guide),
 		cmocka_unit_test(test_following),     cmocka_unit_test(test_reload_of_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* The filter grammar and what store/list makes of it, as tables: text in, SQL and values or the error's text out. No
  * database. */
+#include "base/duration.h"
 #include "base/text.h"
 #include "controlplane/store/filter.h"
 #include "controlplane/store/list.h"
@@ -290,12 +291,12 @@ static void test_durations(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
 		int64_t ns = -1;
-		bool fine = filter_parse_duration(cases[i].text, &ns);
+		bool fine = duration_parse(cases[i].text, &ns);
 		assert_int_equal(fine, cases[i].ns >= 0);
 		assert_int_equal(ns, cases[i].ns);
 	}
 	int64_t ns;
-	assert_true(filter_parse_duration("-10ms", &ns));
+	assert_true(duration_parse("-10ms", &ns));
 	assert_int_equal(ns, -10000000);
 }
 

@@ -46,7 +46,10 @@ enum fate {
 	FATE_DYNAMIC /* futures.pb */
 };
 
+/* A pod, or what a connector has of an attempt. */
 struct fake_pod {
+	bool connector;
+	bool committed; /* of a connector's: its row exists; pods are there at once */
 	char *name;
 	char *node; /* its id in the execution */
 	uint32_t attempt;
@@ -71,6 +74,8 @@ struct fake_entry {
 	unsigned rounds;   /* that a stranger still takes */
 };
 extern const char STRANGER[];
+/* The type of tasks that a connector runs. */
+extern const char CONNECTED[];
 
 /* What an attempt of a dynamic node has made. */
 struct fake_dynamic {
@@ -158,7 +163,8 @@ bool is_for_failures(const struct machine_node *node);
 int64_t sum(const Flyteidl__Core__LiteralMap *literals);
 struct fake_pod *find_pod(struct world *w, const char *name);
 bool pod_has_ended(const struct fake_pod *pod);
-void create_pod(struct world *w, struct machine *m, struct machine_node *node);
+void create_pod(struct world *w, struct machine *m, struct machine_node *node, bool connector);
+struct machine_connector observe_connector(struct arena *arena, const struct fake_pod *task);
 struct pod_observation observe(const struct fake_pod *pod);
 void give_result(struct world *w, struct machine *m, struct machine_node *node);
 void give_child(struct world *w, struct machine *m, struct machine_node *node);

@@ -180,6 +180,15 @@ struct progress_nodes load_rows(struct world *w, struct arena *arena)
 	return rows;
 }
 
+static bool owns_connector(const struct machine *m, const char *name)
+{
+	for (size_t i = 0; i < m->node_count; i++) {
+		if (machine_node_has_connector(m->nodes[i]) && text_equal(m->nodes[i]->row.task->pod_name, name))
+			return true;
+	}
+	return false;
+}
+
 void commit(struct world *w, struct machine *m)
 {
 	settle_catalog(w, m);
@@ -204,6 +213,13 @@ void commit(struct world *w, struct machine *m)
 	abort_children(w, m);
 	for (size_t i = 0; i < w->signal_count; i++)
 		w->signals[i].committed = true;
+	/* What no running attempt owns is deleted with the commit. */
+	for (size_t i = 0; i < w->pod_count; i++) {
+		struct fake_pod *task = &w->pods[i];
+		task->committed = true;
+		if (task->connector && !pod_has_ended(task) && !owns_connector(m, task->name))
+			task->gone = true;
+	}
 	for (size_t i = 0; i < m->ended_task_count; i++) {
 		const struct progress_task *task = m->ended_tasks[i].task;
 		/* A dynamic task has done its part, and what it made took too long. */

@@ -1,6 +1,8 @@
 /* What is outside of the machine besides the catalog: pods, child executions, gates and the users who answer them. */
 #include "model.h"
 
+const char CONNECTED[] = "connected";
+
 struct fake_pod *find_pod(struct world *w, const char *name)
 {
 	for (size_t i = 0; i < w->pod_count; i++) {
@@ -150,7 +152,7 @@ static bool child_moves(struct world *w)
 
 /* ---- Pods ---- */
 
-void create_pod(struct world *w, struct machine *m, struct machine_node *node)
+void create_pod(struct world *w, struct machine *m, struct machine_node *node, bool connector)
 {
 	const char *name = names_pod(m->arena, w->definition.name, node->row.node_id, node->row.attempt);
 	if (find_pod(w, name))
@@ -175,6 +177,8 @@ void create_pod(struct world *w, struct machine *m, struct machine_node *node)
 	assert_false(ran_earlier(w, node));
 	assert_true(w->pod_count < PODS_MAXIMUM);
 	w->pods[w->pod_count++] = (struct fake_pod){
+		.connector = connector,
+		.committed = !connector,
 		.name = arena_strdup(&w->arena, name),
 		.node = arena_strdup(&w->arena, node->row.node_id),
 		.attempt = node->row.attempt,
@@ -224,7 +228,7 @@ bool cluster_moves(struct world *w)
 		return true;
 	size_t candidates[PODS_MAXIMUM], count = 0;
 	for (size_t i = 0; i < w->pod_count; i++) {
-		if (!pod_has_ended(&w->pods[i]))
+		if (!pod_has_ended(&w->pods[i]) && w->pods[i].committed)
 			candidates[count++] = i;
 	}
 	if (count == 0)
@@ -257,6 +261,58 @@ struct pod_observation observe(const struct fake_pod *pod)
 	            : pod->fate == FATE_PERMANENT ? POD_FAILURE_PERMANENT
 	                                          : POD_FAILURE_SYSTEM;
 	o.code = pod->fate == FATE_OOM ? "OOMKilled" : pod->fate == FATE_PERMANENT ? "InvalidImageName" : "Interrupted";
+	return o;
+}
+
+static const Flyteidl__Admin__Resource *resource_of(struct arena *arena, const struct fake_pod *task)
+{
+	Flyteidl__Admin__Resource *resource = proto_new(arena, flyteidl__admin__resource);
+	resource->message = arena_strdup(arena, "as the connector says");
+	if (task->state == POD_QUEUED || task->state == POD_INITIALIZING) {
+		resource->phase = task->state == POD_QUEUED ? TASK(WAITING_FOR_RESOURCES) : TASK(INITIALIZING);
+		return resource;
+	}
+	resource->phase = TASK(RUNNING);
+	if (!pod_has_ended(task))
+		return resource;
+	switch (task->fate) {
+	case FATE_SUCCESS:
+		resource->outputs = workflow_integer(arena, "o0", task->sum_of_inputs + 1);
+		resource->phase = TASK(SUCCEEDED);
+		break;
+	case FATE_NO_OUTPUTS:
+	case FATE_DYNAMIC: /* it has put them where a pod does */
+		resource->phase = TASK(SUCCEEDED);
+		break;
+	case FATE_RECOVERABLE_SYSTEM:
+		resource->agent_error = proto_new(arena, flyteidl__admin__agent_error);
+		resource->agent_error->kind = FLYTEIDL__ADMIN__AGENT_ERROR__KIND__RECOVERABLE;
+		resource->agent_error->origin = ERROR_KIND(SYSTEM);
+		resource->phase = TASK(FAILED);
+		break;
+	case FATE_RECOVERABLE_USER:
+	case FATE_OOM:
+		resource->phase = TASK(RETRYABLE_FAILED);
+		break;
+	default:
+		resource->phase = TASK(FAILED);
+		break;
+	}
+	return resource;
+}
+
+struct machine_connector observe_connector(struct arena *arena, const struct fake_pod *task)
+{
+	struct machine_connector o = { .known = true, .exists = !task->gone, .failure_code = "", .problem = "" };
+	if (task->gone)
+		return o;
+	if (task->state == POD_FAILED && task->fate == FATE_INTERRUPTED) { /* the connector was away for too long */
+		o.failure_code = "ConnectorUnreachable";
+		o.failure_message = "away";
+		o.failure_retryable = true;
+	} else {
+		o.resource = resource_of(arena, task);
+	}
 	return o;
 }
 

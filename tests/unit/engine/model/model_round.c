@@ -77,8 +77,12 @@ static void fulfil(struct world *w, struct machine *m, struct machine_node *node
 		break;
 	case WANT_POD:
 		assert_true(w->start_written);
-		create_pod(w, m, node);
+		create_pod(w, m, node, false);
 		node->creation = CREATION_DONE;
+		break;
+	case WANT_CONNECTOR:
+		assert_true(w->start_written);
+		create_pod(w, m, node, true);
 		break;
 	case WANT_RESULT:
 		give_result(w, m, node);
@@ -120,10 +124,16 @@ static void observe_pods(struct world *w, struct machine *m)
 {
 	for (size_t i = 0; i < m->node_count; i++) {
 		struct machine_node *node = m->nodes[i];
-		if (!machine_node_has_pod(node) || (w->lags && pick(w, 2)))
+		const bool connector = machine_node_has_connector(node);
+		if ((!connector && !machine_node_has_pod(node)) || (w->lags && pick(w, 2)))
 			continue;
 		const struct fake_pod *pod = find_pod(w, node->row.task->pod_name);
 		assert_non_null(pod);
+		assert_int_equal(pod->connector, connector);
+		if (connector) {
+			node->connector = observe_connector(m->arena, pod);
+			continue;
+		}
 		node->pod.known = true;
 		node->pod.observation = observe(pod);
 	}
@@ -153,9 +163,20 @@ static bool fulfil_all(struct world *w, struct machine *m, bool *ret_any)
 static void delete_unowned(struct world *w, const struct machine *m)
 {
 	for (size_t i = 0; i < w->pod_count; i++) {
-		if (!pod_has_ended(&w->pods[i]) && !machine_owns_pod(m, w->pods[i].name))
+		if (!w->pods[i].connector && !pod_has_ended(&w->pods[i]) && !machine_owns_pod(m, w->pods[i].name))
 			w->pods[i].gone = true;
 	}
+}
+
+/* Rows of connectors' tasks that were inserted in a transaction that never was. */
+static void forget_uncommitted(struct world *w)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < w->pod_count; i++) {
+		if (w->pods[i].committed)
+			w->pods[left++] = w->pods[i];
+	}
+	w->pod_count = left;
 }
 
 /* Returns the time at which the machine wants to be called again; 0: none. */
@@ -165,6 +186,7 @@ static int64_t run_round(struct world *w)
 	auto_err struct err e = ERR_INIT;
 	struct machine m;
 	const struct progress_nodes rows = load_rows(w, &arena);
+	forget_uncommitted(w);
 	/* Asked for in a transaction that never was. */
 	while (w->signal_count > 0 && !w->signals[w->signal_count - 1].committed)
 		w->signal_count--;
