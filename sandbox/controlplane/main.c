@@ -12,6 +12,7 @@
 #include "controlplane/cluster/cluster_resources.h"
 #include "controlplane/connectors/connectors.h"
 #include "controlplane/engine/engine.h"
+#include "controlplane/notify/notifier.h"
 #include "controlplane/schedule/scheduler.h"
 #include "controlplane/pages.h"
 #include "controlplane/settings/settings.h"
@@ -38,6 +39,7 @@ struct program {
 	struct pod_environment pod_environment[5];
 	struct kubernetes *kubernetes;
 	struct connectors *connectors;
+	struct notifier *notifier;
 	struct engine *engine;
 	struct scheduler *scheduler;
 	struct cluster_resources *cluster_resources;
@@ -337,6 +339,8 @@ static int run(struct program *program, const sigset_t *signals, struct err *e)
 		return err_wrap(e, "cannot start the engine");
 	if (start_scheduler(program, e) < 0)
 		return err_wrap(e, "cannot start the scheduler");
+	if (notifier_start(program->api.database, program->settings, &program->notifier, e) < 0)
+		return err_wrap(e, "cannot start the notifier");
 	if (start_cluster_resources(program, e) < 0)
 		return err_wrap(e, "cannot keep the namespaces of projects");
 	if (start_server(program, e) < 0)
@@ -373,6 +377,7 @@ static bool stop(struct program *program)
 	program->scheduler = scheduler_stop(program->scheduler);
 	program->engine = engine_stop(program->engine);
 	program->connectors = connectors_stop(program->connectors);
+	program->notifier = notifier_stop(program->notifier);
 	return true;
 }
 

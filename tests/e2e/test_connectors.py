@@ -41,7 +41,8 @@ class Connector:
     def __init__(self, directory):
         self.port, self.metrics_port = free_port(), free_port()
         self.calls_file = directory / "calls"
-        self.log = open(directory / "log", "ab")
+        self.log_file = directory / "log"
+        self.log = open(self.log_file, "ab")
         self.process = None
 
     def start(self):
@@ -51,7 +52,13 @@ class Connector:
              "--modules", "e2e_connector"],
             cwd=pathlib.Path(__file__).parent / "connector", env=environment, stdout=self.log, stderr=subprocess.STDOUT)
         with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
-            grpc.channel_ready_future(channel).result(timeout=120)
+            ready = grpc.channel_ready_future(channel)
+
+            def is_served():
+                assert self.process.poll() is None, self.log_file.read_text(encoding="utf-8")
+                return ready.done()
+
+            until(is_served, seconds=120)
 
     def stop(self):
         if self.process:

@@ -223,6 +223,8 @@ static struct round_context context_of(const struct engine *engine, const struct
 	context.machine.connectors = connectors;
 	context.machine.connector_unheard_ns = settings->connector_unreachable_ms * 1000000;
 	context.object_maximum = (size_t)settings->object_maximum_mb << 20;
+	context.notifications.mail = *settings->smtp_server;
+	context.notifications.webhook = *settings->webhook_url;
 	context.machine.array_output_maximum = context.object_maximum;
 	context.machine.default_maximum_attempts = (uint32_t)settings->default_maximum_attempts;
 	context.machine.system_retries = (uint32_t)settings->system_retries;

@@ -87,9 +87,20 @@ static int load_dynamics(struct database_connection *c, struct plan *plan, const
 	return 0;
 }
 
+/* What ends an execution makes the notifications about it, too. */
+static int save_execution(const struct round_context *context, struct database_connection *c, struct arena *arena,
+                          const struct progress_execution *execution, struct err *e)
+{
+	if (progress_save_execution(c, arena, execution, e) < 0)
+		return -1;
+	if (!progress_execution_is_finished(execution->phase))
+		return 0;
+	return notifications_add(c, arena, execution->id, execution->phase, context->notifications, e);
+}
+
 /* An execution that cannot be understood must end, with the reason where its user looks for it. */
-static int end_unreadable(struct database_connection *c, struct arena *arena, struct progress_execution *execution,
-                          const struct err *why, struct err *e)
+static int end_unreadable(const struct round_context *context, struct database_connection *c, struct arena *arena,
+                          struct progress_execution *execution, const struct err *why, struct err *e)
 {
 	const struct machine_failure failure = { .kind = ERROR_KIND(SYSTEM),
 		                                 .code = "IllegalStateError",
@@ -101,7 +112,7 @@ static int end_unreadable(struct database_connection *c, struct arena *arena, st
 	if (catalog_release(c, arena, execution->id, NULL, e) < 0 ||
 	    connector_tasks_end_others(c, arena, execution->id, NULL, 0, e) < 0)
 		return -1;
-	return progress_save_execution(c, arena, execution, e);
+	return save_execution(context, c, arena, execution, e);
 }
 
 /* All of an array's elements at once: their rows hang on the row of its task, which has been saved. */
@@ -154,12 +165,12 @@ static void take_over(const struct round_context *context, struct machine *m)
 	m->execution.changed = true;
 }
 
-static int save(struct database_connection *c, struct machine *m, struct err *e)
+static int save(const struct round_context *context, struct database_connection *c, struct machine *m, struct err *e)
 {
 	const int64_t id = m->definition->id;
 	if (round_keep_results(c, m, e) < 0 || round_end_reservations(c, m, e) < 0 || round_end_connectors(c, m, e) < 0)
 		return -1;
-	if (m->execution.changed && progress_save_execution(c, m->arena, &m->execution, e) < 0)
+	if (m->execution.changed && save_execution(context, c, m->arena, &m->execution, e) < 0)
 		return -1;
 	for (size_t i = 0; i < m->node_count; i++) {
 		struct progress_node *row = &m->nodes[i]->row;
@@ -253,7 +264,7 @@ static int advance(const struct round_context *context, struct database_connecti
 			return -1;
 	}
 	take_over(context, m);
-	return save(c, m, e) < 0 ? -1 : abort_orphans(c, m, e);
+	return save(context, c, m, e) < 0 ? -1 : abort_orphans(c, m, e);
 }
 
 /* With the row locked: moves the execution on and commits. */
@@ -277,7 +288,7 @@ static int run_locked(const struct round_context *context, struct database_conne
 		if (!result->wake_at_ns || (m->wake_at_ns && m->wake_at_ns < result->wake_at_ns))
 			result->wake_at_ns = m->wake_at_ns;
 	} else if (failure.kind == ERR_NOT_FOUND || failure.kind == ERR_INVALID) {
-		if (end_unreadable(c, arena, execution, &failure, e) < 0)
+		if (end_unreadable(context, c, arena, execution, &failure, e) < 0)
 			return -1;
 	} else {
 		return err_move(e, &failure);

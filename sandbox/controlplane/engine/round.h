@@ -10,6 +10,7 @@
 #include "base/parallel.h"
 #include "controlplane/engine/pod_cache.h"
 #include "controlplane/launch/launch.h"
+#include "controlplane/store/notifications.h"
 
 /* What rounds share. */
 struct round_context {
@@ -21,6 +22,7 @@ struct round_context {
 	struct machine_options machine;
 	struct pod_defaults pod_defaults;
 	size_t object_maximum; /* bytes of one outputs.pb or error.pb */
+	struct notifications_channels notifications; /* by which the ends of executions are told */
 	/* Told of every transition after it was committed; may be NULL. */
 	void (*on_transition)(void *context, const char *execution, const struct machine_transition *transition);
 	void *transition_context;

@@ -57,6 +57,8 @@ static int set_from_text(const struct setting *setting, struct settings *setting
 	switch (setting->kind) {
 	case SETTING_TEXT:
 	case SETTING_LOG_LEVEL:
+	case SETTING_SMTP_TLS:
+	case SETTING_URL:
 	case SETTING_QUANTITY:
 	case SETTING_NUMBER:
 	case SETTING_DURATION:
@@ -260,6 +262,8 @@ static bool field_equal(const struct setting *setting, const struct settings *a,
 	switch (setting->kind) {
 	case SETTING_TEXT:
 	case SETTING_LOG_LEVEL:
+	case SETTING_SMTP_TLS:
+	case SETTING_URL:
 	case SETTING_QUANTITY:
 		return text_equal(*(const char *const *)one, *(const char *const *)other);
 	case SETTING_NUMBER:

@@ -87,6 +87,17 @@ struct settings {
 	json_t *cluster_resource_data;    /* map: template variable -> value */
 	json_t *cluster_resource_domain_data; /* domain -> such a map */
 
+	/* Of notifications about executions that have ended. */
+	const char *smtp_server; /* "": no mail is sent */
+	int64_t smtp_port;
+	const char *smtp_username, *smtp_password_file;
+	const char *smtp_tls; /* "offered", "required", "implicit" or "never" */
+	bool smtp_trust_any;
+	const char *mail_sender, *mail_subject, *mail_body;
+	const char *webhook_url; /* "": none is called */
+	const char *webhook_token_file;
+	int64_t notification_attempts;
+
 	/* Of tasks that connectors run; read the first two with settings_connector. */
 	json_t *connector_default, *connectors;
 	json_t *connector_assignments; /* map: task type -> connector's name */

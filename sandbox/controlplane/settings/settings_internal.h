@@ -19,6 +19,8 @@ struct settings_life {
 enum setting_kind {
 	SETTING_TEXT,
 	SETTING_LOG_LEVEL,
+	SETTING_SMTP_TLS,
+	SETTING_URL, /* of HTTP; "" for none */
 	SETTING_NUMBER,
 	SETTING_BOOLEAN,
 	SETTING_QUANTITY,    /* of Kubernetes, "" for none */

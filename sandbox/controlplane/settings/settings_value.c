@@ -76,6 +76,33 @@ static int get_log_level(struct settings *settings, json_t *value, const struct 
 	return 0;
 }
 
+static int get_smtp_tls(struct settings *settings, json_t *value, const struct value_place *at,
+                        const char **ret_text, struct err *e)
+{
+	static const char *const known[] = { "offered", "required", "implicit", "never" };
+	if (value_get_text(settings, value, at, ret_text, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+		if (text_equal(known[i], *ret_text))
+			return 0;
+	}
+	return value_refuse(at, e, "'%s' must be offered, required, implicit or never", *ret_text);
+}
+
+static int get_url(struct settings *settings, json_t *value, const struct value_place *at, const char **ret_text,
+                   struct err *e)
+{
+	if (value_get_text(settings, value, at, ret_text, e) < 0)
+		return -1;
+	const char *text = *ret_text;
+	const bool http = text_starts_with(text, "http://") || text_starts_with(text, "https://");
+	for (const char *c = text; *c; c++) {
+		if ((unsigned char)*c <= ' ' || *c == 0x7f)
+			return value_refuse(at, e, "a URL has no spaces");
+	}
+	return !*text || http ? 0 : value_refuse(at, e, "'%s' must begin with http:// or https://", text);
+}
+
 static int get_quantity(struct settings *settings, json_t *value, const struct value_place *at,
                         const char **ret_text, struct err *e)
 {
@@ -390,6 +417,10 @@ int value_set(const struct setting *setting, struct settings *settings, json_t *
 		return value_get_text(settings, value, at, field, e);
 	case SETTING_LOG_LEVEL:
 		return get_log_level(settings, value, at, field, e);
+	case SETTING_SMTP_TLS:
+		return get_smtp_tls(settings, value, at, field, e);
+	case SETTING_URL:
+		return get_url(settings, value, at, field, e);
 	case SETTING_QUANTITY:
 		return get_quantity(settings, value, at, field, e);
 	case SETTING_NUMBER:

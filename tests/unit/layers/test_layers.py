@@ -20,6 +20,7 @@ ALLOWED = {
     "controlplane/compiler": {"base", "proto"},
     "controlplane/store": {"base", "proto", "grpc"},
     "controlplane/connectors": {"base", "proto", "grpc", "controlplane/settings", "controlplane/store"},
+    "controlplane/notify": {"base", "proto", "controlplane/settings", "controlplane/store"},
     "controlplane/launch": {"base", "proto", "grpc", "controlplane/settings", "controlplane/compiler", "controlplane/store"},
     "controlplane/schedule": {"base", "proto", "controlplane/settings", "controlplane/store", "controlplane/launch"},
     "controlplane/cluster": {"base", "proto", "controlplane/settings", "controlplane/store", "controlplane/launch"},
@@ -31,7 +32,7 @@ ALLOWED = {
     "copilot": {"base", "proto", "controlplane/store"},
     "controlplane": {"base", "proto", "grpc", "rpc", "controlplane/settings", "controlplane/compiler", "controlplane/store", "controlplane/launch",
                      "controlplane/schedule", "controlplane/cluster", "controlplane/engine", "controlplane/admission", "controlplane/api",
-                     "controlplane/connectors"},
+                     "controlplane/connectors", "controlplane/notify"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
