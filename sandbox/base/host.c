@@ -1,16 +1,17 @@
 #include "base/host.h"
 
-#include "base/file.h"
+#include "base/buf.h"
 #include "base/memory.h"
+#include "base/platform.h"
 #include "base/text.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define ROUTES_FILE "/proc/net/route"
 #define ROUTES_MAXIMUM ((size_t)1 << 20)
 
 /* Columns: interface, destination, gateway, flags, reference count, use, metric, mask … */
@@ -49,7 +50,7 @@ static bool resolves(const char *name)
 static bool find_gateway(char address[HOST_ADDRESS_SIZE])
 {
 	auto_buf struct buf routes = BUF_INIT(ROUTES_MAXIMUM);
-	return file_read(ROUTES_FILE, &routes, NULL) == 0 && host_gateway(buf_text(&routes), address);
+	return platform_routes(&routes) && host_gateway(buf_text(&routes), address);
 }
 
 char *host_reachable(const char *address)

@@ -14,7 +14,7 @@
  * something in its place that can be reached. Free with free(). May take as long as the resolver does. */
 char *host_reachable(const char *address);
 
-/* The gateway of the default route, from the text of /proc/net/route (IPv4, hexadecimal, in the byte order of the
+/* The gateway of the default route, from the text of platform_routes() (IPv4, hexadecimal, in the byte order of the
  * machine). False when there is none. */
 bool host_gateway(const char *routes, char address[HOST_ADDRESS_SIZE]);
 

@@ -8,6 +8,8 @@
 
 #include "base/memory.h"
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,6 +54,9 @@ char *platform_port_process(int port);
 /* Linux: the capabilities that this machine's bounding set lacks, by number as bits. 0 elsewhere, where the engine is in a machine of its
  * own. */
 uint64_t platform_missing_capabilities(void);
+
+/* Linux: the table of IPv4 routes, as /proc/net/route has it. False elsewhere. */
+bool platform_routes(struct buf *ret_routes);
 
 /* The running program's file, or NULL. Free with free(). */
 char *platform_executable(void);

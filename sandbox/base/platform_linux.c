@@ -198,3 +198,8 @@ char *platform_executable(void)
 {
 	return realpath("/proc/self/exe", NULL);
 }
+
+bool platform_routes(struct buf *ret_routes)
+{
+	return file_read("/proc/net/route", ret_routes, NULL) == 0;
+}

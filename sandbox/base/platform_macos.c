@@ -147,3 +147,9 @@ char *platform_executable(void)
 	char path[PROC_PIDPATHINFO_MAXSIZE];
 	return proc_pidpath(getpid(), path, sizeof(path)) > 0 ? xstrdup(path) : NULL;
 }
+
+bool platform_routes(struct buf *ret_routes)
+{
+	(void)ret_routes;
+	return false;
+}

@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MAXIMUM ((size_t)4 * 1024 * 1024)
@@ -164,19 +166,51 @@ int kubeconfig_remove_text(const char *text, size_t length, const char *subject,
 
 /* ---- the file ---- */
 
-/* client-go's protocol: whoever creates <file>.lock owns the file until it removes it. */
-static int lock(const char *path, char **ret_lock, struct err *e)
+/*
+ * client-go's protocol: whoever creates <file>.lock owns the file until it removes it. Ours has a mark and is held with
+ * flock(2) as well, so that the lock of a launcher that was killed can be told from one in use, and taken over.
+ */
+static const char LOCK_MARK[] = "sandbox\n";
+
+struct lock {
+	char *name;
+	int fd;
+};
+
+static bool is_ours(int fd)
+{
+	char text[sizeof(LOCK_MARK)];
+	return pread(fd, text, sizeof(text), 0) == sizeof(LOCK_MARK) - 1 &&
+	       memcmp(text, LOCK_MARK, sizeof(LOCK_MARK) - 1) == 0;
+}
+
+/* Of a launcher that is no more: true when it is ours now, and still there. */
+static bool take_over(const char *name, int *ret_fd)
+{
+	auto_fd int fd = open(name, O_RDWR | O_CLOEXEC);
+	struct stat held, there;
+	if (fd < 0 || !is_ours(fd) || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &held) < 0 ||
+	    stat(name, &there) < 0 || held.st_dev != there.st_dev || held.st_ino != there.st_ino)
+		return false;
+	*ret_fd = steal_fd(&fd);
+	return true;
+}
+
+static int lock(const char *path, struct lock *ret_lock, struct err *e)
 {
 	auto_free char *name = xasprintf("%s.lock", path);
 	int64_t deadline = clock_monotonic_ms() + LOCK_TIMEOUT_MS;
 	for (;;) {
-		auto_fd int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd >= 0) {
-			*ret_lock = steal_ptr(name);
+		auto_fd int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0 && errno != EEXIST)
+			return err_set_errno(e, errno, "kubeconfig", "cannot lock '%s'", path);
+		/* Without mark or flock(2) it is a lock all the same, which nobody takes over. */
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+			(void)!write(fd, LOCK_MARK, sizeof(LOCK_MARK) - 1);
+		if (fd >= 0 || take_over(name, &fd)) {
+			*ret_lock = (struct lock){ .name = steal_ptr(name), .fd = steal_fd(&fd) };
 			return 0;
 		}
-		if (errno != EEXIST)
-			return err_set_errno(e, errno, "kubeconfig", "cannot lock '%s'", path);
 		if (clock_monotonic_ms() >= deadline)
 			break;
 		(void)poll(NULL, 0, LOCK_PAUSE_MS);
@@ -184,6 +218,14 @@ static int lock(const char *path, char **ret_lock, struct err *e)
 	err_set(e, ERR_CONFLICT, "kubeconfig-locked", "'%s' has been locked for %lld s", path,
 	        (long long)LOCK_TIMEOUT_MS / 1000);
 	return err_hint(e, "when no kubectl or other tool is at work, remove '%s'", name);
+}
+
+/* The name goes first: who opens it until then sees it held. */
+static void unlock(struct lock *lock)
+{
+	unlink(lock->name);
+	cleanup_fd(&lock->fd);
+	free(lock->name);
 }
 
 static int replace(const char *path, const struct buf *before, const char *text, struct err *e)
@@ -205,8 +247,8 @@ int kubeconfig_merge(const char *path, const json_t *ours, bool make_current, st
 {
 	const char *slash = strrchr(path, '/');
 	auto_free char *directory = slash && slash > path ? xstrndup(path, (size_t)(slash - path)) : xstrdup(".");
-	auto_free char *lock_name = NULL;
-	if (file_make_directories(directory, 0700, e) < 0 || lock(path, &lock_name, e) < 0)
+	struct lock held;
+	if (file_make_directories(directory, 0700, e) < 0 || lock(path, &held, e) < 0)
 		return -1;
 	auto_buf struct buf before = BUF_INIT(FILE_MAXIMUM);
 	auto_free char *text = NULL;
@@ -215,16 +257,16 @@ int kubeconfig_merge(const char *path, const json_t *ours, bool make_current, st
 		outcome = kubeconfig_merge_text(buf_text(&before), before.length, path, ours, make_current, &text, e);
 	if (outcome == 0)
 		outcome = replace(path, &before, text, e);
-	unlink(lock_name);
+	unlock(&held);
 	return outcome < 0 ? err_wrap(e, "cannot put the context into the kubeconfig") : 0;
 }
 
 int kubeconfig_remove(const char *path, const char *name, struct err *e)
 {
-	auto_free char *lock_name = NULL;
+	struct lock held;
 	if (!file_exists(path))
 		return 0;
-	if (lock(path, &lock_name, e) < 0)
+	if (lock(path, &held, e) < 0)
 		return -1;
 	auto_buf struct buf before = BUF_INIT(FILE_MAXIMUM);
 	auto_free char *text = NULL;
@@ -233,6 +275,6 @@ int kubeconfig_remove(const char *path, const char *name, struct err *e)
 		outcome = kubeconfig_remove_text(buf_text(&before), before.length, path, name, &text, e);
 	if (outcome == 0)
 		outcome = replace(path, &before, text, e);
-	unlink(lock_name);
+	unlock(&held);
 	return outcome < 0 ? err_wrap(e, "cannot take the context out of the kubeconfig") : 0;
 }

@@ -376,7 +376,7 @@ static void test_threads(void **state)
 {
 	auto_err struct err e = ERR_INIT;
 	auto_caller struct caller caller = new_caller(", pollInterval: 1s, webApi: {caching: {resyncInterval: 100ms}}", NULL);
-	struct settings_holder *holder = settings_holder_new(settings_retain(caller.settings));
+	struct settings_holder *holder = settings_holder_new(settings_retain(caller.settings), "");
 	const struct connectors_options options = { .database = database, .settings = holder, .workers = 3 };
 	struct connectors *connectors;
 	(void)state;

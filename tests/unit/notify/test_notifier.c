@@ -57,8 +57,7 @@ static Flyteidl__Admin__Notification *notification(Flyteidl__Core__WorkflowExecu
 	n->type_case = FLYTEIDL__ADMIN__NOTIFICATION__TYPE_EMAIL;
 	n->email = proto_new(&arena, flyteidl__admin__email_notification);
 	proto_append(&arena, n->n_phases, n->phases, phase);
-	proto_append(&arena, n->email->n_recipients_email, n->email->recipients_email,
-	             arena_strdup(&arena, recipient));
+	proto_append(&arena, n->email->n_recipients_email, n->email->recipients_email, arena_strdup(&arena, recipient));
 	n->email->template_ = arena_strdup(&arena, template);
 	return n;
 }
@@ -191,7 +190,7 @@ static void test_a_sender_that_dies(void **state)
 static void test_mail(void **state)
 {
 	struct fake_smtp *smtp = fake_smtp_start(0, false);
-	struct settings_holder *holder = settings_holder_new(settings_with(mail_settings(smtp, "")));
+	struct settings_holder *holder = settings_holder_new(settings_with(mail_settings(smtp, "")), "");
 	struct notifier *notifier = start(holder);
 	(void)state;
 	end(insert_execution(), PHASE(FAILED), true, false);
@@ -204,8 +203,8 @@ static void test_mail(void **state)
 	assert_non_null(strstr(transcript, "RCPT TO:<own@example.com>"));
 	assert_null(strstr(transcript, "glad@example.com"));
 	assert_non_null(strstr(transcript, arena_printf(&arena, "Subject: S n%lld failed\r\n", (long long)ids)));
-	assert_non_null(strstr(transcript, arena_printf(&arena, "Message-ID: <p.d.n%lld.FAILED.1@flyte-sandbox>",
-	                                                (long long)ids)));
+	assert_non_null(strstr(transcript,
+	                       arena_printf(&arena, "Message-ID: <p.d.n%lld.FAILED.1@flyte-sandbox>", (long long)ids)));
 	settings_holder_free(holder);
 	fake_smtp_stop(smtp);
 }
@@ -213,7 +212,7 @@ static void test_mail(void **state)
 static void test_a_refused_mail_comes_again(void **state)
 {
 	struct fake_smtp *smtp = fake_smtp_start(1, false);
-	struct settings_holder *holder = settings_holder_new(settings_with(mail_settings(smtp, "")));
+	struct settings_holder *holder = settings_holder_new(settings_with(mail_settings(smtp, "")), "");
 	struct notifier *notifier = start(holder);
 	(void)state;
 	end(insert_execution(), PHASE(SUCCEEDED), true, false);
@@ -260,8 +259,9 @@ static void test_signing_in(void **state)
 
 static void test_given_up(void **state)
 {
-	struct settings_holder *holder = settings_holder_new(settings_with(
-	        "emailer: {emailServerConfig: {smtpServer: 127.0.0.1, smtpPort: 1}}, maxAttempts: 2"));
+	struct settings_holder *holder = settings_holder_new(
+	        settings_with("emailer: {emailServerConfig: {smtpServer: 127.0.0.1, smtpPort: 1}}, maxAttempts: 2"),
+	        "");
 	struct notifier *notifier = start(holder);
 	(void)state;
 	end(insert_execution(), PHASE(SUCCEEDED), true, false);
@@ -273,7 +273,7 @@ static void test_given_up(void **state)
 /* What was to be sent in a way that nobody wants any more is forgotten. */
 static void test_switched_off(void **state)
 {
-	struct settings_holder *holder = settings_holder_new(settings_retain(settings_default()));
+	struct settings_holder *holder = settings_holder_new(settings_retain(settings_default()), "");
 	struct notifier *notifier = start(holder);
 	(void)state;
 	end(insert_execution(), PHASE(SUCCEEDED), true, true);
@@ -289,9 +289,10 @@ static void test_webhook(void **state)
 	auto_err struct err e = ERR_INIT;
 	const struct script_answer answers[] = { { .status = 503 }, { .status = 204 }, { .status = 200 } };
 	struct script_server *server = script_server_start(answers, ARRAY_LENGTH(answers), 1);
-	struct settings_holder *holder = settings_holder_new(settings_with(
-	        arena_printf(&arena, "emailer: {subject: 'S {{ phase }}'}, webhook: {url: '%s/flyte'}",
-	                     script_server_url(server))));
+	struct settings_holder *holder = settings_holder_new(
+	        settings_with(arena_printf(&arena, "emailer: {subject: 'S {{ phase }}'}, webhook: {url: '%s/flyte'}",
+	                                   script_server_url(server))),
+	        "");
 	struct notifier *notifier = start(holder);
 	(void)state;
 	end(insert_execution(), PHASE(FAILED), false, true);
