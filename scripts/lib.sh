@@ -66,7 +66,7 @@ install_packages() {
 }
 
 # The Flyte messages are generated while the launcher is built, from a Python package: hence protoc and Python.
-LAUNCHER_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libjansson-dev libyaml-dev libarchive-dev libssl-dev
+LAUNCHER_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libcurl4-openssl-dev libjansson-dev libyaml-dev libarchive-dev libssh2-1-dev libssl-dev
 	protobuf-compiler protobuf-c-compiler libprotobuf-c-dev python3 python3-venv)
 # Debian's keyring is what Ubuntu lacks to bootstrap Debian.
 IMAGE_PACKAGES=(mmdebstrap zstd debian-archive-keyring ca-certificates)

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/yaml.h"
+#include "cli/forward.h"
 #include "cli/kubeconfig.h"
 #include "docker/archive.h"
 
@@ -83,6 +84,8 @@ static int configure_kubernetes(struct cli *cli, const struct sandbox *sandbox, 
 int clients_configure_flyte(struct cli *cli, const struct sandbox *sandbox, struct err *e)
 {
 	auto_free char *configuration = flyte_configuration(&sandbox->ports);
+	if (forward_start(cli, e) < 0)
+		return -1;
 	return write_file(cli, cli->instance.configuration, configuration, 0644, e);
 }
 
@@ -96,10 +99,13 @@ int clients_configure(struct cli *cli, const struct sandbox *sandbox, bool make_
 int clients_forget(struct cli *cli, struct err *e)
 {
 	const struct instance *instance = &cli->instance;
+	forward_stop(cli);
 	if (file_remove(instance->configuration, e) < 0 || file_remove(instance->kubeconfig, e) < 0)
 		return -1;
 	auto_free char *directory =
 	        xstrndup(instance->kubeconfig, (size_t)(strrchr(instance->kubeconfig, '/') - instance->kubeconfig));
+	auto_free char *lock = file_join(directory, FORWARD_LOCK);
+	(void)unlink(lock);
 	(void)rmdir(directory); /* other files of the user's may be in it */
 	auto_free char *path = kubeconfig_path(e);
 	return path ? kubeconfig_remove(path, instance->name, e) : -1;

@@ -122,13 +122,8 @@ static int read_wish(const char *text, int wished[PORT_COUNT], struct err *e)
 
 static void set_host(const struct docker_endpoint *endpoint, struct ports *ports)
 {
-	const char *host = strstr(endpoint->base_url, "://");
-	if (docker_endpoint_is_local(endpoint) || !host) {
-		(void)snprintf(ports->host, sizeof(ports->host), "localhost");
-		return;
-	}
-	host += strlen("://");
-	size_t length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+	size_t length;
+	const char *host = docker_endpoint_client_host(endpoint, &length);
 	(void)snprintf(ports->host, sizeof(ports->host), "%.*s", (int)length, host);
 }
 

@@ -1,6 +1,7 @@
 /* stop: the services end in order; container and volume stay, so that `start` goes on from there. */
 #include "base/clock.h"
 #include "cli/errors.h"
+#include "cli/forward.h"
 #include "cli/instance_lock.h"
 #include "cli/sandbox.h"
 #include "cli/spec.h"
@@ -44,6 +45,7 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		cli_say(cli, "stopped '%s' in %.1f s; its state is kept", cli->instance.name,
 		        (double)(clock_monotonic_ms() - began) / 1000);
 	}
+	forward_stop(cli);
 	if (cli_wants_json(cli))
 		cli_print_document(cli, sandbox_short_document(cli, "stopped"));
 	return EXIT_CODE_OK;

@@ -24,6 +24,8 @@ void docker_client_http_options(const struct docker_client *client, struct http_
 {
 	const struct docker_endpoint *endpoint = client->endpoint;
 	*ret_options = (struct http_client_options){ .unix_socket = endpoint->unix_socket,
+		                                     .dial = endpoint->tunnel ? docker_tunnel_dial : NULL,
+		                                     .dial_context = endpoint->tunnel,
 		                                     .ca_file = endpoint->ca_file,
 		                                     .client_cert = endpoint->cert_file,
 		                                     .client_key = endpoint->key_file,
@@ -97,12 +99,24 @@ static bool parse_version(const char *text, unsigned *ret_minor)
 	return true;
 }
 
+/* A stream through SSH that ended at once: the command over there says why. */
+static int explain_tunnel(const struct docker_client *client, struct err *e)
+{
+	auto_free char *problem = docker_tunnel_problem(client->endpoint->tunnel);
+	if (!*problem)
+		return err_wrap(e, "the connection to the Docker engine at %s broke", client->endpoint->address);
+	err_set(e, ERR_UNAVAILABLE, "ssh-command", "`docker system dial-stdio` at %s says: %s", client->endpoint->address, problem);
+	return err_hint(e, "Docker's command has to be there, in the PATH of commands that ssh runs, and its engine has to run");
+}
+
 /* What a failed connection means to somebody who wants an engine. Errors of callbacks pass unchanged. */
 static int explain_connection(const struct docker_client *client, struct err *e)
 {
 	const struct docker_endpoint *endpoint = client->endpoint;
 	bool refused = e && text_equal(e->id, "connect-failed");
 	bool forbidden = e && text_equal(e->id, "connect-permission");
+	if (e && text_equal(e->id, "connection-failed") && endpoint->tunnel)
+		return explain_tunnel(client, e);
 	if (e && text_equal(e->id, "connection-failed"))
 		return err_wrap(e, "the connection to the Docker engine at %s broke", endpoint->address);
 	if (!refused && !forbidden)
@@ -232,6 +246,8 @@ static int negotiate(struct docker_client *client, struct err *e)
 
 struct docker_client *docker_client_connect(const struct docker_endpoint *endpoint, int cancel_fd, struct err *e)
 {
+	if (endpoint->tunnel)
+		docker_tunnel_set_cancel_fd(endpoint->tunnel, cancel_fd);
 	auto_docker_client struct docker_client *client = client_new(endpoint, cancel_fd);
 	const char *fixed = getenv("DOCKER_API_VERSION");
 	if (negotiate(client, e) < 0)

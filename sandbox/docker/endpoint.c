@@ -22,6 +22,7 @@ void docker_endpoint_release(struct docker_endpoint *endpoint)
 	free(endpoint->address);
 	free(endpoint->source);
 	free(endpoint->unix_socket);
+	docker_tunnel_free(endpoint->tunnel);
 	free(endpoint->base_url);
 	free(endpoint->ca_file);
 	free(endpoint->cert_file);
@@ -32,6 +33,14 @@ void docker_endpoint_release(struct docker_endpoint *endpoint)
 bool docker_endpoint_is_local(const struct docker_endpoint *endpoint)
 {
 	return endpoint->unix_socket != NULL;
+}
+
+const char *docker_endpoint_client_host(const struct docker_endpoint *endpoint, size_t *ret_length)
+{
+	static const char here[] = "localhost";
+	const char *host = endpoint->unix_socket || endpoint->tunnel ? here : strstr(endpoint->base_url, "://") + 3;
+	*ret_length = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+	return host;
 }
 
 /* NULL for unset and empty: the docker command treats both alike. */
@@ -108,14 +117,13 @@ static int parse_address(const char *address, bool tls, struct docker_endpoint *
 	if (text_starts_with(address, "https://"))
 		return parse_tcp(address + strlen("https://"), true, endpoint, e);
 	if (text_starts_with(address, "ssh://")) {
-		err_set(e, ERR_UNSUPPORTED, "docker-transport",
-		        "the engine's address '%s' needs SSH, which is not supported yet", address);
-		return err_hint(e, "forward the socket: ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST, then "
-		                   "DOCKER_HOST=unix:///tmp/docker.sock");
+		endpoint->tunnel = docker_tunnel_new(address, e);
+		endpoint->base_url = xstrdup("http://localhost");
+		return endpoint->tunnel ? 0 : -1;
 	}
 	err_set(e, ERR_UNSUPPORTED, "docker-transport", "the engine's address '%s' is of a kind that is not supported",
 	        address);
-	return err_hint(e, "use unix:///path/to/docker.sock or tcp://HOST:PORT");
+	return err_hint(e, "use unix:///path/to/docker.sock, tcp://HOST:PORT or ssh://USER@HOST");
 }
 
 static int from_environment(const char *address, const char *source, struct docker_endpoint *endpoint, struct err *e)

@@ -99,7 +99,9 @@ static void test_addresses(void **state)
 	expect("https://host", NULL, "https://host:2376");
 	expect_error("unix://relative", "docker-host");
 	expect_error("tcp://", "docker-host");
-	expect_error("ssh://user@host", "docker-transport");
+	expect("ssh://user@host", NULL, "http://localhost");
+	expect_error("ssh://", "docker-host");
+	expect_error("ssh://user:password@host", "docker-host");
 	expect_error("npipe:////./pipe/docker", "docker-transport");
 	expect_error("/var/run/docker.sock", "docker-transport");
 	auto_free char *path = xcalloc(200, 1);
