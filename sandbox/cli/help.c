@@ -15,6 +15,9 @@ static const char environment_notes[] = "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CON
                                         "for the docker command. KUBECONFIG names the file that the context goes into "
                                         "(its first entry). NO_COLOR turns colours off.";
 
+static const char errors_notes[] = "An error is one line on stderr, error[ID]: MESSAGE, and usually a second one with the next step. IDs are stable. "
+                                   "The guide's page errors.md lists them.";
+
 static const char files_notes[] =
         "~/.flyte/config-sandbox.yaml\tclient configuration; FLYTECTL_CONFIG names it\n"
         "~/.flyte/sandbox/kubeconfig\taccess to the sandbox's Kubernetes\n"
@@ -164,6 +167,23 @@ static void print_roff_options(FILE *out, const struct option *options)
 	}
 }
 
+static void print_roff_examples(FILE *out, const char *examples)
+{
+	for (const char *line = examples; line && *line;) {
+		size_t length = strcspn(line, "\n");
+		size_t command_length = strcspn(line, "\t\n");
+		auto_free char *command = xstrndup(line, command_length);
+		auto_free char *meaning = xstrndup(line + command_length, length - command_length);
+		fputs(".PP\n", out);
+		if (*meaning)
+			print_roff(out, meaning + 1);
+		fputs(".EX\n", out);
+		print_roff(out, command);
+		fputs(".EE\n", out);
+		line += length + (line[length] == '\n');
+	}
+}
+
 static void print_roff_verb(FILE *out, const struct verb *verb)
 {
 	auto_free char *usage = xasprintf("sandbox %s [OPTIONS] %s", verb->name, verb->arguments);
@@ -171,14 +191,7 @@ static void print_roff_verb(FILE *out, const struct verb *verb)
 	print_roff(out, usage);
 	print_roff(out, verb->description);
 	print_roff_options(out, verb->options);
-	for (const char *line = verb->examples; line && *line;) {
-		size_t length = strcspn(line, "\n");
-		auto_free char *command = xstrndup(line, strcspn(line, "\t\n"));
-		fputs(".PP\n.EX\n", out);
-		print_roff(out, command);
-		fputs(".EE\n", out);
-		line += length + (line[length] == '\n');
-	}
+	print_roff_examples(out, verb->examples);
 }
 
 static void print_roff_pairs(FILE *out, const char *lines)
@@ -195,6 +208,17 @@ static void print_roff_pairs(FILE *out, const char *lines)
 	}
 }
 
+static void print_roff_exit_codes(FILE *out)
+{
+	fputs(".SH EXIT STATUS\n", out);
+	for (const struct exit_code_row *row = exit_code_table; row->meaning; row++) {
+		fprintf(out, ".TP\n.B %d\n", row->code);
+		print_roff(out, row->meaning);
+	}
+	fputs(".SH ERRORS\n", out);
+	print_roff(out, errors_notes);
+}
+
 void help_print_manual(FILE *out)
 {
 	fprintf(out, ".TH SANDBOX 1 \"\" \"sandbox %s\" \"User Commands\"\n", SANDBOX_VERSION);
@@ -207,15 +231,42 @@ void help_print_manual(FILE *out)
 	fputs(".SH VERBS\n", out);
 	for (size_t i = 0; i < verb_count; i++)
 		print_roff_verb(out, verbs[i]);
-	fputs(".SH EXIT STATUS\n", out);
-	for (const struct exit_code_row *row = exit_code_table; row->meaning; row++) {
-		fprintf(out, ".TP\n.B %d\n", row->code);
-		print_roff(out, row->meaning);
-	}
+	print_roff_exit_codes(out);
 	fputs(".SH ENVIRONMENT\n", out);
 	print_roff(out, environment_notes);
 	fputs(".SH FILES\n", out);
 	print_roff_pairs(out, files_notes);
+}
+
+void help_print_verb_manual(FILE *out, const struct verb *verb)
+{
+	fprintf(out, ".TH SANDBOX-");
+	for (const char *c = verb->name; *c; c++)
+		fputc(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c, out);
+	fprintf(out, " 1 \"\" \"sandbox %s\" \"User Commands\"\n.SH NAME\nsandbox\\-%s \\- ", SANDBOX_VERSION, verb->name);
+	print_roff(out, verb->summary);
+	fprintf(out, ".SH SYNOPSIS\n.B sandbox %s\n[OPTIONS] ", verb->name);
+	print_roff(out, verb->arguments);
+	fputs(".SH DESCRIPTION\n", out);
+	print_roff(out, verb->description);
+	if (verb->options) {
+		fputs(".SH OPTIONS\n", out);
+		print_roff_options(out, verb->options);
+	}
+	fputs(".SH OPTIONS OF EVERY VERB\n", out);
+	print_roff_options(out, global_options);
+	if (verb->examples) {
+		fputs(".SH EXAMPLES\n", out);
+		print_roff_examples(out, verb->examples);
+	}
+	print_roff_exit_codes(out);
+	fputs(".SH SEE ALSO\n.BR sandbox (1)\n", out);
+}
+
+void help_print_verb_names(FILE *out)
+{
+	for (size_t i = 0; i < verb_count; i++)
+		fprintf(out, "%s\n", verbs[i]->name);
 }
 
 /* ---- Markdown ---- */

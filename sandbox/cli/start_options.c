@@ -1,6 +1,7 @@
 #include "cli/start_options.h"
 
 #include "base/text.h"
+#include "cli/source_tree.h"
 
 #include <string.h>
 
@@ -176,7 +177,7 @@ struct image_wish start_image_wish(const struct start_values *values)
 		                    .file = values->image_file,
 		                    .registry = values->registry,
 		                    .pull = values->pull,
-		                    .source = values->source ? values->source : SANDBOX_SOURCE_DIRECTORY };
+		                    .source = values->source ? values->source : source_tree() };
 }
 
 struct port_wish start_port_wish(const struct start_values *values, const struct cli *cli,

@@ -6,17 +6,22 @@
 struct help_values {
 	bool man;
 	bool markdown;
+	bool verbs;
 };
 
 static const struct option help_options[] = {
 	{ .name = "man",
 	  .kind = OPTION_FLAG,
 	  .offset = offsetof(struct help_values, man),
-	  .help = "print the manual page in roff" },
+	  .help = "print the manual page in roff; with a verb, that verb's page" },
 	{ .name = "markdown",
 	  .kind = OPTION_FLAG,
 	  .offset = offsetof(struct help_values, markdown),
 	  .help = "print the guide's page, docs/guide/cli.md" },
+	{ .name = "verbs",
+	  .kind = OPTION_FLAG,
+	  .offset = offsetof(struct help_values, verbs),
+	  .help = "print the names of the verbs, one a line" },
 	{ .name = NULL },
 };
 
@@ -24,7 +29,9 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 {
 	(void)cli;
 	const struct help_values *values = context;
-	if (values->man) {
+	if (values->verbs) {
+		help_print_verb_names(stdout);
+	} else if (values->man && !count) {
 		help_print_manual(stdout);
 	} else if (values->markdown) {
 		help_print_markdown(stdout);
@@ -36,7 +43,10 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 			err_set(e, ERR_USAGE, "unknown-verb", "unknown verb '%s'", arguments[0]);
 			return err_hint(e, "`sandbox help` lists the verbs");
 		}
-		help_print_verb(stdout, verb);
+		if (values->man)
+			help_print_verb_manual(stdout, verb);
+		else
+			help_print_verb(stdout, verb);
 	}
 	return EXIT_CODE_OK;
 }

@@ -5,6 +5,7 @@
 #include "cli/configuration.h"
 #include "cli/errors.h"
 #include "cli/sandbox.h"
+#include "cli/source_tree.h"
 #include "cli/spec.h"
 #include "cli/verb.h"
 #include "docker/archive.h"
@@ -63,12 +64,18 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	static const char *const remove[] = { "rm", "-f", SPEC_STATE_DIRECTORY "/override/" PROGRAM, NULL };
 	const struct reload_values *values = context;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
-	const char *path = count ? arguments[0] : SANDBOX_SOURCE_DIRECTORY "/out/container/bin/" PROGRAM;
+	const char *tree = count ? NULL : source_tree();
+	auto_free char *built = tree ? file_join(tree, "out/container/bin/" PROGRAM) : NULL;
+	const char *path = count ? arguments[0] : built;
 	int64_t began = clock_monotonic_ms();
 	if (sandbox_require_running(cli, &sandbox, e) < 0)
 		return -1;
 	if (values->config)
 		return reload_configuration(cli, &sandbox, count ? arguments[0] : NULL, values->reset, e);
+	if (!values->reset && !path) {
+		err_set(e, ERR_USAGE, "missing-argument", "`sandbox reload` needs a file: this launcher was not built in a source tree");
+		return err_hint(e, "`sandbox reload FILE`");
+	}
 	if (values->reset ? capture(cli, &sandbox, remove, e) < 0 : put_program(cli, &sandbox, path, e) < 0)
 		return -1;
 	if (capture(cli, &sandbox, restart, e) < 0)

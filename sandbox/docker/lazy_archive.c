@@ -43,6 +43,20 @@ LAZY(&library, int, archive_write_open2,
 LAZY(&library, int, archive_write_header, (struct archive *archive, struct archive_entry *entry), (archive, entry))
 LAZY(&library, la_ssize_t, archive_write_data, (struct archive *archive, const void *bytes, size_t size),
      (archive, bytes, size))
+LAZY(&library, const char *, archive_entry_pathname, (struct archive_entry *entry), (entry))
+LAZY(&library, void, archive_entry_set_filetype, (struct archive_entry *entry, unsigned type), (entry, type))
+LAZY(&library, void, archive_entry_set_perm, (struct archive_entry *entry, __LA_MODE_T mode), (entry, mode))
+LAZY(&library, int, archive_errno, (struct archive *archive), (archive))
+LAZY(&library, int, archive_write_add_filter_gzip, (struct archive *archive), (archive))
+LAZY(&library, int, archive_write_open_filename, (struct archive *archive, const char *path), (archive, path))
+LAZY(&library, int, archive_read_open_filename, (struct archive *archive, const char *path, size_t block), (archive, path, block))
+LAZY(&library, int, archive_read_support_filter_all, (struct archive *archive), (archive))
+LAZY(&library, int, archive_read_support_format_all, (struct archive *archive), (archive))
+LAZY(&library, int, archive_read_support_filter_gzip, (struct archive *archive), (archive))
+LAZY(&library, int, archive_read_support_filter_none, (struct archive *archive), (archive))
+LAZY(&library, int, archive_read_data_skip, (struct archive *archive), (archive))
+LAZY(&library, la_int64_t, archive_entry_size, (struct archive_entry *entry), (entry))
+LAZY(&library, int, archive_entry_size_is_set, (struct archive_entry *entry), (entry))
 
 void archive_set_error(struct archive *archive, int number, const char *format, ...)
 {

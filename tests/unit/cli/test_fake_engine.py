@@ -113,12 +113,24 @@ class CommandLine(Case):
             with self.subTest(arguments=arguments):
                 self.assert_error(self.run_sandbox(*arguments, code=2), identifier, text)
 
+    @unittest.skipUnless(shutil.which("readelf"), "no readelf here")
+    def test_large_libraries_are_not_needed_at_the_start(self):
+        """Each of these would cost every command milliseconds and megabytes; what links one has to load it (base/lazy.h)."""
+        dynamic = subprocess.run(["readelf", "-d", BINARY], check=True, capture_output=True, text=True).stdout
+        needed = set(re.findall(r"NEEDED.*\[(lib[^.\]]+)", dynamic))
+        self.assertIn("libc", needed)
+        self.assertEqual(needed & {"libcurl", "libarchive", "libssh2", "libssl", "libcrypto", "libpq", "libuv", "libnghttp2"}, set())
+
     def test_help(self):
         self.assertIn("start", self.run_sandbox("help").stdout)
         self.assertIn("usage", self.run_sandbox(code=2).stderr)
         self.assertIn("--image-file FILE", self.run_sandbox("help", "start").stdout)
         self.assertEqual(self.run_sandbox("start", "--help").stdout, self.run_sandbox("help", "start").stdout)
         self.assertTrue(self.run_sandbox("help", "--man").stdout.startswith(".TH SANDBOX 1"))
+        for verb in self.run_sandbox("help", "--verbs").stdout.split():
+            page = self.run_sandbox("help", "--man", verb).stdout
+            self.assertTrue(page.startswith(f".TH SANDBOX-{verb.upper()} 1"))
+            self.assertIn(".SH EXIT STATUS", page)
 
     def test_every_error_id_is_documented(self):
         guide = (ROOT / "docs/guide/errors.md").read_text(encoding="utf-8")

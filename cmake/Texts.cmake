@@ -1,0 +1,17 @@
+# cmake -DSANDBOX=program -DFOLDER=folder -P Texts.cmake: man1/sandbox.1, man1/sandbox-VERB.1 and the shells' completions, printed by the program.
+function(print file)
+	execute_process(COMMAND ${SANDBOX} ${ARGN} OUTPUT_FILE ${FOLDER}/${file} COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+file(REMOVE_RECURSE ${FOLDER})
+file(MAKE_DIRECTORY ${FOLDER}/man1)
+execute_process(COMMAND ${SANDBOX} help --verbs OUTPUT_VARIABLE verbs OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+string(REPLACE "\n" ";" verbs "${verbs}")
+print(man1/sandbox.1 help --man)
+foreach(verb ${verbs})
+	print(man1/sandbox-${verb}.1 help --man ${verb})
+endforeach()
+print(sandbox.bash completion bash)
+print(_sandbox completion zsh)
+print(sandbox.fish completion fish)
+file(TOUCH ${FOLDER}/made)
