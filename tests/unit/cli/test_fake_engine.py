@@ -179,9 +179,9 @@ class Finding(Case):
     def others_may_run_it(self):
         return all(path.stat().st_mode & stat.S_IXOTH for path in [pathlib.Path(BINARY), *pathlib.Path(BINARY).parents])
 
-    def test_ssh(self):
-        self.environment["DOCKER_HOST"] = "ssh://me@host"
-        self.assert_error(self.run_sandbox("status", code=11), "docker-transport", "ssh -nNT -L")
+    def test_address_of_an_unknown_kind(self):
+        self.environment["DOCKER_HOST"] = "npipe:////./pipe/docker_engine"
+        self.assert_error(self.run_sandbox("status", code=11), "docker-transport", "ssh://USER@HOST")
 
     def test_context(self):
         del self.environment["DOCKER_HOST"]
