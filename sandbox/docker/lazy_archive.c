@@ -57,6 +57,10 @@ LAZY(&library, int, archive_read_support_filter_none, (struct archive *archive),
 LAZY(&library, int, archive_read_data_skip, (struct archive *archive), (archive))
 LAZY(&library, la_int64_t, archive_entry_size, (struct archive_entry *entry), (entry))
 LAZY(&library, int, archive_entry_size_is_set, (struct archive_entry *entry), (entry))
+LAZY(&library, int, archive_read_support_format_raw, (struct archive *archive), (archive))
+LAZY(&library, int, archive_write_set_bytes_in_last_block, (struct archive *archive, int size), (archive, size))
+LAZY(&library, int, archive_write_set_format_raw, (struct archive *archive), (archive))
+LAZY(&library, int, archive_write_set_options, (struct archive *archive, const char *options), (archive, options))
 
 void archive_set_error(struct archive *archive, int number, const char *format, ...)
 {
