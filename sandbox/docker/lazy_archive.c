@@ -61,6 +61,14 @@ LAZY(&library, int, archive_read_support_format_raw, (struct archive *archive), 
 LAZY(&library, int, archive_write_set_bytes_in_last_block, (struct archive *archive, int size), (archive, size))
 LAZY(&library, int, archive_write_set_format_raw, (struct archive *archive), (archive))
 LAZY(&library, int, archive_write_set_options, (struct archive *archive, const char *options), (archive, options))
+LAZY(&library, int, archive_read_open,
+     (struct archive *archive, void *context, archive_open_callback *opener, archive_read_callback *reader,
+      archive_close_callback *closer),
+     (archive, context, opener, reader, closer))
+LAZY(&library, int, archive_write_open,
+     (struct archive *archive, void *context, archive_open_callback *opener, archive_write_callback *writer,
+      archive_close_callback *closer),
+     (archive, context, opener, writer, closer))
 
 void archive_set_error(struct archive *archive, int number, const char *format, ...)
 {
