@@ -78,3 +78,5 @@ void archive_set_error(struct archive *archive, int number, const char *format, 
 	va_end(arguments);
 	LAZY_REAL(&library, archive_set_error)(archive, number, "%s", text);
 }
+LAZY(&library, int, archive_read_support_filter_bzip2, (struct archive *archive), (archive))
+LAZY(&library, int, archive_read_support_filter_xz, (struct archive *archive), (archive))
