@@ -357,6 +357,9 @@ struct ssh_session *ssh_session_free(struct ssh_session *session)
 	if (!session)
 		return NULL;
 	ssh_streams_stop(session);
+	/* What cannot be sent at once would keep libssh2 from freeing anything; nothing that it has to say matters any more. */
+	if (session->fd >= 0)
+		(void)shutdown(session->fd, SHUT_RDWR);
 	if (session->ssh)
 		libssh2_session_free(session->ssh);
 	if (session->fd >= 0)

@@ -11,7 +11,7 @@ from test_fake_engine import FREE_PORTS, ROOT, Case
 
 SCHEMA = json.loads((ROOT / "docs/schemas/output.schema.json").read_text(encoding="utf-8"))
 # Their stdout is another program's, or a text of its own, or Flyte's messages as flytectl prints them.
-WITHOUT_DOCUMENT = {"exec", "logs", "help", "completion", "reload", "register", "get", "create", "update", "compile"}
+WITHOUT_DOCUMENT = {"exec", "logs", "help", "completion", "reload", "forward", "register", "get", "create", "update", "compile"}
 
 
 class Schemas(Case):
