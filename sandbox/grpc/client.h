@@ -36,7 +36,9 @@ struct grpc_request {
 
 /*
  * 0 when the server has ended the call with OK. Its other codes become our kinds of errors, with its message; a server
- * that is not there, or goes away, is ERR_UNAVAILABLE, and a passed deadline ERR_TIMEOUT.
+ * that is not there, or goes away, is ERR_UNAVAILABLE, and a passed deadline ERR_TIMEOUT. A server that answers before
+ * it has read the request, and resets the stream then (RFC 9113, 8.1), may be ERR_UNAVAILABLE too: when the reset comes
+ * while libcurl still sends, it drops the answer (seen with 7.88).
  */
 int grpc_client_call(struct grpc_client *client, struct arena *arena, const struct grpc_request *request,
                      struct err *e);

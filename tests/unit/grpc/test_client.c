@@ -98,6 +98,8 @@ static void test_large_messages(void **state)
 	assert_int_equal(strlen(task->id->name), length);
 }
 
+#define EARLY_ANSWER_TRIES 50
+
 static int refuse(void *context, ProtobufCMessage *response, struct err *e)
 {
 	(void)response;
@@ -141,9 +143,16 @@ static void test_errors(void **state)
 	assert_int_equal(f->e.kind, ERR_NOT_FOUND);
 	/* The server's text begins with a newline, a percent sign and an accented letter, all percent-encoded. */
 	assert_non_null(strstr(err_message(&f->e), "\n%\xc3\xa9\n%\xc3\xa9"));
-	assert_null(grpc_client_unary(f->client, &f->arena, ADMIN "NoSuchMethod", &request->base,
-	                              &flyteidl__admin__project__descriptor, PATIENCE_MS, &f->e));
-	assert_int_equal(f->e.kind, ERR_UNSUPPORTED);
+	/* Answered before the request is read, which libcurl may take for a broken stream (client.h). */
+	for (unsigned tries = 0; tries < EARLY_ANSWER_TRIES; tries++) {
+		err_release(&f->e);
+		assert_null(grpc_client_unary(f->client, &f->arena, ADMIN "NoSuchMethod", &request->base,
+		                              &flyteidl__admin__project__descriptor, PATIENCE_MS, &f->e));
+		if (f->e.kind != ERR_UNAVAILABLE)
+			break;
+	}
+	if (f->e.kind != ERR_UNSUPPORTED)
+		fail_msg("%s", err_message(&f->e));
 }
 
 static void test_deadline(void **state)
