@@ -35,8 +35,15 @@ int arrival_settle(const struct arrival *arrival, struct err *e)
 {
 	if (clients_configure(arrival->cli, arrival->sandbox, arrival->make_current, e) < 0)
 		return -1;
-	return docker_container_set_restart(arrival->cli->docker, arrival->sandbox->id, SPEC_RESTART_POLICY,
-	                                    SPEC_RESTART_MAXIMUM, e);
+	auto_err struct err problem = ERR_INIT;
+	if (docker_container_set_restart(arrival->cli->docker, arrival->sandbox->id, SPEC_RESTART_POLICY,
+	                                 SPEC_RESTART_MAXIMUM, &problem) == 0)
+		return 0;
+	/* Podman 4.3 has no such call. The sandbox is ready; it does not come back by itself after the machine's restart. */
+	if (!docker_client_is_podman(arrival->cli->docker) || problem.kind != ERR_NOT_FOUND)
+		return err_move(e, &problem);
+	cli_say_verbose(arrival->cli, "this Podman cannot change a restart policy: after a restart of the machine, `sandbox start`");
+	return 0;
 }
 
 static void print_summary(struct cli *cli, const struct sandbox *sandbox)

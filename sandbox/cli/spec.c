@@ -67,6 +67,12 @@ static json_t *capability_list(uint64_t missing)
 	return list;
 }
 
+/* Podman's API passes over MaskedPaths and ReadonlyPaths (4.3), and has an option for what they say. */
+static void adapt_to_podman(json_t *config)
+{
+	json_array_append_new(json_object_get(config, "SecurityOpt"), json_string("unmask=ALL"));
+}
+
 static json_t *host_config(const struct spec *spec)
 {
 	auto_json json_t *tmpfs = json_pack("{s:s, s:s}", "/run", "exec,mode=755", "/tmp", "exec,mode=1777");
@@ -95,6 +101,8 @@ static json_t *host_config(const struct spec *spec)
 	/* A daemon may be told to put an init in front of everything; ours must be PID 1. */
 	json_object_set_new(config, "Init", json_false());
 	json_object_set_new(config, "RestartPolicy", json_pack("{s:s}", "Name", "no"));
+	if (spec->podman)
+		adapt_to_podman(config);
 	if (spec->memory_bytes)
 		json_object_set_new(config, "Memory", json_integer(spec->memory_bytes));
 	return config;

@@ -28,6 +28,7 @@ struct spec {
 	const struct option_list *environment; /* "K=V" of the person */
 	int64_t memory_bytes;                  /* 0: no limit */
 	uint64_t missing_capabilities;         /* bits that the host cannot give */
+	bool podman;                           /* whose words for some settings differ (spec.c) */
 	const struct lifetime *lifetime;       /* or NULL; no part of the hash */
 };
 

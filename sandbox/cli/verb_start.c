@@ -39,6 +39,7 @@ static json_t *container_body(const struct cli *cli, const struct start_values *
 		.environment = &values->env,
 		.memory_bytes = values->memory * MEBIBYTE,
 		.lifetime = lifetime,
+		.podman = docker_client_is_podman(cli->docker),
 		.missing_capabilities = docker_endpoint_is_local(&cli->endpoint) ? platform_missing_capabilities() : 0,
 	};
 	return spec_build(&spec);

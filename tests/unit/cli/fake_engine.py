@@ -77,6 +77,7 @@ class FakeEngine:
         self.volumes = {}
         self.containers = {}
         self.execs = {}
+        self.podman = False
         self.faults = {}  # "METHOD regex" -> (status, message), or a function of the handler
         self.root = directory
         self.logs = [(1, b"log line one\n"), (2, b"log line two\n")]
@@ -277,7 +278,8 @@ class Connection(socketserver.StreamRequestHandler):
         if self.engine.ping_version is None:
             self.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
             return
-        self.head(200, {"Content-Type": "text/plain", "Content-Length": 2})
+        podman = {"Libpod-API-Version": "4.3.1"} if self.engine.podman else {}
+        self.head(200, {"Content-Type": "text/plain", "Content-Length": 2, **podman})
         self.write(b"OK")
 
     def show_version(self):

@@ -505,6 +505,23 @@ class Start(Case):
         self.assertEqual(self.engine.running(), ["flyte-sandbox"])
 
 
+class Podman(Case):
+    def test_start(self):
+        """Its API passes over ReadonlyPaths, and 4.3 cannot change a restart policy."""
+        self.engine.podman = True
+        self.engine.faults["POST /update$"] = (404, "Not Found")
+        self.run_sandbox("start", *FREE_PORTS)
+        create = json.loads(self.engine.asked("POST", "^/containers/create")[0][3])
+        self.assertIn("unmask=ALL", create["HostConfig"]["SecurityOpt"])
+        self.run_sandbox("status")
+
+    def test_docker_is_told_in_its_own_words(self):
+        self.engine.faults["POST /update$"] = (404, "Not Found")
+        self.run_sandbox("start", *FREE_PORTS, code=3)
+        create = json.loads(self.engine.asked("POST", "^/containers/create")[0][3])
+        self.assertNotIn("unmask=ALL", create["HostConfig"]["SecurityOpt"])
+
+
 class Clients(Case):
     def test_files(self):
         kube = self.home / ".kube/config"
