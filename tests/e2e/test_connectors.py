@@ -87,6 +87,12 @@ def connector(sandbox, tmp_path_factory):
                         "    pollInterval: 1s\n"
                         "    webApi: {caching: {resyncInterval: 500ms}}\n", encoding="utf-8")
     sandbox.run("reload", "--config", str(settings))
+
+    def is_heard():
+        lines = sandbox.run("logs", "controlplane", "--tail", "all").stdout.splitlines()
+        return any("a connector has answered" in line and f":{served.port}" in line for line in lines)
+
+    until(is_heard, what="the control plane to hear of the connector")
     yield served
     sandbox.run("reload", "--config", "--reset")
     served.stop()

@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 
+import fsspec
 import pytest
 from flyteidl.core.execution_pb2 import TaskExecution, WorkflowExecution
 from flytekit.configuration import Config, DataConfig, PlatformConfig, S3Config
 from flytekit.remote import FlyteRemote
+from flytekit.remote.remote_fs import get_flyte_fs
 
 ROOT = pathlib.Path(__file__).parents[2]
 NAMESPACE, DOMAIN = "flyte-outside", "outside"
@@ -158,6 +160,13 @@ def deployment(sandbox, kubectl, tmp_path):
         made.stop()
 
 
+@pytest.fixture
+def file_system_of_the_sandbox(remote):
+    """A FlyteRemote takes over flytekit's scheme flyte:// in this whole process; afterwards it is the sandbox's again."""
+    yield
+    fsspec.register_implementation("flyte", get_flyte_fs(remote=remote), clobber=True)
+
+
 def remote_of(sandbox, endpoint):
     config = Config(platform=PlatformConfig(endpoint=endpoint, insecure=True),
                     data_config=DataConfig(s3=S3Config(endpoint=f"http://{sandbox.endpoint('s3')}", access_key_id="minio",
@@ -178,7 +187,7 @@ def run(sandbox, directory, endpoint):
     return name.group(1)
 
 
-def test_replicas_in_an_existing_cluster(sandbox, deployment, kubectl, tmp_path):
+def test_replicas_in_an_existing_cluster(sandbox, deployment, kubectl, tmp_path, file_system_of_the_sandbox):
     first, second = deployment.pods()
     with deployment.reach(first) as one, deployment.reach(second) as other:
         name = run(sandbox, tmp_path, one)

@@ -161,7 +161,9 @@ def test_bad_inputs_are_refused(remote, version):
 
 def test_pods_reach_the_platform_by_service_names(execute):
     execution = execute("in_cluster")
-    assert execution.outputs["o0"] == {"health": "200", "projects": "flytesnacks", "minio": "200"}
+    found = execution.outputs["o0"]
+    assert (found["health"], found["minio"]) == ("200", "200")
+    assert "flytesnacks" in found["projects"].split(",")  # other tests make some
 
 
 def test_a_raw_container(execute):
