@@ -21,6 +21,7 @@ struct ssh_stream {
 	int port;
 	LIBSSH2_CHANNEL *channel;
 	bool open;
+	bool closing; /* nothing moves any more; the channel is being closed */
 	char to_remote[SSH_PIECE];
 	size_t to_remote_length, to_remote_sent;
 	char to_local[SSH_PIECE];
@@ -35,6 +36,7 @@ struct ssh_session {
 	LIBSSH2_CHANNEL *control;
 	int fd;
 	bool thread_started;
+	bool unfinished; /* a packet was sent in part; of the thread alone */
 	pthread_t thread;
 	int wake[2];         /* new work for the thread */
 	struct cancel ended; /* requested when the connection is over */

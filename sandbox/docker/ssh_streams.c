@@ -2,6 +2,10 @@
  * The thread of an SSH session. libssh2's sessions are for one thread, so this is the only one that calls it after the login; others
  * leave streams and listeners under the lock and wake it. One turn opens what is to be opened (one channel at a time: a session
  * keeps the state of one opening), moves bytes for as long as any move, and then waits for whatever could change that.
+ *
+ * A packet that the connection took only a part of is finished by the same call with the same arguments; any other call that has
+ * something to send fails with LIBSSH2_ERROR_BAD_USE until then, and has done nothing. So that code means "later", as EAGAIN does, and every
+ * turn makes each unfinished call again.
  */
 #include "docker/ssh_internal.h"
 
@@ -121,6 +125,15 @@ static void note_ssh_error(struct ssh_session *session)
 	note_problem(session, message, (size_t)length);
 }
 
+static bool is_later(struct ssh_session *session, ssize_t code)
+{
+	/* Reading sends, too: word that there is room again. That it could not comes out as SOCKET_SEND; a connection that is really over
+	 * shows in is_connected. */
+	bool unfinished = code == LIBSSH2_ERROR_BAD_USE || code == LIBSSH2_ERROR_SOCKET_SEND;
+	session->unfinished |= unfinished;
+	return code == LIBSSH2_ERROR_EAGAIN || unfinished;
+}
+
 /* 1 when it is open, 0 when that takes longer, -1 when it was refused. */
 static int open_channel(struct ssh_session *session, struct ssh_stream *stream)
 {
@@ -130,11 +143,11 @@ static int open_channel(struct ssh_session *session, struct ssh_stream *stream)
 		                                  : libssh2_channel_direct_tcpip_ex(session->ssh, stream->host, stream->port,
 		                                                                    "127.0.0.1", 0);
 	if (!stream->channel)
-		return libssh2_session_last_errno(session->ssh) == LIBSSH2_ERROR_EAGAIN ? 0 : -1;
+		return is_later(session, libssh2_session_last_errno(session->ssh)) ? 0 : -1;
 	if (!stream->command)
 		return 1;
 	int code = libssh2_channel_process_startup(stream->channel, "exec", 4, stream->command, (unsigned)strlen(stream->command));
-	return code == 0 ? 1 : code == LIBSSH2_ERROR_EAGAIN ? 0 : -1;
+	return code == 0 ? 1 : is_later(session, code) ? 0 : -1;
 }
 
 static bool is_over(const struct ssh_stream *stream)
@@ -161,12 +174,12 @@ static bool write_remote(struct ssh_session *session, struct ssh_stream *stream)
 	if (stream->to_remote_sent == stream->to_remote_length) {
 		if (!stream->local_ended || stream->end_sent)
 			return false;
-		stream->end_sent = libssh2_channel_send_eof(stream->channel) != LIBSSH2_ERROR_EAGAIN;
+		stream->end_sent = !is_later(session, libssh2_channel_send_eof(stream->channel));
 		return stream->end_sent;
 	}
 	ssize_t sent = libssh2_channel_write_ex(stream->channel, 0, stream->to_remote + stream->to_remote_sent,
 	                                        stream->to_remote_length - stream->to_remote_sent);
-	if (sent == LIBSSH2_ERROR_EAGAIN || sent == 0)
+	if (is_later(session, sent) || sent == 0)
 		return false;
 	if (sent < 0) {
 		note_ssh_error(session);
@@ -187,7 +200,7 @@ static bool read_remote(struct ssh_session *session, struct ssh_stream *stream)
 	if (stream->remote_ended || stream->to_local_sent < stream->to_local_length)
 		return words > 0;
 	ssize_t got = libssh2_channel_read_ex(stream->channel, 0, stream->to_local, SSH_PIECE);
-	if (got == LIBSSH2_ERROR_EAGAIN || (got == 0 && !libssh2_channel_eof(stream->channel)))
+	if (is_later(session, got) || (got == 0 && !libssh2_channel_eof(stream->channel)))
 		return words > 0;
 	stream->to_local_sent = 0;
 	stream->to_local_length = got > 0 ? (size_t)got : 0;
@@ -222,10 +235,8 @@ static bool move_bytes(struct ssh_session *session, struct ssh_stream *stream)
 
 static struct ssh_stream *stream_free(struct ssh_stream *stream)
 {
-	/* Does not wait: what cannot be sent now is sent with the next packet. */
-	if (stream->channel)
-		libssh2_channel_free(stream->channel);
-	close(stream->fd);
+	if (stream->fd >= 0)
+		close(stream->fd);
 	free(stream->command);
 	free(stream);
 	return NULL;
@@ -239,13 +250,21 @@ static struct ssh_stream *stream_at(struct ssh_session *session, size_t i)
 	return stream;
 }
 
-static void drop_stream(struct ssh_session *session, size_t i)
+/* This side is closed at once, the channel when both have said so: true when the stream is gone. */
+static bool drop_stream(struct ssh_session *session, size_t i)
 {
 	struct ssh_stream *stream = stream_at(session, i);
+	stream->closing = true;
+	if (stream->fd >= 0)
+		close(stream->fd);
+	stream->fd = -1;
+	if (stream->channel && is_later(session, libssh2_channel_free(stream->channel)))
+		return false;
 	pthread_mutex_lock(&session->lock);
 	session->streams[i] = NULL;
 	pthread_mutex_unlock(&session->lock);
 	stream_free(stream);
+	return true;
 }
 
 /* One channel at a time; the others wait for their turn. */
@@ -253,7 +272,7 @@ static bool open_one(struct ssh_session *session)
 {
 	for (size_t i = 0; i < SSH_STREAMS_MAXIMUM; i++) {
 		struct ssh_stream *stream = stream_at(session, i);
-		if (!stream || stream->open)
+		if (!stream || stream->open || stream->closing)
 			continue;
 		int outcome = open_channel(session, stream);
 		if (outcome == 0)
@@ -287,15 +306,17 @@ static void turn(struct ssh_session *session)
 {
 	bool moved;
 	do {
+		session->unfinished = false;
 		accept_all(session);
 		moved = open_one(session);
 		for (size_t i = 0; i < SSH_STREAMS_MAXIMUM; i++) {
 			struct ssh_stream *stream = stream_at(session, i);
-			if (!stream || !stream->open)
+			if (!stream || (!stream->open && !stream->closing))
 				continue;
-			moved |= move_bytes(session, stream);
-			if (is_over(stream))
-				drop_stream(session, i);
+			if (!stream->closing)
+				moved |= move_bytes(session, stream);
+			if (stream->closing || is_over(stream))
+				moved |= drop_stream(session, i);
 		}
 	} while (moved);
 }
@@ -314,7 +335,7 @@ static bool wait_for_work(struct ssh_session *session)
 	struct pollfd fds[POLL_SLOTS];
 	nfds_t count = 0;
 	int directions = libssh2_session_block_directions(session->ssh);
-	bool wants_out = directions & LIBSSH2_SESSION_BLOCK_OUTBOUND;
+	bool wants_out = (directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) || session->unfinished;
 	fds[count++] = (struct pollfd){ .fd = session->fd, .events = (short)(POLLIN | (wants_out ? POLLOUT : 0)) };
 	fds[count++] = (struct pollfd){ .fd = session->wake[0], .events = POLLIN };
 	pthread_mutex_lock(&session->lock);
@@ -322,7 +343,7 @@ static bool wait_for_work(struct ssh_session *session)
 		fds[count++] = (struct pollfd){ .fd = session->listeners[i].fd, .events = POLLIN };
 	for (size_t i = 0; i < SSH_STREAMS_MAXIMUM; i++) {
 		const struct ssh_stream *stream = session->streams[i];
-		if (!stream || !stream->open)
+		if (!stream || !stream->open || stream->closing)
 			continue;
 		bool reads = !stream->local_ended && stream->to_remote_sent == stream->to_remote_length;
 		bool writes = stream->to_local_sent < stream->to_local_length;
@@ -331,10 +352,11 @@ static bool wait_for_work(struct ssh_session *session)
 				                        .events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0)) };
 	}
 	pthread_mutex_unlock(&session->lock);
-	int next = 0;
-	if (libssh2_keepalive_send(session->ssh, &next) < 0 && libssh2_session_last_errno(session->ssh) != LIBSSH2_ERROR_EAGAIN)
+	/* While something is being sent nobody needs to be told that we are here. */
+	int next = KEEPALIVE_SECONDS;
+	if (!wants_out && libssh2_keepalive_send(session->ssh, &next) < 0 && !is_later(session, libssh2_session_last_errno(session->ssh)))
 		return false;
-	if (poll(fds, count, next > 0 ? next * 1000 : -1) < 0 && errno != EINTR)
+	if (poll(fds, count, next * 1000) < 0 && errno != EINTR)
 		return false;
 	char drained[64];
 	if (fds[1].revents)
@@ -347,7 +369,7 @@ static bool is_connected(struct ssh_session *session)
 {
 	char ignored[256];
 	ssize_t got = libssh2_channel_read_ex(session->control, 0, ignored, sizeof(ignored));
-	return (got == LIBSSH2_ERROR_EAGAIN || got >= 0) && !libssh2_channel_eof(session->control);
+	return (is_later(session, got) || got >= 0) && !libssh2_channel_eof(session->control);
 }
 
 static void *run(void *context)
@@ -362,8 +384,14 @@ static void *run(void *context)
 		buf_add_str(&session->problem, "the SSH connection has ended");
 	pthread_mutex_unlock(&session->lock);
 	for (size_t i = 0; i < SSH_STREAMS_MAXIMUM; i++) {
-		if (stream_at(session, i))
-			drop_stream(session, i);
+		struct ssh_stream *stream = stream_at(session, i);
+		if (!stream)
+			continue;
+		pthread_mutex_lock(&session->lock);
+		session->streams[i] = NULL;
+		pthread_mutex_unlock(&session->lock);
+		/* Its channel is freed with the session. */
+		stream_free(stream);
 	}
 	cancel_request(&session->ended);
 	return NULL;

@@ -279,12 +279,17 @@ class Forward(Case):
                     connection.sendall(data.upper())
 
     def talk(self, name, text=b"hello"):
-        with socket.create_connection(("127.0.0.1", self.ports[name]), timeout=20) as connection:
-            connection.sendall(text)
-            connection.shutdown(socket.SHUT_WR)
-            answer = b""
-            while data := connection.recv(65536):
-                answer += data
+        """Sends and reads at the same time: the other side answers while it listens, and what nobody reads stops it in the end."""
+        with socket.create_connection(("127.0.0.1", self.ports[name]), timeout=60) as connection:
+
+            def send():
+                connection.sendall(text)
+                connection.shutdown(socket.SHUT_WR)
+
+            sender = threading.Thread(target=send)
+            sender.start()
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            sender.join()
             return answer
 
     def assert_nobody_listens(self):
@@ -298,9 +303,10 @@ class Forward(Case):
         for name in self.names:
             self.assertEqual(self.talk(name), name.encode() + b"HELLO")
         # More than fits anywhere on the way, several at once.
-        large = os.urandom(1 << 20).hex().encode()
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            for name, answer in zip(self.names, pool.map(lambda name: self.talk(name, large), self.names)):
+        large = os.urandom(1 << 21).hex().encode()
+        names = self.names * 3
+        with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+            for name, answer in zip(names, pool.map(lambda name: self.talk(name, large), names)):
                 self.assertEqual(answer, name.encode() + large.upper())
         # The one that is there stays.
         self.run_sandbox(*self.arguments)
