@@ -21,6 +21,7 @@
 #define HELPER_SECONDS "86400"
 #define COMPLAINT_MAXIMUM ((size_t)4096)
 #define MEGABYTE 1000000
+#define CHECKPOINT_TIMEOUT_MS 120000
 
 char *snapshot_directory(struct err *e)
 {
@@ -154,6 +155,23 @@ static int save_at_rest(struct cli *cli, struct docker_client *docker, const str
 	return outcome;
 }
 
+/*
+ * What is paused is saved as a power cut would leave it, and Postgres answers before its log is on the disk
+ * (synchronous_commit is off): it writes that down first, so that nothing which was there when saving began is missing.
+ */
+static int write_down(struct docker_client *docker, const char *container, struct err *e)
+{
+	static const char *const command[] = { "psql", "-qc", "checkpoint",
+		                               "postgresql://postgres:postgres@127.0.0.1/postgres", NULL };
+	auto_buf struct buf output = BUF_INIT(COMPLAINT_MAXIMUM);
+	auto_err struct err problem = ERR_INIT;
+	if (docker_exec_capture(docker, container, command, CHECKPOINT_TIMEOUT_MS, &output, &problem) == 0)
+		return 0;
+	err_set(e, problem.kind, "snapshot-checkpoint", "Postgres does not write down what it has: %s",
+	        err_message(&problem));
+	return err_hint(e, "see `sandbox logs postgres`; a stopped sandbox is saved without it: sandbox stop");
+}
+
 int snapshot_save(struct cli *cli, const char *path, json_t **ret_manifest, struct err *e)
 {
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
@@ -162,8 +180,8 @@ int snapshot_save(struct cli *cli, const char *path, json_t **ret_manifest, stru
 	/* What must not be cut in half by an interrupt: a sandbox is never left paused. */
 	auto_docker_client struct docker_client *docker = docker_client_clone(cli->docker, -1);
 	bool pauses = sandbox.state == SANDBOX_RUNNING;
-	if (pauses && docker_container_pause(docker, sandbox.id, e) < 0)
-		return -1;
+	if (pauses && (write_down(cli->docker, sandbox.id, e) < 0 || docker_container_pause(docker, sandbox.id, e) < 0))
+		return err_wrap(e, "cannot save '%s'", cli->instance.name);
 	int outcome = save_at_rest(cli, docker, &sandbox, path, ret_manifest, e);
 	auto_err struct err problem = ERR_INIT;
 	if (pauses && docker_container_unpause(docker, sandbox.id, &problem) < 0 && outcome == 0) {

@@ -111,7 +111,7 @@ const struct verb verb_exec = {
 	        "not the command, unless the command has a terminal (-it), where Ctrl-C is its own.",
 	.examples = "sandbox exec -- kubectl get pods -A\tthe cluster from inside\n"
 	            "sandbox exec -it bash\ta shell\n"
-	            "sandbox exec -i -- psql -U postgres flyte <query.sql\tinput through a pipe",
+	            "sandbox exec -i -- psql postgresql://postgres:postgres@127.0.0.1/flyte <query.sql\tinput through a pipe",
 	.options = exec_options,
 	.values_size = sizeof(struct exec_values),
 	.arguments_minimum = 1,

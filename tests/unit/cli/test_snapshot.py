@@ -13,6 +13,7 @@ from test_fake_engine import FREE_PORTS, Case
 
 SAVE = "tar --create --file=-*"
 RESTORE = "tar --extract --file=-*"
+CHECKPOINT = "psql -qc checkpoint *"
 
 
 class Snapshots(Case):
@@ -21,6 +22,7 @@ class Snapshots(Case):
         self.run_sandbox("start", *FREE_PORTS)
         self.file = pathlib.Path(self.directory, "s.sandbox")
         self.volume = os.urandom(700000) + bytes(300000)
+        self.engine.commands[CHECKPOINT] = Exec()
         self.engine.commands[SAVE] = Exec(self.volume)
         self.engine.commands[RESTORE] = Exec(echo=True)
 
@@ -54,6 +56,16 @@ class Snapshots(Case):
         listed = json.loads(self.run_sandbox("snapshot", "list", self.directory, "-o", "json").stdout)["snapshots"]
         self.assertEqual([entry["file"] for entry in listed], [str(self.file)])
         self.assertIn("flyte-sandbox", self.run_sandbox("snapshot", "list", self.directory).stdout)
+
+    def test_postgres_writes_down_first(self):
+        self.engine.commands[CHECKPOINT] = Exec(stderr="psql: no server\n", code=2)
+        done = self.save(code=1)
+        self.assert_error(done, "snapshot-checkpoint", "no server", "sandbox stop")
+        self.assertEqual(self.engine.asked("POST", "/pause$"), [])
+        self.assertEqual(self.engine.running(), ["flyte-sandbox"])
+        self.assertFalse(self.file.exists())
+        self.run_sandbox("stop")
+        self.save()
 
     def test_stopped_and_default_place(self):
         self.run_sandbox("stop")
