@@ -5,6 +5,7 @@
 #ifndef SANDBOX_CLI_ARRIVAL_H
 #define SANDBOX_CLI_ARRIVAL_H
 
+#include "cli/options.h"
 #include "cli/sandbox.h"
 
 struct arrival {
@@ -14,6 +15,14 @@ struct arrival {
 	const char *enough; /* the service whose readiness is enough; NULL: all */
 	bool make_current;  /* the Kubernetes context, as for kubeconfig_merge */
 };
+
+/* The entry of a verb's table for timeout_ms; `at` is the field's offset. */
+#define ARRIVAL_TIMEOUT_OPTION(at)                                                                                     \
+	{                                                                                                              \
+		.name = "timeout", .letter = 't', .kind = OPTION_SECONDS, .offset = (at), .value = "TIME",             \
+		.environment = "SANDBOX_TIMEOUT", .fallback = "300s",                                                  \
+		.help = "how long the sandbox may take from its container's start to ready"                            \
+	}
 
 /* Follows the services until the sandbox is ready; errors as of readiness_follow. */
 int arrival_wait(const struct arrival *arrival, struct services *ret_services, struct err *e);

@@ -76,24 +76,11 @@ static void hide_values(json_t *container)
 	}
 }
 
-/* The last bytes that fit. */
-static int take_log(void *context, enum docker_stream stream, const char *bytes, size_t length, struct err *e)
-{
-	(void)stream;
-	(void)e;
-	struct buf *text = context;
-	if (length > text->maximum)
-		return 0;
-	if (text->length + length > text->maximum)
-		buf_consume(text, text->length + length - text->maximum);
-	return buf_add(text, bytes, length);
-}
-
 static int add_container_log(struct archive *archive, struct cli *cli, const char *id, const char *path, struct err *e)
 {
 	auto_buf struct buf text = BUF_INIT(LOG_MAXIMUM);
 	auto_err struct err problem = ERR_INIT;
-	const struct docker_sink sink = { .on_output = take_log, .context = &text };
+	const struct docker_sink sink = { .on_output = docker_keep_tail, .context = &text };
 	const struct docker_log_options options = { .tail = LOG_LINES, .timestamps = true };
 	if (docker_container_logs(cli->docker, id, &options, &sink, &problem) < 0) {
 		buf_clear(&text);
@@ -109,7 +96,7 @@ static int copy_entry(struct archive *archive, struct archive *reader, struct ar
 	char chunk[16 * 1024];
 	la_ssize_t got;
 	while ((got = archive_read_data(reader, chunk, sizeof(chunk))) > 0)
-		(void)take_log(&text, DOCKER_STDOUT, chunk, (size_t)got, NULL);
+		(void)docker_keep_tail(&text, DOCKER_STDOUT, chunk, (size_t)got, NULL);
 	auto_free char *name = xasprintf("services/%s", archive_entry_pathname(entry));
 	return add(archive, name, buf_text(&text), text.length, path, e);
 }

@@ -16,10 +16,7 @@ struct flyte_project {
 
 /* Entries of an option table; `at` is where the struct lies. */
 #define FLYTE_PROJECT_TEXT(option, at, member, placeholder, sentence)                                                  \
-	{                                                                                                              \
-		.name = (option), .kind = OPTION_TEXT, .offset = (at) + offsetof(struct flyte_project, member),        \
-		.value = (placeholder), .help = (sentence)                                                             \
-	}
+	OPTION_TEXT_AT(option, (at) + offsetof(struct flyte_project, member), placeholder, sentence)
 #define FLYTE_PROJECT_OPTIONS(at)                                                                                      \
 	FLYTE_PROJECT_TEXT("id", at, id, "ID", "project: its id"),                                                     \
 	        FLYTE_PROJECT_TEXT("name", at, name, "NAME",                                                           \

@@ -1,6 +1,6 @@
 /*
  * The ports of a sandbox behind an SSH engine, on this machine: for as long as a process here joins them through SSH. `start` leaves one
- * behind in the background (`sandbox forward --background`), `stop` and `delete` end it, `status` tells whether it is there. Its lock file,
+ * behind in the background (`sandbox forward --background`), `stop` and `delete` end it, `status` tells when it is missing. Its lock file,
  * beside the instance's kubeconfig, holds its process id and is locked while it lives: so a left-over file means nothing.
  */
 #ifndef SANDBOX_CLI_FORWARD_H

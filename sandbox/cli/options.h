@@ -37,6 +37,16 @@ struct option {
 	const char *help;           /* one sentence without period */
 };
 
+/* Entries that have nothing but the usual; `at` is the field's offset. */
+#define OPTION_TEXT_AT(option, at, placeholder, sentence)                                                              \
+	{                                                                                                              \
+		.name = (option), .kind = OPTION_TEXT, .offset = (at), .value = (placeholder), .help = (sentence)      \
+	}
+#define OPTION_FLAG_AT(option, at, sentence)                                                                           \
+	{                                                                                                              \
+		.name = (option), .kind = OPTION_FLAG, .offset = (at), .help = (sentence)                              \
+	}
+
 /* One table and the struct that it fills. */
 struct option_set {
 	const struct option *options; /* NULL: none */

@@ -112,22 +112,10 @@ static int timed_out(const struct follow *follow, struct err *e)
 	return cli_hint_command(follow->readiness->cli, e, logs);
 }
 
-static int take_log(void *context, enum docker_stream stream, const char *bytes, size_t length, struct err *e)
-{
-	(void)stream;
-	(void)e;
-	struct buf *text = context;
-	if (length > text->maximum)
-		return 0;
-	if (text->length + length > text->maximum)
-		buf_consume(text, text->length + length - text->maximum);
-	return buf_add(text, bytes, length);
-}
-
 static int died(const struct readiness *readiness, int exit_code, struct err *e)
 {
 	auto_buf struct buf text = BUF_INIT(LAST_LINES_MAXIMUM);
-	const struct docker_sink sink = { .on_output = take_log, .context = &text };
+	const struct docker_sink sink = { .on_output = docker_keep_tail, .context = &text };
 	const struct docker_log_options options = { .tail = LAST_LINES, .since = readiness->sandbox->started_at };
 	(void)docker_container_logs(readiness->cli->docker, readiness->sandbox->id, &options, &sink, NULL);
 	while (text.length && text.data[text.length - 1] == '\n')

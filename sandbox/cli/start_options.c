@@ -1,3 +1,4 @@
+#include "cli/arrival.h"
 #include "cli/start_options.h"
 
 #include "base/text.h"
@@ -94,14 +95,7 @@ const struct option start_options[] = {
 	  .minimum = 0,
 	  .maximum = 100000,
 	  .help = "free space that the engine's disk must have; 0 skips the check" },
-	{ .name = "timeout",
-	  .letter = 't',
-	  .kind = OPTION_SECONDS,
-	  .offset = FIELD(timeout_ms),
-	  .value = "TIME",
-	  .environment = "SANDBOX_TIMEOUT",
-	  .fallback = "300s",
-	  .help = "how long the sandbox may take from its container's start to ready" },
+	ARRIVAL_TIMEOUT_OPTION(FIELD(timeout_ms)),
 	{ .name = "ttl",
 	  .kind = OPTION_SECONDS,
 	  .offset = FIELD(ttl_ms),

@@ -29,11 +29,7 @@ struct create_values {
 };
 
 #define FIELD(field) offsetof(struct create_values, field)
-#define TEXT(option, member, placeholder, sentence)                                                                    \
-	{                                                                                                              \
-		.name = (option), .kind = OPTION_TEXT, .offset = FIELD(member), .value = (placeholder),                \
-		.help = (sentence)                                                                                     \
-	}
+#define TEXT(option, member, placeholder, sentence) OPTION_TEXT_AT(option, FIELD(member), placeholder, sentence)
 static const struct option create_options[] = {
 	FLYTE_OPTIONS,
 	TEXT("execFile", execution_file, "FILE", "execution: what to launch, and its inputs"),

@@ -29,15 +29,8 @@ struct register_values {
 };
 
 #define FIELD(field) offsetof(struct register_values, field)
-#define TEXT(option, member, placeholder, sentence)                                                                    \
-	{                                                                                                              \
-		.name = (option), .kind = OPTION_TEXT, .offset = FIELD(member), .value = (placeholder),                \
-		.help = (sentence)                                                                                     \
-	}
-#define FLAG(option, member, sentence)                                                                                 \
-	{                                                                                                              \
-		.name = (option), .kind = OPTION_FLAG, .offset = FIELD(member), .help = (sentence)                     \
-	}
+#define TEXT(option, member, placeholder, sentence) OPTION_TEXT_AT(option, FIELD(member), placeholder, sentence)
+#define FLAG(option, member, sentence) OPTION_FLAG_AT(option, FIELD(member), sentence)
 static const struct option register_options[] = {
 	FLYTE_OPTIONS,
 	FLAG("archive", archive, "the files are archives (.tgz, .tar.gz, .tar), here or at an http(s) URL"),

@@ -13,14 +13,7 @@ struct restart_values {
 
 #define FIELD(field) offsetof(struct restart_values, field)
 static const struct option restart_options[] = {
-	{ .name = "timeout",
-	  .letter = 't',
-	  .kind = OPTION_SECONDS,
-	  .offset = FIELD(timeout_ms),
-	  .value = "TIME",
-	  .environment = "SANDBOX_TIMEOUT",
-	  .fallback = "300s",
-	  .help = "how long the sandbox may take from its container's start to ready" },
+	ARRIVAL_TIMEOUT_OPTION(FIELD(timeout_ms)),
 	{ .name = "grace",
 	  .kind = OPTION_SECONDS,
 	  .offset = FIELD(grace_ms),

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "cli/client_environment.h"
 #include "cli/errors.h"
+#include "cli/forward.h"
 #include "cli/sandbox.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
@@ -107,6 +108,8 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		print_names(&services);
 	else if (!cli->globals.quiet)
 		print_text(cli, &sandbox, &services, state, code);
+	if (sandbox.state == SANDBOX_RUNNING && forward_is_needed(cli) && !forward_process(cli))
+		cli_say(cli, "nothing forwards its ports to this machine: `sandbox forward`, or `sandbox start`");
 	return code;
 }
 

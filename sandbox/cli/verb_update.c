@@ -24,10 +24,7 @@ struct update_values {
 };
 
 #define FIELD(field) offsetof(struct update_values, field)
-#define FLAG(option, member, sentence)                                                                                 \
-	{                                                                                                              \
-		.name = (option), .kind = OPTION_FLAG, .offset = FIELD(member), .help = (sentence)                     \
-	}
+#define FLAG(option, member, sentence) OPTION_FLAG_AT(option, FIELD(member), sentence)
 static const struct option update_options[] = {
 	FLYTE_OPTIONS,
 	{ .name = "attrFile",

@@ -1,5 +1,7 @@
 #include "docker/demux.h"
 
+#include "base/buf.h"
+
 #include <string.h>
 
 enum { STREAM_STDIN = 0, STREAM_SYSTEM_ERROR = 3 };
@@ -73,4 +75,16 @@ int demux_end(const struct demux *demux, struct err *e)
 	if (demux->remaining || demux->header_length)
 		return err_set(e, ERR_INTERNAL, "docker-stream", "the engine's output stream ends within a frame");
 	return 0;
+}
+
+int docker_keep_tail(void *context, enum docker_stream stream, const char *bytes, size_t length, struct err *e)
+{
+	(void)stream;
+	(void)e;
+	struct buf *text = context;
+	if (length > text->maximum)
+		return 0;
+	if (text->length + length > text->maximum)
+		buf_consume(text, text->length + length - text->maximum);
+	return buf_add(text, bytes, length);
 }

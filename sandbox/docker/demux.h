@@ -20,6 +20,10 @@ struct docker_sink {
 	void *context;
 };
 
+/* A sink's on_output that keeps the last bytes of both streams, as many as the maximum of the `struct buf` in `context`
+ * allows. A piece that is larger than that is left out. */
+int docker_keep_tail(void *context, enum docker_stream stream, const char *bytes, size_t length, struct err *e);
+
 /* A frame longer than this is taken for a broken stream. Engines send at most 1 MiB at once. */
 #define DEMUX_FRAME_MAXIMUM ((size_t)64 * 1024 * 1024)
 #define DEMUX_ERROR_MAXIMUM ((size_t)4096)

@@ -310,6 +310,7 @@ class Forward(Case):
                 self.assertEqual(answer, name.encode() + large.upper())
         # The one that is there stays.
         self.run_sandbox(*self.arguments)
+        self.assertNotIn("forward", self.run_sandbox("status").stderr)
         self.assert_error(self.run_sandbox("forward", code=6), "forward-running")
         self.run_sandbox("stop")
         self.assert_nobody_listens()
@@ -328,6 +329,7 @@ class Forward(Case):
 
     def test_in_the_foreground(self):
         self.run_sandbox(*self.arguments, "--no-wait")
+        self.assertIn("`sandbox forward`", self.run_sandbox("status").stderr)
         done = self.interrupt("forward", wait_for=self.listens)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_nobody_listens()
