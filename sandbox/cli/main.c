@@ -1,11 +1,11 @@
 /* sandbox: finds the verb, fills its options, runs it, and turns its error into text and an exit code. */
 
 #include "base/text.h"
-#include "cli/config_files.h"
-#include "cli/errors.h"
-#include "cli/help.h"
-#include "cli/interrupt.h"
-#include "cli/verb.h"
+#include "cli/framework/config_files.h"
+#include "cli/framework/exit_codes.h"
+#include "cli/framework/help.h"
+#include "cli/framework/interrupt.h"
+#include "cli/framework/verb.h"
 
 #include <stdalign.h>
 #include <string.h>
@@ -106,7 +106,7 @@ static int run_verb(struct cli *cli, const struct verb *verb, const struct optio
 	cli->colors_out = colors && isatty(STDOUT_FILENO);
 	cli->colors_err = colors && isatty(STDERR_FILENO);
 	if (check_format(verb, cli->globals.output, e) < 0 || check_arguments(verb, words, arguments, e) < 0 ||
-	    instance_named(cli->globals.name, &cli->instance, e) < 0)
+	    instance_names_of(cli->globals.name, &cli->instance, e) < 0)
 		return -1;
 	return verb->run(cli, own->values, words, arguments, e);
 }

@@ -1,7 +1,7 @@
 /* Whatever the user's file holds: merge and removal fail cleanly, or give YAML that holds, or no longer holds, our
  * entries. */
 #include "base/yaml.h"
-#include "cli/kubeconfig.h"
+#include "cli/clients/kubeconfig.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "cli/build_secrets.h"
+#include "cli/verbs/build_secrets.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -134,7 +134,7 @@ class CommandLine(Case):
 
     def test_every_error_id_is_documented(self):
         guide = (ROOT / "docs/guide/errors.md").read_text(encoding="utf-8")
-        sources = [*(ROOT / "sandbox/cli").glob("*.c"), *(ROOT / "sandbox/docker").glob("*.c"), ROOT / "sandbox/base/http.c"]
+        sources = [*(ROOT / "sandbox/cli").rglob("*.c"), *(ROOT / "sandbox/docker").glob("*.c"), ROOT / "sandbox/base/http.c"]
         used = set()
         for source in sources:
             used |= set(re.findall(r'(?:ERR_[A-Z]+,|errno\w*\([^;]*?,|->id =)\s*"([a-z]+(?:-[a-z]+)*)"', source.read_text(encoding="utf-8")))
@@ -1683,7 +1683,7 @@ class Doctor(Case):
 
     def test_every_error_of_start_has_a_check(self):
         """Errors that a start can end with because of the machine name a check that exists."""
-        source = (ROOT / "sandbox/cli/checks.c").read_text(encoding="utf-8")
+        source = (ROOT / "sandbox/cli/doctor/checks.c").read_text(encoding="utf-8")
         pairs = re.findall(r'\{ "([a-z-]+)", "([a-z]+)" \}', source)
         self.assertLessEqual({check for _, check in pairs}, set(self.checks()))
         for identifier in ("docker-not-running", "docker-permission", "disk-space", "port-taken", "image-missing", "image-pull", "start-timeout", "sandbox-died", "service-failing"):

@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/yaml.h"
-#include "cli/kubeconfig.h"
+#include "cli/clients/kubeconfig.h"
 
 #include <fcntl.h>
 #include <string.h>

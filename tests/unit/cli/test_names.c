@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/image_reference.h"
-#include "cli/errors.h"
-#include "cli/instance.h"
+#include "cli/framework/exit_codes.h"
+#include "cli/framework/instance_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,21 +28,21 @@ static void test_instances(void **state)
 	};
 	setenv("HOME", "/h", 1);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct instance instance = INSTANCE_INIT;
-		assert_int_equal(instance_named(cases[i].given, &instance, NULL), 0);
+		struct instance_names instance = INSTANCE_NAMES_INIT;
+		assert_int_equal(instance_names_of(cases[i].given, &instance, NULL), 0);
 		assert_string_equal(instance.name, cases[i].name);
 		assert_string_equal(instance.configuration, cases[i].configuration);
 		assert_string_equal(instance.kubeconfig, cases[i].kubeconfig);
 		assert_int_equal(instance.is_default, i < 2);
-		instance_release(&instance);
+		instance_names_release(&instance);
 	}
 	static const char *const bad[] = {
 		"-x", ".x", "a/b", "a b", "\xc3\xa4", "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg"
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct instance instance = INSTANCE_INIT;
+		struct instance_names instance = INSTANCE_NAMES_INIT;
 		auto_err struct err e = ERR_INIT;
-		assert_int_equal(instance_named(bad[i], &instance, &e), -1);
+		assert_int_equal(instance_names_of(bad[i], &instance, &e), -1);
 		assert_string_equal(err_id(&e), "bad-name");
 	}
 }

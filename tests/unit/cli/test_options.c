@@ -9,9 +9,9 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "cli/help.h"
-#include "cli/options.h"
-#include "cli/verb.h"
+#include "cli/framework/help.h"
+#include "cli/framework/options.h"
+#include "cli/framework/verb.h"
 
 #include <string.h>
 #include <unistd.h>

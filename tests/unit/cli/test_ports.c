@@ -9,7 +9,7 @@
 
 #include "base/platform.h"
 #include "base/text.h"
-#include "cli/ports.h"
+#include "cli/instance/ports.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

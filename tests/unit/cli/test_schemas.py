@@ -67,7 +67,7 @@ class Schemas(Case):
         verbs = self.run_sandbox("help").stdout.partition("verbs:\n")[2].partition("\n\n")[0]
         names = {line.split()[0] for line in verbs.splitlines()}
         described = {branch["if"]["properties"]["command"]["const"] for branch in SCHEMA["else"]["allOf"]}
-        ours = {name for name in names if (ROOT / f"sandbox/cli/verb_{name}.c").exists()}
+        ours = {name for name in names if (ROOT / f"sandbox/cli/verbs/{name}.c").exists()}
         self.assertEqual(ours - described - WITHOUT_DOCUMENT, set())
 
     def check_events(self, *arguments, code=0):

@@ -8,12 +8,12 @@
 #include <cmocka.h>
 
 #include "base/text.h"
-#include "cli/spec.h"
+#include "cli/instance/spec.h"
 
 #include <string.h>
 
 static char name[] = "flyte-sandbox";
-static const struct instance instance = { .name = name };
+static const struct instance_names instance = { .name = name };
 static const struct ports ports = { .host_port = { 30080, 6443, 30001, 30002 },
 	                            .address = "127.0.0.1",
 	                            .host = "localhost" };

@@ -26,7 +26,7 @@ STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 EXCEPTIONS = {"base/platform_linux.c", "base/platform_macos.c", "base/platform.h"}
 # It looks at a Linux machine's files, and to find none is one of its answers.
-READS_LINUX_FILES = {"cli/checks_machine.c"}
+READS_LINUX_FILES = {"cli/doctor/checks_machine.c"}
 LAYERS = ("base", "docker", "cli")
 
 
