@@ -1580,7 +1580,7 @@ class Doctor(Case):
         text = self.run_sandbox("doctor", *FREE_PORTS).stdout
         self.assertIn("engine      ok       Docker 99.0, API 1.41, at unix://", text)
         self.assertEqual(len(self.run_sandbox("doctor", "memory").stdout.splitlines()), 1)
-        self.assertEqual(self.run_sandbox("doctor", "-q").stdout, "")
+        self.assertEqual(self.run_sandbox("doctor", *FREE_PORTS, "-q").stdout, "")
         self.assert_error(self.run_sandbox("doctor", "memry", code=2), "bad-value", "did you mean 'memory'")
         self.assert_error(self.run_sandbox("doctor", "zzzzzzzzzzz", code=2), "bad-value", "makes them all")
         self.run_sandbox("start", *FREE_PORTS, "--verbose")
