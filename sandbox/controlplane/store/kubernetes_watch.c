@@ -2,8 +2,9 @@
  * A watch is a list followed by a stream of its changes (Kubernetes API concepts, "Efficient detection of changes").
  * The resource version of the list, then of every event and bookmark, says where the next stream begins; when the
  * server no longer knows that version ("410 Gone", as a status or as an ERROR event) the cycle starts again with a
- * list. A stream ends on its own every few minutes and is simply continued. Anything else that goes wrong is waited out
- * with a growing, interruptible pause.
+ * list. A stream ends on its own every few minutes and is simply continued; now and then with a list, so that a change
+ * that got lost on the way, whoever lost it, does not stay unknown. Anything else that goes wrong is waited out with a
+ * growing, interruptible pause.
  */
 #include "base/buf.h"
 #include "base/clock.h"
@@ -26,6 +27,7 @@
 #define PAUSE_FIRST_MS INT64_C(20)
 #define PAUSE_MAXIMUM_MS INT64_C(5000)
 #define RELIST_PAUSE_MS INT64_C(640)
+#define RELIST_MS INT64_C(600000)
 
 struct kubernetes_watch {
 	struct kubernetes *kubernetes;
@@ -40,6 +42,7 @@ struct kubernetes_watch {
 	atomic_int_fast64_t heard_us;
 
 	char *resource_version; /* of the last list, event or bookmark; NULL: a list is due */
+	int64_t listed_ms, relist_ms;
 	struct buf line;
 	int64_t pause_ms;
 
@@ -62,7 +65,13 @@ struct kubernetes_watch *kubernetes_watch_new(struct kubernetes *k, const char *
 	watch->path = xstrdup(path);
 	watch->selector = http_percent_encode(label_selector ? label_selector : "", "");
 	buf_init(&watch->line, LINE_MAXIMUM);
+	watch->relist_ms = RELIST_MS;
 	return watch;
+}
+
+void kubernetes_watch_relist_after(struct kubernetes_watch *watch, int64_t ms)
+{
+	watch->relist_ms = ms;
 }
 
 struct kubernetes_watch *kubernetes_watch_free(struct kubernetes_watch *watch)
@@ -195,6 +204,7 @@ static int list(struct kubernetes_watch *watch, struct err *e)
 		               watch->path);
 	/* Only a complete list is a place to go on from. */
 	remember_version(watch, version);
+	watch->listed_ms = clock_monotonic_ms();
 	watch->on_event(watch->context, KUBERNETES_SYNCED, NULL);
 	return 0;
 }
@@ -293,8 +303,11 @@ void kubernetes_watch_run(struct kubernetes_watch *watch,
 		auto_err struct err e = ERR_INIT;
 		int64_t started_ms = clock_monotonic_ms();
 		if ((watch->resource_version || list(watch, &e) == 0) && stream(watch, &e) == 0) {
+			const int64_t now_ms = clock_monotonic_ms();
+			if (now_ms - watch->listed_ms >= watch->relist_ms)
+				forget_version(watch);
 			/* A server that ends streams at once must not be asked in a tight loop. */
-			if (clock_monotonic_ms() - started_ms < 1000)
+			if (now_ms - started_ms < 1000)
 				pause_before_retry(watch);
 			else
 				watch->pause_ms = 0;

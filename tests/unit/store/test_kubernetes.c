@@ -219,10 +219,14 @@ static void wait_for(struct seen *seen, const char *expected)
 	assert_string_equal(seen->text, expected);
 }
 
-static void start_watch(struct seen *seen, struct kubernetes *k, const char *selector)
+#define USUAL_MS INT64_C(-1)
+
+static void start_watch(struct seen *seen, struct kubernetes *k, const char *selector, int64_t relist_ms)
 {
 	*seen = (struct seen){ .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 	seen->watch = kubernetes_watch_new(k, PODS, selector);
+	if (relist_ms != USUAL_MS)
+		kubernetes_watch_relist_after(seen->watch, relist_ms);
 	kubernetes_watch_on_problem(seen->watch, on_problem, seen);
 	assert_int_equal(pthread_create(&seen->thread, NULL, run_watch, seen), 0);
 }
@@ -286,7 +290,7 @@ static void test_watch(void **state)
 		struct script_server *server = script_server_start(answers, ARRAY_LENGTH(answers), seed);
 		struct kubernetes *k = client_of(server);
 		struct seen seen;
-		start_watch(&seen, k, "a=b");
+		start_watch(&seen, k, "a=b", USUAL_MS);
 		wait_for(&seen, "+a +b +c = ~a +d -b ~c +a = ~a !connection-failed ~e");
 		stop_watch(&seen);
 		expect_request(server, 0, LIST_REQUEST);
@@ -317,9 +321,30 @@ static void test_watch_starts_anew(void **state)
 	struct script_server *server = script_server_start(answers, ARRAY_LENGTH(answers), 1);
 	struct kubernetes *k = client_of(server);
 	struct seen seen;
-	start_watch(&seen, k, NULL);
+	start_watch(&seen, k, NULL, USUAL_MS);
 	wait_for(&seen, "!kubernetes-unavailable +a !kubernetes-unavailable +a = =");
 	stop_watch(&seen);
+	kubernetes_free(k);
+	script_server_stop(server);
+}
+
+/* A stream that ends when a list is due again is followed by one: here b went, and no event told. */
+static void test_watch_lists_again(void **state)
+{
+	(void)state;
+	static const struct script_answer answers[] = {
+		{ .status = 200, .body = LIST(OBJECT("a", "1") "," OBJECT("b", "2"), "10") },
+		{ .status = 200, .chunked = true, .body = EVENT("MODIFIED", "a", "11") },
+		{ .status = 200, .body = LIST(OBJECT("a", "11"), "20") },
+		{ .status = 200, .chunked = true, .hold = true },
+	};
+	struct script_server *server = script_server_start(answers, ARRAY_LENGTH(answers), 1);
+	struct kubernetes *k = client_of(server);
+	struct seen seen;
+	start_watch(&seen, k, "a=b", 0);
+	wait_for(&seen, "+a +b = ~a +a =");
+	stop_watch(&seen);
+	expect_request(server, 2, LIST_REQUEST);
 	kubernetes_free(k);
 	script_server_stop(server);
 }
@@ -332,7 +357,7 @@ static void test_stop_while_waiting(void **state)
 	struct kubernetes *k = client_of(server);
 	script_server_stop(server);
 	struct seen seen;
-	start_watch(&seen, k, NULL);
+	start_watch(&seen, k, NULL, USUAL_MS);
 	wait_for(&seen, "!connect-failed !connect-failed !connect-failed !connect-failed");
 	stop_watch(&seen);
 	kubernetes_free(k);
@@ -412,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_watch),
 		cmocka_unit_test(test_watch_starts_anew),
+		cmocka_unit_test(test_watch_lists_again),
 		cmocka_unit_test(test_stop_while_waiting),
 		cmocka_unit_test(test_kubeconfig),
 		cmocka_unit_test(test_bad_kubeconfigs),
