@@ -30,6 +30,23 @@ const char *service_state_name(enum service_state state)
 	return state_names[state];
 }
 
+bool service_waits(struct service *service, const struct service *services, bool *ret_told)
+{
+	char message[SERVICE_MESSAGE_SIZE] = "";
+	for (unsigned i = 0; i < service->config->require_count; i++) {
+		const struct service *required = &services[service->config->requires[i]];
+		if (required->state == SERVICE_READY)
+			continue;
+		const size_t used = strlen(message);
+		(void)snprintf(message + used, sizeof(message) - used, "%s%s", used ? ", " : "waits for ",
+		               required->config->name);
+	}
+	*ret_told = !*message || text_equal(message, service->message);
+	if (*message)
+		memcpy(service->message, message, sizeof(message));
+	return *message != '\0';
+}
+
 int service_forget_overrides(const char *content_path, const char *last_content_path, const char *override_directory,
                              bool *ret_dropped, struct err *e)
 {

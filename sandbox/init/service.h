@@ -56,6 +56,12 @@ struct service {
 	int64_t next_probe_ms;              /* CLOCK_NEVER unless an attempt is due */
 };
 
+/*
+ * Whether something that it requires is not ready. Its message then names all of that ("waits for minio, kubernetes");
+ * `ret_told` is false when it was another before, which whoever follows it has to be told.
+ */
+bool service_waits(struct service *service, const struct service *services, bool *ret_told);
+
 /* Drops the override folder when the volume comes to another image than that which used it last: its programs were
  * built to go with that one, and would hide the new one's. `ret_dropped` when there was something. */
 int service_forget_overrides(const char *content_path, const char *last_content_path, const char *override_directory,

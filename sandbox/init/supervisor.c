@@ -86,18 +86,6 @@ static void set_message(struct service *service, const char *format, ...)
 	va_end(arguments);
 }
 
-static bool requirements_ready(const struct supervisor *s, const struct service *service, const char **ret_missing)
-{
-	for (unsigned i = 0; i < service->config->require_count; i++) {
-		const struct service *required = &s->services[service->config->requires[i]];
-		if (required->state != SERVICE_READY) {
-			*ret_missing = required->config->name;
-			return false;
-		}
-	}
-	return true;
-}
-
 static bool is_needed_by_running(const struct supervisor *s, unsigned index)
 {
 	for (unsigned i = 0; i < s->count; i++) {
@@ -220,11 +208,12 @@ static bool settle_service(struct supervisor *s, unsigned index)
 		enter(s, service, SERVICE_WAITING, CLOCK_NEVER);
 		return true;
 	}
-	const char *missing = NULL;
 	if (service->state != SERVICE_WAITING)
 		return false;
-	if (!requirements_ready(s, service, &missing)) {
-		set_message(service, "waits for %s", missing);
+	bool told = true;
+	if (service_waits(service, s->services, &told)) {
+		if (!told)
+			clients_publish(&s->clients, service, clock_monotonic_ms());
 		return false;
 	}
 	start(s, service);

@@ -301,6 +301,32 @@ static void background_services_are_not_waited_for(void **state)
 	assert_non_null(strstr(line, "sandbox reload"));
 }
 
+/* A message names what is waited for now, and whoever follows is told when that has changed. */
+static void waiting_names_all_that_is_missing(void **state)
+{
+	(void)state;
+	struct service_config first = { .name = (char *)(uintptr_t) "postgres" };
+	struct service_config second = { .name = (char *)(uintptr_t) "kubernetes" };
+	struct service_config third = { .name = (char *)(uintptr_t) "controlplane", .requires = { 0, 1 }, .require_count = 2 };
+	struct service services[] = { { .config = &first, .state = SERVICE_STARTING },
+		                      { .config = &second, .state = SERVICE_STARTING },
+		                      { .config = &third, .message = "exited with code 1" } };
+	struct service *waiting = &services[2];
+	bool told = true;
+	assert_true(service_waits(waiting, services, &told));
+	assert_false(told);
+	assert_string_equal(waiting->message, "waits for postgres, kubernetes");
+	assert_true(service_waits(waiting, services, &told));
+	assert_true(told);
+	services[0].state = SERVICE_READY;
+	assert_true(service_waits(waiting, services, &told));
+	assert_false(told);
+	assert_string_equal(waiting->message, "waits for kubernetes");
+	services[1].state = SERVICE_READY;
+	assert_false(service_waits(waiting, services, &told));
+	assert_true(told);
+}
+
 static void removals_take_files_and_trees(void **state)
 {
 	(void)state;
@@ -375,6 +401,7 @@ int main(void)
 		cmocka_unit_test(log_files_rotate_after_a_failed_attempt),
 		cmocka_unit_test(overrides_belong_to_one_image),
 		cmocka_unit_test(background_services_are_not_waited_for),
+		cmocka_unit_test(waiting_names_all_that_is_missing),
 		cmocka_unit_test(removals_take_files_and_trees),
 		cmocka_unit_test(copies_a_tree_once),
 	};
