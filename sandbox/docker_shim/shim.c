@@ -239,7 +239,9 @@ int shim_translate(char *const *words, size_t count, struct shim_command *ret_co
 {
 	const char *verb = count ? words[0] : "";
 	size_t used = 1;
-	if (count > 1 && (text_equal(verb, "image") || text_equal(verb, "buildx"))) {
+	/* Alone, `rm` and `ls` are about containers, of which there are none. */
+	const bool of_images = text_equal(verb, "image");
+	if (count > 1 && (of_images || text_equal(verb, "buildx"))) {
 		verb = words[1];
 		used = 2;
 	}
@@ -249,11 +251,11 @@ int shim_translate(char *const *words, size_t count, struct shim_command *ret_co
 		return translate_build(rest, left, ret_command, e);
 	if (text_equal(verb, "tag"))
 		return translate_names("tag", rest, left, 2, ret_command, e);
-	if (text_equal(verb, "rmi") || text_equal(verb, "rm"))
+	if (text_equal(verb, "rmi") || (of_images && text_equal(verb, "rm")))
 		return translate_names("remove", rest, left, 1, ret_command, e);
 	if (text_equal(verb, "pull"))
 		return translate_names("pull", rest, left, 1, ret_command, e);
-	if (text_equal(verb, "images") || text_equal(verb, "ls") || text_equal(verb, "list"))
+	if (text_equal(verb, "images") || (of_images && (text_equal(verb, "ls") || text_equal(verb, "list"))))
 		return translate_list(ret_command);
 	if (text_equal(verb, "version") || text_equal(verb, "--version"))
 		ret_command->message = xstrdup("docker of the sandbox " SANDBOX_VERSION ": BuildKit and containerd");

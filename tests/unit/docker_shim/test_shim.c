@@ -71,6 +71,8 @@ static void test_images(void **state)
 	expect("rmi a", "ctr -n k8s.io images remove docker.io/library/a:latest");
 	expect("pull ghcr.io/x/y:1", "ctr -n k8s.io images pull ghcr.io/x/y:1");
 	expect("images", "ctr -n k8s.io images list");
+	expect("image ls", "ctr -n k8s.io images list");
+	expect("image rm a", "ctr -n k8s.io images remove docker.io/library/a:latest");
 	auto_free char *push = translated("push a");
 	assert_true(text_starts_with(push, "nothing to push"));
 	auto_free char *version = translated("--version");
@@ -91,6 +93,9 @@ static void test_what_is_refused(void **state)
 	expect("tag a", "error missing-argument");
 	expect("rmi ..", "error bad-image-name");
 	expect("run -it busybox", "error docker-shim");
+	/* These are about containers. */
+	expect("rm a", "error docker-shim");
+	expect("ls", "error docker-shim");
 	expect("", "error docker-shim");
 }
 
