@@ -7,18 +7,21 @@
 #define SYNC_SERVICE "flyteidl.service.SyncAgentService/"
 #define METADATA_SERVICE "flyteidl.service.AgentMetadataService/"
 
-static int open_client(const struct connector_place *place, struct grpc_client **ret_client, struct err *e)
+#define NEVER_CANCELLED (-1)
+
+static int open_client(const struct connector_place *place, int cancel_fd, struct grpc_client **ret_client,
+                       struct err *e)
 {
 	auto_free char *target = host_reachable(place->at.target);
-	return grpc_client_open(target, ret_client, e);
+	return grpc_client_open_with(target, &(struct http_client_options){ .cancel_fd = cancel_fd }, ret_client, e);
 }
 
-static ProtobufCMessage *unary(struct arena *arena, const struct connector_place *place, const char *service,
-                               const char *method, const ProtobufCMessage *message,
+static ProtobufCMessage *unary(struct arena *arena, const struct connector_place *place, int cancel_fd,
+                               const char *service, const char *method, const ProtobufCMessage *message,
                                const ProtobufCMessageDescriptor *response, struct err *e)
 {
 	struct grpc_client *client;
-	if (open_client(place, &client, e) < 0)
+	if (open_client(place, cancel_fd, &client, e) < 0)
 		return NULL;
 	ProtobufCMessage *answer =
 	        grpc_client_unary(client, arena, arena_printf(arena, "%s%s", service, method), message, response,
@@ -27,11 +30,11 @@ static ProtobufCMessage *unary(struct arena *arena, const struct connector_place
 	return answer;
 }
 
-int calls_list(struct arena *arena, const struct connector_place *place,
+int calls_list(struct arena *arena, const struct connector_place *place, int cancel_fd,
                const Flyteidl__Admin__ListAgentsResponse **ret_agents, struct err *e)
 {
 	const Flyteidl__Admin__ListAgentsRequest *request = proto_new(arena, flyteidl__admin__list_agents_request);
-	ProtobufCMessage *answer = unary(arena, place, METADATA_SERVICE, "ListAgents", &request->base,
+	ProtobufCMessage *answer = unary(arena, place, cancel_fd, METADATA_SERVICE, "ListAgents", &request->base,
 	                                 &flyteidl__admin__list_agents_response__descriptor, e);
 	*ret_agents = (const Flyteidl__Admin__ListAgentsResponse *)answer;
 	return answer ? 0 : -1;
@@ -62,7 +65,7 @@ int calls_create(struct arena *arena, const struct connector_place *place, const
 	if (!request)
 		return -1;
 	const Flyteidl__Admin__CreateTaskResponse *answer = (const Flyteidl__Admin__CreateTaskResponse *)unary(
-	        arena, place, ASYNC_SERVICE, "CreateTask", &request->base,
+	        arena, place, NEVER_CANCELLED, ASYNC_SERVICE, "CreateTask", &request->base,
 	        &flyteidl__admin__create_task_response__descriptor, e);
 	if (!answer)
 		return -1;
@@ -111,7 +114,7 @@ int calls_execute(struct arena *arena, const struct connector_place *place, cons
 		.context = &resource,
 	};
 	struct grpc_client *client;
-	if (open_client(place, &client, e) < 0)
+	if (open_client(place, NEVER_CANCELLED, &client, e) < 0)
 		return -1;
 	const int outcome = grpc_client_call(client, arena, &call, e);
 	grpc_client_free(client);
@@ -124,8 +127,8 @@ int calls_execute(struct arena *arena, const struct connector_place *place, cons
 	return 0;
 }
 
-int calls_get(struct arena *arena, const struct connector_place *place, const struct connector_work *work,
-              const Flyteidl__Admin__Resource **ret_resource, struct err *e)
+int calls_get(struct arena *arena, const struct connector_place *place, int cancel_fd,
+              const struct connector_work *work, const Flyteidl__Admin__Resource **ret_resource, struct err *e)
 {
 	Flyteidl__Admin__GetTaskRequest *request = proto_new(arena, flyteidl__admin__get_task_request);
 	request->task_type = arena_strdup(arena, work->task_type);
@@ -134,7 +137,7 @@ int calls_get(struct arena *arena, const struct connector_place *place, const st
 	request->resource_meta.len = work->meta.length;
 	request->output_prefix = arena_strdup(arena, work->output_prefix);
 	const Flyteidl__Admin__GetTaskResponse *answer = (const Flyteidl__Admin__GetTaskResponse *)unary(
-	        arena, place, ASYNC_SERVICE, "GetTask", &request->base,
+	        arena, place, cancel_fd, ASYNC_SERVICE, "GetTask", &request->base,
 	        &flyteidl__admin__get_task_response__descriptor, e);
 	if (!answer)
 		return -1;
@@ -150,7 +153,7 @@ int calls_delete(struct arena *arena, const struct connector_place *place, const
 	request->task_category = category_of(arena, work);
 	request->resource_meta.data = arena_copy(arena, work->meta.data, work->meta.length);
 	request->resource_meta.len = work->meta.length;
-	return unary(arena, place, ASYNC_SERVICE, "DeleteTask", &request->base,
+	return unary(arena, place, NEVER_CANCELLED, ASYNC_SERVICE, "DeleteTask", &request->base,
 	             &flyteidl__admin__delete_task_response__descriptor, e)
 	               ? 0
 	               : -1;

@@ -135,16 +135,21 @@ static void log_answer(const struct connector_place *place, const struct connect
 	}
 }
 
-static void ask(struct arena *arena, const struct connector_place *place, struct connector_answer *ret_answer)
+/* False when it is time to stop. */
+static bool ask(const struct connectors *connectors, struct arena *arena, const struct connector_place *place,
+                struct connector_answer *ret_answer)
 {
 	auto_err struct err e = ERR_INIT;
 	*ret_answer = (struct connector_answer){ .asked = true };
-	if (calls_list(arena, place, &ret_answer->agents, &e) < 0) {
+	if (calls_list(arena, place, connectors->stop_fd, &ret_answer->agents, &e) < 0) {
+		if (e.kind == ERR_CANCELLED)
+			return false;
 		ret_answer->silent = e.kind == ERR_UNSUPPORTED;
 		if (!ret_answer->silent)
 			ret_answer->problem = arena_strdup(arena, err_message(&e));
 	}
 	log_answer(place, ret_answer, &e);
+	return true;
 }
 
 /* Each answer counts at once: one that is slow does not keep the others from being known. */
@@ -158,7 +163,8 @@ static void ask_all(struct connectors *connectors)
 	const size_t count = connector_catalog_count(asked);
 	struct connector_answer *answers = arena_array(&arena, struct connector_answer, count);
 	for (size_t i = 0; i < count; i++) {
-		ask(&arena, connector_catalog_place(asked, i), &answers[i]);
+		if (!ask(connectors, &arena, connector_catalog_place(asked, i), &answers[i]))
+			return;
 		publish(connectors, connector_catalog_new(settings, asked, answers));
 	}
 }
@@ -208,7 +214,8 @@ static int work_once(struct connectors *connectors, int64_t *ret_wait_ms, struct
 		                              .settings = settings,
 		                              .catalog = catalog,
 		                              .pause = pause_for_database,
-		                              .context = connectors };
+		                              .context = connectors,
+		                              .cancel_fd = connectors->stop_fd };
 	struct connector_work work;
 	int taken;
 	{

@@ -7,9 +7,10 @@
  * of its tasks; an error in answer to CreateTask ends the attempt (the user's retries are for it), as upstream; an error
  * in answer to GetTask is asked again and ends it after maxSystemFailures; DeleteTask is repeated for as long.
  *
- * A task is created once as long as its creator lives. One that dies between the call and writing down what it returned
- * cannot be told from one that dies before the call, so its successor calls again, after the lease has run out: connectors
- * that must not start a job twice find the same task_execution_metadata.task_execution_id in both calls.
+ * A task is created once as long as its creator and the connection to the connector live. A creator that dies between the
+ * call and writing down what it returned cannot be told from one that dies before the call, nor a connector that goes away
+ * in the middle of the call from one that was not there, so it is called again: connectors that must not start a job twice
+ * find the same task_execution_metadata.task_execution_id in both calls.
  */
 #ifndef SANDBOX_CONTROLPLANE_CONNECTORS_CONNECTORS_H
 #define SANDBOX_CONTROLPLANE_CONNECTORS_CONNECTORS_H
@@ -29,7 +30,7 @@ int connectors_start(const struct connectors_options *options, struct connectors
 void connectors_wake(struct connectors *connectors);
 /* Retained; NULL for NULL. */
 const struct connector_catalog *connectors_catalog(struct connectors *connectors);
-/* Finishes the calls under way, each within its deadline, and joins the threads. */
+/* Cuts questions short, finishes what connectors are told to do, each call within its deadline, and joins the threads. */
 struct connectors *connectors_stop(struct connectors *connectors);
 
 #endif

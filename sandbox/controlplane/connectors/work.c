@@ -38,7 +38,7 @@ int64_t work_lease_ms(const struct work_context *context)
 
 /* ---- Writing down ---- */
 
-enum outcome_kind { CREATED, HEARD, POSTPONED, FAILED, FORGOTTEN };
+enum outcome_kind { CREATED, HEARD, POSTPONED, LEFT, FAILED, FORGOTTEN };
 
 struct outcome {
 	enum outcome_kind kind;
@@ -61,6 +61,8 @@ static int write_once(const struct work_context *context, const struct connector
 		return connector_tasks_heard(c, work, o->bytes, o->finished, o->wait_ms, e);
 	case POSTPONED:
 		return connector_tasks_postpone(c, work, o->message, o->wait_ms, e);
+	case LEFT:
+		return connector_tasks_leave(c, work, e);
 	case FAILED:
 		return connector_tasks_fail(c, work, o->code, o->message, o->retryable, e);
 	case FORGOTTEN:
@@ -179,6 +181,11 @@ static int run_create(const struct work_context *context, struct arena *arena, c
 		                AWAY_MS, e);
 	if (*type.place->problem)
 		return wait_for_place(context, arena, work, type.place, type.place->problem, e);
+	if (!type.place->heard) /* which of the two ways it is to be called is not known */
+		return postpone(context, work,
+		                arena_printf(arena, "the connector \"%s\" has not yet said what it supports",
+		                             type.place->at.name),
+		                AWAY_MS, e);
 	metric_add(&calls_made, 1);
 	const int outcome = type.sync ? calls_execute(arena, type.place, work, &resource, &failure)
 	                              : calls_create(arena, type.place, work, &meta, &failure);
@@ -212,8 +219,10 @@ static int run_get(const struct work_context *context, struct arena *arena, cons
 	if (*place->problem)
 		return wait_for_place(context, arena, work, place, place->problem, e);
 	metric_add(&calls_made, 1);
-	if (calls_get(arena, place, work, &resource, &failure) == 0)
+	if (calls_get(arena, place, context->cancel_fd, work, &resource, &failure) == 0)
 		return hear(context, arena, work, resource, false, e);
+	if (failure.kind == ERR_CANCELLED)
+		return write_down(context, work, &(struct outcome){ .kind = LEFT }, e);
 	metric_add(&calls_failed, 1);
 	if (is_away(&failure) || failure.kind == ERR_TIMEOUT)
 		return wait_for_place(context, arena, work, place, err_message(&failure), e);

@@ -16,6 +16,7 @@ struct work_context {
 	 * this function, until that returns false. */
 	bool (*pause)(void *context);
 	void *context;
+	int cancel_fd; /* ends a question under way, as in base/http.h; its row is left to whoever comes next */
 };
 
 /* The longest that any call may take, with the margin. */

@@ -201,6 +201,13 @@ int connector_tasks_postpone(struct database_connection *c, const struct connect
 	        work, values, ARRAY_LENGTH(values), e);
 }
 
+int connector_tasks_leave(struct database_connection *c, const struct connector_work *work, struct err *e)
+{
+	const struct database_value values[] = { DB_INT(work->id), DB_INT(work->lease) };
+	return (int)database_execute(c, "update connector_tasks set leased_until = null" OF_LEASE, values,
+	                             ARRAY_LENGTH(values), e);
+}
+
 int connector_tasks_fail(struct database_connection *c, const struct connector_work *work, const char *code,
                          const char *message, bool retryable, struct err *e)
 {

@@ -74,6 +74,8 @@ int connector_tasks_heard(struct database_connection *c, const struct connector_
 /* Tried again in `wait_ms`; `problem` is what the user sees until then. */
 int connector_tasks_postpone(struct database_connection *c, const struct connector_work *work, const char *problem,
                              int64_t wait_ms, struct err *e);
+/* Nothing came of it: as it was before it was taken. */
+int connector_tasks_leave(struct database_connection *c, const struct connector_work *work, struct err *e);
 int connector_tasks_fail(struct database_connection *c, const struct connector_work *work, const char *code,
                          const char *message, bool retryable, struct err *e);
 /* Those that wait for a connector look for it now. */

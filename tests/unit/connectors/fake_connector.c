@@ -41,10 +41,11 @@ HANDLER(create_task)
 	pthread_mutex_lock(&fake->lock);
 	const unsigned number = ++fake->created;
 	(void)snprintf(fake->last_prefix, sizeof(fake->last_prefix), "%s", request->output_prefix);
-	fake->entered = true;
-	pthread_cond_broadcast(&fake->changed);
-	while (fake->hold_creation)
+	while (fake->hold_creation) {
+		fake->entered = true;
+		pthread_cond_broadcast(&fake->changed);
 		pthread_cond_wait(&fake->changed, &fake->lock);
+	}
 	const enum err_kind fails = fake->creation_fails;
 	pthread_mutex_unlock(&fake->lock);
 	if (fails != ERR_NONE) {
@@ -72,6 +73,11 @@ HANDLER(get_task)
 	pthread_mutex_lock(&fake->lock);
 	fake->asked++;
 	keep_meta(fake, &request->resource_meta);
+	while (fake->hold_question) {
+		fake->entered = true;
+		pthread_cond_broadcast(&fake->changed);
+		pthread_cond_wait(&fake->changed, &fake->lock);
+	}
 	response->resource->phase = fake->phase;
 	const enum err_kind fails = fake->question_fails;
 	pthread_mutex_unlock(&fake->lock);

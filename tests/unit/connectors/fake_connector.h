@@ -18,7 +18,8 @@ struct fake_connector {
 	char last_prefix[256];
 	/* Told. */
 	bool hold_creation; /* CreateTask does not return while this is set */
-	bool entered;       /* … and somebody is in it */
+	bool hold_question; /* so GetTask */
+	bool entered;       /* … and somebody is in one of them */
 	enum err_kind creation_fails, question_fails, deletion_fails; /* ERR_NONE: it works */
 	Flyteidl__Core__TaskExecution__Phase phase;
 	struct rpc_service services[2];
@@ -37,7 +38,7 @@ void fake_connector_stop(struct fake_connector *fake);
 		pthread_cond_broadcast(&(fake)->changed);                                                              \
 		pthread_mutex_unlock(&(fake)->lock);                                                                   \
 	} while (0)
-/* Until somebody is inside of CreateTask; false after ten seconds. */
+/* Until somebody is in a call that is held; false after ten seconds. */
 bool fake_connector_wait_entered(struct fake_connector *fake);
 
 #endif

@@ -133,7 +133,7 @@ static void run(const struct caller *caller, const struct connector_work *work)
 {
 	auto_err struct err e = ERR_INIT;
 	const struct work_context context = {
-		.database = database, .settings = caller->settings, .catalog = caller->catalog, .pause = never
+		.database = database, .settings = caller->settings, .catalog = caller->catalog, .pause = never, .cancel_fd = -1
 	};
 	if (work_run(&context, work, &e) < 0)
 		fail_msg("%s", err_message(&e));
@@ -154,7 +154,7 @@ static int set_up(void **state)
 	FAKE_CONNECTOR_LOCKED(&fake, (fake.created = fake.asked = fake.deleted = fake.listed = 0));
 	FAKE_CONNECTOR_LOCKED(&fake, fake.creation_fails = fake.question_fails = fake.deletion_fails = ERR_NONE);
 	fake.phase = TASK(RUNNING);
-	fake.hold_creation = fake.entered = false;
+	fake.hold_creation = fake.hold_question = fake.entered = false;
 	return 0;
 }
 
@@ -360,6 +360,23 @@ static void test_connector_is_away(void **state)
 	assert_non_null(strstr(text_of("select failure_message from connector_tasks"), "unreachableTimeout"));
 }
 
+/* Whether it takes CreateTask or ExecuteTaskSync is known when it has said what it supports. */
+static void test_connector_was_never_heard(void **state)
+{
+	auto_caller struct caller caller = new_caller("", NULL);
+	struct caller before = { .settings = caller.settings,
+		                 .catalog = connector_catalog_new(caller.settings, NULL, NULL) };
+	(void)state;
+	begin_task("a");
+	take_and_run(&before);
+	connector_catalog_release(before.catalog);
+	assert_int_equal(fake.created, 0);
+	assert_string_equal(text_of("select phase from connector_tasks"), "CREATE");
+	assert_non_null(strstr(text_of("select problem from connector_tasks"), "has not yet said"));
+	take_and_run(&caller);
+	assert_int_equal(fake.created, 1);
+}
+
 /* ---- The threads ---- */
 
 static void await(const char *sql, const char *expected)
@@ -396,6 +413,29 @@ static void test_threads(void **state)
 	settings_holder_free(holder);
 }
 
+/* Nobody waits for what a connector that does not answer might say: the process that stops has seconds. The row is free at once. */
+static void test_stop_while_a_connector_is_asked(void **state)
+{
+	auto_err struct err e = ERR_INIT;
+	auto_caller struct caller caller = new_caller(", webApi: {caching: {resyncInterval: 100ms}}", NULL);
+	struct settings_holder *holder = settings_holder_new(settings_retain(caller.settings), "");
+	const struct connectors_options options = { .database = database, .settings = holder, .workers = 1 };
+	struct connectors *connectors;
+	struct connector_work work;
+	(void)state;
+	FAKE_CONNECTOR_LOCKED(&fake, fake.hold_question = true);
+	begin_task("a");
+	assert_int_equal(connectors_start(&options, &connectors, &e), 0);
+	assert_true(fake_connector_wait_entered(&fake));
+	connectors_stop(connectors); /* returns although the answer is held back */
+	assert_true(fake.hold_question);
+	FAKE_CONNECTOR_LOCKED(&fake, fake.hold_question = false);
+	assert_true(take(LEASE_MS, &work));
+	assert_int_equal(work.call, CONNECTOR_GET);
+	assert_int_equal(work.failures, 0);
+	settings_holder_free(holder);
+}
+
 int main(void)
 {
 	auto_err struct err e = ERR_INIT;
@@ -423,7 +463,9 @@ int main(void)
 		cmocka_unit_test_setup(test_creation_is_refused, set_up),
 		cmocka_unit_test_setup(test_questions_fail, set_up),
 		cmocka_unit_test_setup(test_connector_is_away, set_up),
+		cmocka_unit_test_setup(test_connector_was_never_heard, set_up),
 		cmocka_unit_test_setup(test_threads, set_up),
+		cmocka_unit_test_setup(test_stop_while_a_connector_is_asked, set_up),
 	};
 	const int result = cmocka_run_group_tests(tests, NULL, NULL);
 	fake_connector_stop(&fake);
