@@ -3,6 +3,7 @@
 #include "base/client_pool.h"
 #include "base/text.h"
 #include "grpc/frames.h"
+#include "proto/scalar.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -15,11 +16,6 @@ struct grpc_client {
 	struct client_pool *clients;
 	char *base_url;
 };
-
-int grpc_client_open(const char *target, struct grpc_client **ret_client, struct err *e)
-{
-	return grpc_client_open_with(target, &(struct http_client_options){ .cancel_fd = -1 }, ret_client, e);
-}
 
 int grpc_client_open_with(const char *target, const struct http_client_options *options,
                           struct grpc_client **ret_client, struct err *e)
@@ -63,7 +59,7 @@ struct call {
 static int take_message(void *context, const void *bytes, size_t length, struct err *e)
 {
 	const struct call *call = context;
-	ProtobufCMessage *message = proto_unpack_of(call->arena, call->request->response, bytes, length, e);
+	ProtobufCMessage *message = proto_unpack_strict_of(call->arena, call->request->response, bytes, length, e);
 	if (!message) {
 		/* Not the caller's fault. */
 		if (e)
@@ -79,7 +75,8 @@ static int take_bytes(void *context, const char *bytes, size_t length, struct er
 	return grpc_frames_read(&call->frames, bytes, length, e);
 }
 
-/* In place: percent-encoding of the message (gRPC over HTTP/2, "Percent-Encoded"). What is malformed stays. */
+/* In place: percent-encoding of the message (gRPC over HTTP/2, "Percent-Encoded"). What is malformed stays; what is not
+ * UTF-8 then becomes '?', because nobody who is told could keep it. */
 static void decode_message(char *text)
 {
 	char *out = text;
@@ -94,6 +91,12 @@ static void decode_message(char *text)
 		}
 	}
 	*out = '\0';
+	for (char *at = text; at < out;) {
+		const size_t sequence = proto_utf8_sequence(at, (size_t)(out - at));
+		if (!sequence)
+			*at = '?';
+		at += sequence ? sequence : 1;
+	}
 }
 
 static enum err_kind kind_of_status(int64_t status)
@@ -133,16 +136,26 @@ static bool has_status(const struct http_response *response)
 	return http_response_header(response, "grpc-status", text, sizeof(text));
 }
 
+/* Bodies of others than gRPC servers are not looked at. */
+static int check_head(void *context, const struct http_response *head, struct err *e)
+{
+	(void)context;
+	if (has_status(head))
+		return 0;
+	if (head->status != 200)
+		return err_set(e, kind_of_http(head->status), "grpc-http", "the server answered with HTTP status %ld",
+		               head->status);
+	if (!text_starts_with(head->content_type ? head->content_type : "", "application/grpc"))
+		return err_set(e, ERR_INTERNAL, "grpc-http", "what answers there is no gRPC server");
+	return 0;
+}
+
 static int read_status(const struct http_response *response, struct err *e)
 {
 	char text[16];
 	int64_t status;
-	if (!http_response_header(response, "grpc-status", text, sizeof(text))) {
-		if (response->status != 200)
-			return err_set(e, kind_of_http(response->status), "grpc-http",
-			               "the server answered with HTTP status %ld", response->status);
+	if (!http_response_header(response, "grpc-status", text, sizeof(text)))
 		return err_set(e, ERR_UNAVAILABLE, "grpc-no-status", "the server ended the call without a status");
-	}
 	if (!text_to_int64(text, 0, INT32_MAX, &status))
 		return err_set(e, ERR_INTERNAL, "grpc-status", "the server's status \"%s\" is no number", text);
 	if (status == 0)
@@ -173,6 +186,7 @@ static int perform(struct grpc_client *client, struct call *call, const struct b
 		.header_count = ARRAY_LENGTH(headers),
 		.body = body->data ? body->data : "",
 		.body_length = body->length,
+		.on_head = check_head,
 		.on_data = take_bytes,
 		.context = call,
 		.timeout_ms = request->timeout_ms,

@@ -15,9 +15,8 @@
 
 struct grpc_client;
 
-/* "host:port", "dns:///host:port", "http://host:port" or "https://host:port". ERR_INVALID for anything else. */
-int grpc_client_open(const char *target, struct grpc_client **ret_client, struct err *e);
-/* The same with what the HTTP client below is to know: `cancel_fd`, certificates (base/http.h). HTTP/2 it is anyway. */
+/* "host:port", "dns:///host:port", "http://host:port" or "https://host:port"; ERR_INVALID for anything else. The options are those
+ * of the HTTP client below: `cancel_fd`, certificates (base/http.h). HTTP/2 it is anyway. */
 int grpc_client_open_with(const char *target, const struct http_client_options *options,
                           struct grpc_client **ret_client, struct err *e);
 struct grpc_client *grpc_client_free(struct grpc_client *client);
@@ -36,7 +35,8 @@ struct grpc_request {
 
 /*
  * 0 when the server has ended the call with OK. Its other codes become our kinds of errors, with its message; a server
- * that is not there, or goes away, is ERR_UNAVAILABLE, and a passed deadline ERR_TIMEOUT. A server that answers before
+ * that is not there, or goes away, is ERR_UNAVAILABLE, and a passed deadline ERR_TIMEOUT. Text of messages is UTF-8
+ * without zero bytes (proto_unpack_strict_of), else ERR_INTERNAL; so is what errors say. A server that answers before
  * it has read the request, and resets the stream then (RFC 9113, 8.1), may be ERR_UNAVAILABLE too: when the reset comes
  * while libcurl still sends, it drops the answer (seen with 7.88).
  */

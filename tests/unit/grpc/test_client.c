@@ -7,12 +7,16 @@
 
 #include "grpc_reflection/v1alpha/reflection.pb-c.h"
 
+#include <arpa/inet.h>
 #include <flyteidl/service/admin.pb-c.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -43,6 +47,11 @@ static void stop_server(struct fixture *f)
 		fail_msg("%s", err_message(&f->e));
 }
 
+static int open_client(const char *target, struct grpc_client **ret_client, struct err *e)
+{
+	return grpc_client_open_with(target, &(struct http_client_options){ .cancel_fd = -1 }, ret_client, e);
+}
+
 static int set_up(void **state)
 {
 	struct fixture *f = xcalloc(1, sizeof(*f));
@@ -51,7 +60,7 @@ static int set_up(void **state)
 	f->arena = (struct arena)ARENA_INIT((size_t)256 << 20);
 	start_server(f, 0);
 	auto_free char *target = xasprintf("dns:///127.0.0.1:%u", rpc_server_port(f->server));
-	assert_int_equal(grpc_client_open(target, &f->client, &f->e), 0);
+	assert_int_equal(open_client(target, &f->client, &f->e), 0);
 	*state = f;
 	return 0;
 }
@@ -252,6 +261,136 @@ static void test_stream(void **state)
 	assert_int_equal(count, 3);
 }
 
+/* ---- Servers of which one would like to have none ---- */
+
+/* One answer to whatever comes, in HTTP/2 by hand (RFC 9113, 7541): headers are literals, and the stream is the first. */
+struct bad_server {
+	int listener;
+	uint16_t port;
+	pthread_t thread;
+	struct buf frames;
+};
+
+static void add_frame(struct buf *out, uint8_t type, uint8_t flags, const void *payload, size_t length)
+{
+	const uint8_t head[] = { 0, (uint8_t)(length >> 8), (uint8_t)length, type, flags, 0, 0, 0, type != 4 };
+	assert_int_equal(buf_add(out, head, sizeof(head)), 0);
+	assert_int_equal(buf_add(out, payload, length), 0);
+}
+
+static void add_header(struct buf *block, const char *name, const char *value)
+{
+	buf_add_byte(block, 0);
+	buf_add_byte(block, (char)strlen(name));
+	buf_add_str(block, name);
+	buf_add_byte(block, (char)strlen(value));
+	buf_add_str(block, value);
+}
+
+/* Whether the client's preface and frames so far include its request's headers. */
+static bool has_asked(const struct buf *bytes)
+{
+	for (size_t at = 24; at + 9 <= bytes->length;) {
+		const uint8_t *head = (const uint8_t *)bytes->data + at;
+		if (head[3] == 1)
+			return true;
+		at += 9 + ((size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2]);
+	}
+	return false;
+}
+
+static void *serve_badly(void *context)
+{
+	const struct bad_server *server = context;
+	auto_buf struct buf request = BUF_INIT(65536);
+	char ignored[4096];
+	const int connection = accept(server->listener, NULL, NULL);
+	if (connection < 0)
+		return NULL;
+	for (ssize_t got = 1; got > 0 && !has_asked(&request);) {
+		got = read(connection, ignored, sizeof(ignored));
+		if (got > 0)
+			buf_add(&request, ignored, (size_t)got);
+	}
+	(void)!write(connection, server->frames.data, server->frames.length);
+	while (read(connection, ignored, sizeof(ignored)) > 0)
+		;
+	close(connection);
+	return NULL;
+}
+
+/* The list of headers ends with NULL; `body` NULL: they end the answer. */
+static void start_badly(struct bad_server *server, const char *const (*headers)[2], const char *body, size_t length)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t size = sizeof(address);
+	auto_buf struct buf block = BUF_INIT(4096);
+	*server = (struct bad_server){ .listener = socket(AF_INET, SOCK_STREAM, 0), .frames = BUF_INIT(65536) };
+	for (; (*headers)[0]; headers++)
+		add_header(&block, (*headers)[0], (*headers)[1]);
+	add_frame(&server->frames, 4, 0, "", 0);
+	add_frame(&server->frames, 1, body ? 4 : 5, block.data, block.length);
+	if (body)
+		add_frame(&server->frames, 0, 1, body, length);
+	assert_int_equal(bind(server->listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(server->listener, 1), 0);
+	assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &size), 0);
+	server->port = ntohs(address.sin_port);
+	assert_int_equal(pthread_create(&server->thread, NULL, serve_badly, server), 0);
+}
+
+static enum err_kind ask_badly(struct fixture *f, const char *const (*headers)[2], const char *body, size_t length)
+{
+	struct bad_server server;
+	struct grpc_client *client;
+	start_badly(&server, headers, body, length);
+	auto_free char *target = xasprintf("127.0.0.1:%u", server.port);
+	err_release(&f->e);
+	assert_int_equal(open_client(target, &client, &f->e), 0);
+	Flyteidl__Admin__ObjectGetRequest *request = proto_new(&f->arena, flyteidl__admin__object_get_request);
+	assert_null(grpc_client_unary(client, &f->arena, ADMIN "GetTask", &request->base,
+	                              &flyteidl__admin__task__descriptor, PATIENCE_MS, &f->e));
+	grpc_client_free(client);
+	pthread_join(server.thread, NULL);
+	close(server.listener);
+	buf_release(&server.frames);
+	return f->e.kind;
+}
+
+static void test_what_is_no_grpc_server(void **state)
+{
+	static const char page[] = "<html>welcome</html>";
+	static const char *const web[][2] = { { ":status", "200" }, { "content-type", "text/html" }, { NULL, NULL } };
+	static const char *const gateway[][2] = { { ":status", "502" }, { "content-type", "text/html" }, { NULL, NULL } };
+	static const char *const moved[][2] = { { ":status", "302" }, { "location", "/" }, { NULL, NULL } };
+	struct fixture *f = *state;
+	assert_int_equal(ask_badly(f, web, page, sizeof(page) - 1), ERR_INTERNAL);
+	assert_non_null(strstr(err_message(&f->e), "no gRPC server"));
+	assert_int_equal(ask_badly(f, gateway, page, sizeof(page) - 1), ERR_UNAVAILABLE);
+	assert_non_null(strstr(err_message(&f->e), "502"));
+	assert_int_equal(ask_badly(f, moved, page, sizeof(page) - 1), ERR_INTERNAL);
+	assert_non_null(strstr(err_message(&f->e), "302"));
+}
+
+/* Postgres keeps no text that is not UTF-8: who is told of such an error could never write it down. */
+static void test_text_that_is_not_utf8(void **state)
+{
+	/* admin.Task{id: {name: "\xff"}} */
+	static const char message[] = "\0\0\0\0\5\x0a\3\x22\1\xff";
+	static const char *const refusal[][2] = { { ":status", "200" },       { "content-type", "application/grpc" },
+		                                  { "grpc-status", "2" },     { "grpc-message", "caf%C3%A9 %FF%C3 x" },
+		                                  { NULL, NULL } };
+	static const char *const answer[][2] = { { ":status", "200" },
+		                                 { "content-type", "application/grpc" },
+		                                 { "grpc-status", "0" },
+		                                 { NULL, NULL } };
+	struct fixture *f = *state;
+	assert_int_equal(ask_badly(f, refusal, NULL, 0), ERR_INTERNAL);
+	assert_non_null(strstr(err_message(&f->e), "caf\xc3\xa9 ?? x"));
+	assert_int_equal(ask_badly(f, answer, message, sizeof(message) - 1), ERR_INTERNAL);
+	assert_non_null(strstr(err_message(&f->e), "UTF-8"));
+}
+
 static void test_targets(void **state)
 {
 	struct fixture *f = *state;
@@ -260,13 +399,13 @@ static void test_targets(void **state)
 	static const char *const good[] = { "host:1", "dns:///host:8000", "http://host:80", "https://host:443" };
 	for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
 		struct grpc_client *client = NULL;
-		if (grpc_client_open(bad[i], &client, &f->e) == 0)
+		if (open_client(bad[i], &client, &f->e) == 0)
 			fail_msg("\"%s\" was accepted", bad[i]);
 		assert_int_equal(f->e.kind, ERR_INVALID);
 	}
 	for (size_t i = 0; i < ARRAY_LENGTH(good); i++) {
 		struct grpc_client *client = NULL;
-		assert_int_equal(grpc_client_open(good[i], &client, &f->e), 0);
+		assert_int_equal(open_client(good[i], &client, &f->e), 0);
 		grpc_client_free(client);
 	}
 }
@@ -313,7 +452,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_unary),        TEST(test_large_messages), TEST(test_limits),
 		TEST(test_errors),       TEST(test_deadline),       TEST(test_a_server_that_goes_and_comes_back),
-		TEST(test_many_threads), TEST(test_stream),         TEST(test_targets),
+		TEST(test_many_threads), TEST(test_stream),         TEST(test_what_is_no_grpc_server),
+		TEST(test_text_that_is_not_utf8),
+		TEST(test_targets),
 		TEST(test_frames),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
