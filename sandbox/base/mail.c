@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <string.h>
 #include <time.h>
 
@@ -153,8 +154,7 @@ int mail_compose(const struct mail *mail, struct buf *out, struct err *e)
 struct sending {
 	const struct buf *text;
 	size_t sent;
-	bool (*stop)(void *context);
-	void *context;
+	int cancel_fd;
 };
 
 static size_t give_text(char *room, size_t size, size_t count, void *context)
@@ -170,8 +170,9 @@ static size_t give_text(char *room, size_t size, size_t count, void *context)
 static int on_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
 	const struct sending *sending = context;
+	struct pollfd cancel = { .fd = sending->cancel_fd, .events = POLLIN };
 	(void)a, (void)b, (void)c, (void)d;
-	return sending->stop && sending->stop(sending->context);
+	return poll(&cancel, 1, 0) > 0;
 }
 
 static struct curl_slist *add_recipient(struct curl_slist *list, const char *address)
@@ -236,14 +237,14 @@ static int translate(CURL *easy, CURLcode result, const char *detail, const stru
 	}
 }
 
-int mail_send(const struct mail_server *server, const struct mail *mail, int64_t timeout_ms,
-              bool (*stop)(void *context), void *context, struct err *e)
+int mail_send(const struct mail_server *server, const struct mail *mail, int64_t timeout_ms, int cancel_fd,
+              struct err *e)
 {
 	auto_buf struct buf text = BUF_INIT(MAIL_MAXIMUM);
 	char detail[CURL_ERROR_SIZE] = "";
 	if (mail_compose(mail, &text, e) < 0)
 		return -1;
-	struct sending sending = { .text = &text, .stop = stop, .context = context };
+	struct sending sending = { .text = &text, .cancel_fd = cancel_fd };
 	auto_free char *url = xasprintf("%s://%s:%u/%s", server->tls == MAIL_TLS_IMPLICIT ? "smtps" : "smtp",
 	                                server->host, server->port, OWN_NAME);
 	auto_free char *from = xasprintf("<%s>", mail->from);

@@ -44,10 +44,10 @@ bool mail_is_address(const char *text);
 /* Headers and body as they are sent (RFC 5322, 2045, 2047). ERR_INVALID for a bad address, ERR_EXHAUSTED. */
 int mail_compose(const struct mail *mail, struct buf *out, struct err *e);
 /*
- * Sends it. Some recipients may be refused as long as one is not. `stop` (may be NULL) is asked about once a second and
- * ends the attempt. ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_CANCELLED, or what mail_compose says.
+ * Sends it. Some recipients may be refused as long as one is not. `cancel_fd` as in base/http.h, looked at once a second.
+ * ERR_UNAVAILABLE, ERR_TIMEOUT, ERR_CANCELLED, or what mail_compose says.
  */
-int mail_send(const struct mail_server *server, const struct mail *mail, int64_t timeout_ms,
-              bool (*stop)(void *context), void *context, struct err *e);
+int mail_send(const struct mail_server *server, const struct mail *mail, int64_t timeout_ms, int cancel_fd,
+              struct err *e);
 
 #endif

@@ -66,17 +66,18 @@ static int send_mail(const struct deliver_context *context, struct arena *arena,
 		.id = arena_printf(arena, "%s@flyte-sandbox", id),
 		.date_ns = work->ended_at_ns ? work->ended_at_ns : clock_wall_ns(),
 	};
-	return mail_send(&server, &mail, DELIVER_TIMEOUT_MS, context->stop, context->context, e);
+	return mail_send(&server, &mail, DELIVER_TIMEOUT_MS, context->cancel_fd, e);
 }
 
 /* ---- Webhook ---- */
 
-static int post(const struct settings *s, const char *token, const char *id, const char *body, struct err *e)
+static int post(const struct deliver_context *context, const char *token, const char *id, const char *body,
+                struct err *e)
 {
 	auto_http_response struct http_response response = HTTP_RESPONSE_INIT;
-	auto_free char *url = host_reachable(s->webhook_url);
+	auto_free char *url = host_reachable(context->settings->webhook_url);
 	struct http_client *client = http_client_new(&(struct http_client_options){
-	        .cancel_fd = -1, .bearer_token = text_is_empty(token) ? NULL : token });
+	        .cancel_fd = context->cancel_fd, .bearer_token = text_is_empty(token) ? NULL : token });
 	const struct http_header headers[] = { { "Content-Type", "application/json" }, { "Idempotency-Key", id } };
 	const struct http_request request = { .method = "POST",
 		                              .url = url,
@@ -108,7 +109,7 @@ static int send_to_webhook(const struct deliver_context *context, struct arena *
 	const char *text = message_render(arena, *target->template ? target->template : s->mail_body, facts, false);
 	auto_json json_t *message = message_json(facts, target, id, subject, text);
 	auto_free char *body = json_to_text(message);
-	return post(s, token, id, body, e);
+	return post(context, token, id, body, e);
 }
 
 /* ---- Both ---- */

@@ -7,9 +7,7 @@
 
 struct deliver_context {
 	const struct settings *settings;
-	/* Asked about once a second while a server is waited for; true ends the attempt (ERR_CANCELLED). May be NULL. */
-	bool (*stop)(void *context);
-	void *context;
+	int cancel_fd; /* ends the attempt (ERR_CANCELLED), as in base/http.h; within a second */
 };
 
 /* One attempt takes no longer. */

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "proto/scalar.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -100,6 +101,16 @@ static const char *read_variable(const char *at, char name[NAME_MAXIMUM])
 	return end + 2;
 }
 
+/* Of a text that ended where the room did: without what is left of its last character. */
+static size_t whole_characters(const char *text, size_t length)
+{
+	size_t at = length;
+	while (at > 0 && ((unsigned char)text[at - 1] & 0xc0) == 0x80)
+		at--;
+	at -= at > 0;
+	return proto_utf8_sequence(text + at, length - at) == length - at ? length : at;
+}
+
 char *message_render(struct arena *arena, const char *template, const struct message_facts *facts, bool html)
 {
 	auto_buf struct buf out = BUF_INIT(MESSAGE_MAXIMUM);
@@ -108,11 +119,13 @@ char *message_render(struct arena *arena, const char *template, const struct mes
 		const char *rest = text_starts_with(at, "{{") ? read_variable(at, name) : NULL;
 		const char *value = rest ? value_of(arena, facts, name) : NULL;
 		const int added = value ? add_value(&out, value, html) : buf_add(&out, at, 1);
-		if (added < 0)
-			break; /* full */
+		if (added < 0) {
+			buf_truncate(&out, whole_characters(buf_text(&out), out.length));
+			break;
+		}
 		at = value ? rest : at + 1;
 	}
-	return arena_strndup(arena, buf_text(&out), cut(buf_text(&out), out.length));
+	return arena_strndup(arena, buf_text(&out), out.length);
 }
 
 struct message_target message_target_of(const Flyteidl__Admin__Notification *notification)

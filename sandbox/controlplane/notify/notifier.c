@@ -32,9 +32,8 @@ struct notifier {
 	pthread_t send_thread, listen_thread;
 };
 
-static bool is_stopping(void *context)
+static bool is_stopping(const struct notifier *notifier)
 {
-	const struct notifier *notifier = context;
 	struct pollfd stop = { .fd = notifier->stop_fd, .events = POLLIN };
 	return poll(&stop, 1, 0) > 0;
 }
@@ -45,34 +44,48 @@ static int64_t retry_ms(int64_t attempts)
 	return wait < RETRY_LAST_MS ? wait : RETRY_LAST_MS;
 }
 
-/* 0: it is over; else how long until the next attempt. */
-static int64_t attempt(struct notifier *notifier, const struct notification_work *work)
+enum outcome { OVER, LEFT, LATER };
+
+/* LATER: after *ret_wait_ms. LEFT: it is time to stop, which is no fault of the one who was called. */
+static enum outcome attempt(struct notifier *notifier, const struct notification_work *work, int64_t *ret_wait_ms)
 {
 	auto_settings const struct settings *settings = settings_current(notifier->settings);
-	const struct deliver_context context = { .settings = settings, .stop = is_stopping, .context = notifier };
+	const struct deliver_context context = { .settings = settings, .cancel_fd = notifier->stop_fd };
 	auto_err struct err e = ERR_INIT;
 	if (deliver(&context, work, &e) == 0) {
 		metric_add(&sent, 1);
-		return 0;
+		return OVER;
 	}
+	if (e.kind == ERR_CANCELLED)
+		return LEFT;
 	metric_add(&failed, 1);
 	const char *what = work->webhook ? "webhook" : "mail";
 	if (e.kind == ERR_INVALID || work->attempts + 1 >= settings->notification_attempts) {
 		metric_add(&given_up, 1);
 		log_err(LOG_ERROR, "a notification is given up", &e, "execution", work->name);
-		return 0;
+		return OVER;
 	}
 	if ((work->attempts & (work->attempts + 1)) == 0)
 		log_err(LOG_WARN, "a notification cannot be sent yet", &e, what, work->name);
-	return retry_ms(work->attempts);
+	*ret_wait_ms = retry_ms(work->attempts);
+	return LATER;
 }
 
-static int write_down(struct notifier *notifier, const struct notification_work *work, int64_t wait_ms, struct err *e)
+static int write_down(struct notifier *notifier, const struct notification_work *work, enum outcome outcome,
+                      int64_t wait_ms, struct err *e)
 {
 	auto_connection struct database_connection *c = NULL;
 	if (database_borrow(notifier->database, clock_monotonic_ms() + BORROW_MS, &c, e) < 0)
 		return -1;
-	return wait_ms ? notifications_postpone(c, work, wait_ms, e) : notifications_done(c, work, e);
+	switch (outcome) {
+	case OVER:
+		return notifications_done(c, work, e);
+	case LEFT:
+		return notifications_leave(c, work, e);
+	case LATER:
+		return notifications_postpone(c, work, wait_ms, e);
+	}
+	return 0;
 }
 
 /* One notification, if one is due; *ret_wait_ms is how long there will be none, negative: until rows change. */
@@ -93,9 +106,10 @@ static int send_one(struct notifier *notifier, int64_t *ret_wait_ms, struct err 
 		return taken;
 	}
 	*ret_wait_ms = 0;
-	const int64_t again_ms = attempt(notifier, &work);
+	int64_t again_ms = 0;
+	const enum outcome outcome = attempt(notifier, &work, &again_ms);
 	/* What was sent must not be sent again because Postgres is away for a moment. */
-	while (write_down(notifier, &work, again_ms, e) < 0) {
+	while (write_down(notifier, &work, outcome, again_ms, e) < 0) {
 		struct pollfd stop = { .fd = notifier->stop_fd, .events = POLLIN };
 		if ((e->kind != ERR_UNAVAILABLE && e->kind != ERR_TIMEOUT) || poll(&stop, 1, PAUSE_MS) > 0)
 			return -1;

@@ -128,6 +128,13 @@ int notifications_done(struct database_connection *c, const struct notification_
 	                             ARRAY_LENGTH(values), e);
 }
 
+int notifications_leave(struct database_connection *c, const struct notification_work *work, struct err *e)
+{
+	const struct database_value values[] = { DB_INT(work->id), DB_INT(work->lease) };
+	return (int)database_execute(c, "update notifications set leased_until = null where id = $1 and lease = $2",
+	                             values, ARRAY_LENGTH(values), e);
+}
+
 int notifications_postpone(struct database_connection *c, const struct notification_work *work, int64_t wait_ms,
                            struct err *e)
 {

@@ -43,6 +43,8 @@ int notifications_take(struct database_connection *c, struct arena *arena, int64
                        struct notification_work *ret_work, int64_t *ret_wait_ms, struct err *e);
 /* Sent, or given up. */
 int notifications_done(struct database_connection *c, const struct notification_work *work, struct err *e);
+/* Nothing came of it: as it was before it was taken. */
+int notifications_leave(struct database_connection *c, const struct notification_work *work, struct err *e);
 int notifications_postpone(struct database_connection *c, const struct notification_work *work, int64_t wait_ms,
                            struct err *e);
 

@@ -237,20 +237,20 @@ static void test_signing_in(void **state)
 	end(insert_execution(), PHASE(SUCCEEDED), true, false);
 	assert_true(take(&work));
 	auto_settings const struct settings *without = settings_with(mail_settings(smtp, ""));
-	const struct deliver_context cannot = { .settings = without };
+	const struct deliver_context cannot = { .settings = without, .cancel_fd = -1 };
 	assert_int_equal(deliver(&cannot, &work, &e), -1);
 	assert_int_equal(e.kind, ERR_UNAVAILABLE);
 	err_release(&e);
 	auto_settings const struct settings *with = settings_with(
 	        mail_settings(smtp, arena_printf(&arena, ", smtpUsername: me, smtpPasswordFile: '%s'", path)));
-	const struct deliver_context can = { .settings = with };
+	const struct deliver_context can = { .settings = with, .cancel_fd = -1 };
 	if (deliver(&can, &work, &e) < 0)
 		fail_msg("%s", err_message(&e));
 	auto_free char *transcript = fake_smtp_transcript(smtp);
 	assert_non_null(strstr(transcript, "AUTH PLAIN AG1lAHNlY3JldA==")); /* \0me\0secret */
 	/* Who insists on TLS does not send without. */
 	auto_settings const struct settings *secure = settings_with(mail_settings(smtp, ", smtpTLS: required"));
-	const struct deliver_context insists = { .settings = secure };
+	const struct deliver_context insists = { .settings = secure, .cancel_fd = -1 };
 	assert_int_equal(deliver(&insists, &work, &e), -1);
 	assert_int_equal(fake_smtp_count(smtp), 1);
 	unlink(path);
@@ -317,6 +317,29 @@ static void test_webhook(void **state)
 	script_server_stop(server);
 }
 
+/* The process that stops has seconds, and what it leaves undone is nobody's failure: the row is as it was. */
+static void test_stop_while_a_webhook_thinks(void **state)
+{
+	const struct script_answer answer = { .status = 200, .chunked = true, .hold = true };
+	struct script_server *server = script_server_start(&answer, 1, 1);
+	struct settings_holder *holder = settings_holder_new(
+	        settings_with(arena_printf(&arena, "webhook: {url: '%s/flyte'}, maxAttempts: 1", script_server_url(server))),
+	        "");
+	struct notifier *notifier = start(holder);
+	struct notification_work work;
+	(void)state;
+	end(insert_execution(), PHASE(SUCCEEDED), false, true);
+	const int64_t began_ms = clock_monotonic_ms();
+	while (script_server_count(server) == 0 && clock_monotonic_ms() < began_ms + PATIENCE_MS)
+		(void)poll(NULL, 0, 20);
+	notifier_stop(notifier);
+	assert_int_equal(script_server_count(server), 1);
+	assert_true(take(&work));
+	assert_int_equal(work.attempts, 0);
+	settings_holder_free(holder);
+	script_server_stop(server);
+}
+
 int main(void)
 {
 	auto_err struct err e = ERR_INIT;
@@ -339,6 +362,7 @@ int main(void)
 		cmocka_unit_test_setup(test_given_up, set_up),
 		cmocka_unit_test_setup(test_switched_off, set_up),
 		cmocka_unit_test_setup(test_webhook, set_up),
+		cmocka_unit_test_setup(test_stop_while_a_webhook_thinks, set_up),
 	};
 	const int result = cmocka_run_group_tests(tests, NULL, NULL);
 	database_free(database);

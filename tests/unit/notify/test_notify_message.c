@@ -72,6 +72,11 @@ static void test_sizes(void **state)
 	char *template = arena_alloc(&arena, 2 * MESSAGE_MAXIMUM + 1);
 	memset(template, 't', 2 * MESSAGE_MAXIMUM);
 	assert_int_equal(strlen(message_render(&arena, template, &facts, false)), MESSAGE_MAXIMUM);
+	/* The room ends within a character, which JSON could not hold. */
+	for (size_t i = 1; i + 1 < 2 * MESSAGE_MAXIMUM; i += 2)
+		memcpy(template + i, "\xc3\xa4", 2);
+	auto_json json_t *text = json_string(message_render(&arena, template, &facts, false));
+	assert_int_equal(json_string_length(text), MESSAGE_MAXIMUM - 1);
 }
 
 static char *compose(const struct mail *mail)
