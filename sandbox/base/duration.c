@@ -3,62 +3,76 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* Digits with an optional fraction at *cursor. */
-static bool read_decimal(const char **cursor, double *ret_value)
+static bool read_unit(const char **at, int64_t *ret_ns)
 {
-	const char *p = *cursor;
-	size_t whole = strspn(p, "0123456789");
-	size_t fraction = p[whole] == '.' ? strspn(p + whole + 1, "0123456789") : 0;
-	if (whole + fraction == 0 || whole + fraction > 30)
-		return false;
-	*ret_value = strtod(p, NULL);
-	*cursor = p + whole + (p[whole] == '.' ? 1 + fraction : 0);
-	return true;
-}
-
-/* Nanoseconds of the unit at *cursor, 0 for none. */
-static double read_unit(const char **cursor)
-{
+	/* The longer ones first. Microseconds come with either of Unicode's two signs. */
 	static const struct {
 		const char *name;
-		double ns;
-	} units[] = {
-		/* longer names before their prefixes */
-		{ "ns", 1 }, { "us", 1e3 }, { "µs", 1e3 }, { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 },
-	};
+		int64_t ns;
+	} units[] = { { "ns", 1 },
+		      { "us", 1000 },
+		      { "\xc2\xb5s", 1000 },
+		      { "\xce\xbcs", 1000 },
+		      { "ms", 1000000 },
+		      { "s", 1000000000 },
+		      { "m", INT64_C(60) * 1000000000 },
+		      { "h", INT64_C(3600) * 1000000000 } };
 	for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-		if (text_starts_with(*cursor, units[i].name)) {
-			*cursor += strlen(units[i].name);
-			return units[i].ns;
+		if (!text_starts_with(*at, units[i].name))
+			continue;
+		*at += strlen(units[i].name);
+		*ret_ns = units[i].ns;
+		return true;
+	}
+	return false;
+}
+
+/* One "1.5h". Digits of the fraction that a nanosecond cannot show are ignored, as Go does. */
+static bool read_part(const char **at, __int128 *total)
+{
+	__int128 whole = 0, fraction = 0, scale = 1;
+	size_t digits = 0;
+	int64_t unit;
+	for (; **at >= '0' && **at <= '9'; (*at)++, digits++)
+		whole = whole > INT64_MAX ? whole : whole * 10 + (**at - '0');
+	if (**at == '.') {
+		for ((*at)++; **at >= '0' && **at <= '9'; (*at)++, digits++) {
+			if (scale < INT64_C(1000000000000000)) {
+				fraction = fraction * 10 + (**at - '0');
+				scale *= 10;
+			}
 		}
 	}
-	return 0;
+	if (!digits || !read_unit(at, &unit))
+		return false;
+	*total += whole * unit + fraction * unit / scale;
+	return *total <= INT64_MAX;
+}
+
+bool duration_parse_go(const char *text, int64_t *ret_ns)
+{
+	const bool negative = *text == '-';
+	const char *at = text + (*text == '-' || *text == '+');
+	__int128 total = 0;
+	if (!*at)
+		return false;
+	if (text_equal(at, "0"))
+		at++;
+	while (*at) {
+		if (!read_part(&at, &total))
+			return false;
+	}
+	*ret_ns = negative ? -(int64_t)total : (int64_t)total;
+	return true;
 }
 
 bool duration_parse(const char *text, int64_t *ret_ns)
 {
-	const char *p = text;
-	bool negative = *p == '-';
-	if (*p == '-' || *p == '+')
-		p++;
-	double total = 0, value;
-	bool first = true;
-	do {
-		if (!read_decimal(&p, &value))
-			return false;
-		/* A number alone is seconds. */
-		double unit = first && !*p ? 1e9 : read_unit(&p);
-		if (unit == 0)
-			return false;
-		total += value * unit;
-		first = false;
-	} while (*p);
-	if (total > 9.2e18)
-		return false;
-	total += 0.5;
-	*ret_ns = negative ? -(int64_t)total : (int64_t)total;
-	return true;
+	const char *number = text + (*text == '-' || *text == '+');
+	if (number[strspn(number, "0123456789.")])
+		return duration_parse_go(text, ret_ns);
+	auto_free char *seconds = xasprintf("%ss", text);
+	return duration_parse_go(seconds, ret_ns);
 }

@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/text.h"
 #include "proto/go_format.h"
 #include "proto/json.h"
@@ -132,69 +133,6 @@ static bool parse_boolean(const char *text, bool *ret_value)
 	return false;
 }
 
-static bool find_unit(const char **at, int64_t *ret_ns)
-{
-	/* The longer ones first. Microseconds come with either of Unicode's two signs. */
-	static const struct {
-		const char *name;
-		int64_t ns;
-	} units[] = { { "ns", 1 },
-		      { "us", 1000 },
-		      { "\xc2\xb5s", 1000 },
-		      { "\xce\xbcs", 1000 },
-		      { "ms", 1000000 },
-		      { "s", 1000000000 },
-		      { "m", INT64_C(60) * 1000000000 },
-		      { "h", INT64_C(3600) * 1000000000 } };
-	for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-		if (!text_starts_with(*at, units[i].name))
-			continue;
-		*at += strlen(units[i].name);
-		*ret_ns = units[i].ns;
-		return true;
-	}
-	return false;
-}
-
-/* One "1.5h". Digits of the fraction that a nanosecond cannot show are ignored, as Go does. */
-static bool parse_duration_part(const char **at, __int128 *total)
-{
-	__int128 whole = 0, fraction = 0, scale = 1;
-	const char *start = *at;
-	size_t digits = 0;
-	for (; **at >= '0' && **at <= '9'; (*at)++, digits++)
-		whole = whole > INT64_MAX ? whole : whole * 10 + (**at - '0');
-	if (**at == '.')
-		for ((*at)++; **at >= '0' && **at <= '9'; (*at)++, digits++)
-			if (scale < INT64_C(1000000000000000)) {
-				fraction = fraction * 10 + (**at - '0');
-				scale *= 10;
-			}
-	int64_t unit;
-	if (!digits || *at == start || !find_unit(at, &unit))
-		return false;
-	*total += whole * unit + fraction * unit / scale;
-	return *total <= INT64_MAX;
-}
-
-/* time.ParseDuration */
-static bool parse_duration(const char *text, int64_t *ret_ns)
-{
-	const bool negative = *text == '-';
-	const char *at = text + (*text == '-' || *text == '+');
-	__int128 total = 0;
-	*ret_ns = 0;
-	if (text_equal(at, "0"))
-		return true;
-	if (!*at)
-		return false;
-	while (*at)
-		if (!parse_duration_part(&at, &total))
-			return false;
-	*ret_ns = negative ? -(int64_t)total : (int64_t)total;
-	return true;
-}
-
 static Flyteidl__Core__Primitive *parse_primitive(struct arena *arena, Flyteidl__Core__SimpleType type,
                                                   const char *text)
 {
@@ -215,7 +153,7 @@ static Flyteidl__Core__Primitive *parse_primitive(struct arena *arena, Flyteidl_
 		primitive->boolean = boolean;
 		return primitive;
 	case FLYTEIDL__CORE__SIMPLE_TYPE__DURATION:
-		if (!parse_duration(text, &ns))
+		if (!duration_parse_go(text, &ns))
 			return NULL;
 		primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_DURATION;
 		primitive->duration = proto_new(arena, google__protobuf__duration);

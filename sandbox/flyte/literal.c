@@ -1,5 +1,6 @@
 #include "flyte/literal.h"
 
+#include "base/duration.h"
 #include "base/text.h"
 #include "controlplane/compiler/types.h"
 #include "flyte/pack.h"
@@ -13,6 +14,7 @@
 #define DEPTH_MAXIMUM 32
 #define STRUCT_TEXT_MAXIMUM ((size_t)8 * 1024 * 1024)
 #define SHOWN_MAXIMUM 80
+#define NS_PER_SECOND INT64_C(1000000000)
 
 /* A type is named in generated code by its case, a value by its case: short names keep the functions readable. */
 #define TYPE(name) FLYTEIDL__CORE__LITERAL_TYPE__TYPE_##name
@@ -36,55 +38,6 @@ static Flyteidl__Core__Literal *primitive_literal(struct arena *arena, Flyteidl_
 	scalar->primitive = proto_new(arena, flyteidl__core__primitive);
 	*ret_primitive = scalar->primitive;
 	return literal;
-}
-
-/* ---- Durations ---- */
-
-static const struct unit {
-	const char *name;
-	double nanos;
-} units[] = {
-	/* The longer names first: "ms" is no "m". */
-	{ "ns", 1 },   { "us", 1e3 }, { "µs", 1e3 }, { "μs", 1e3 },
-	{ "ms", 1e6 }, { "s", 1e9 },  { "m", 6e10 }, { "h", 3.6e12 },
-};
-
-static const struct unit *unit_at(const char *text)
-{
-	for (size_t i = 0; i < ARRAY_LENGTH(units); i++) {
-		if (text_starts_with(text, units[i].name))
-			return &units[i];
-	}
-	return NULL;
-}
-
-int literal_parse_duration(const char *text, int64_t *ret_seconds, int32_t *ret_nanos, struct err *e)
-{
-	const char *at = text;
-	const bool negative = *at == '-';
-	at += *at == '-' || *at == '+';
-	double nanos = 0;
-	bool valid = *at != '\0';
-	const bool zero = text_equal(at, "0");
-	while (!zero && valid && *at) {
-		char *end;
-		const size_t digits = strspn(at, "0123456789.");
-		auto_free char *number = xstrndup(at, digits);
-		const double value = strtod(number, &end);
-		const struct unit *unit = unit_at(at + digits);
-		valid = digits && end != number && !*end && unit;
-		if (valid) {
-			nanos += value * unit->nanos;
-			at += digits + strlen(unit->name);
-		}
-	}
-	if (!valid || nanos > (double)INT64_MAX)
-		return err_set(e, ERR_INVALID, "bad-input",
-		               "'%.*s' is no duration; valid formats: e.g. 300ms, -1.5h, 2h45m", SHOWN_MAXIMUM, text);
-	const int64_t whole = (int64_t)llround(nanos) * (negative ? -1 : 1);
-	*ret_seconds = whole / 1000000000;
-	*ret_nanos = (int32_t)(whole % 1000000000);
-	return 0;
 }
 
 /* ---- From JSON ---- */
@@ -159,18 +112,29 @@ static const char *text_of(struct arena *arena, const json_t *value)
 	return shown(arena, value);
 }
 
-static bool set_datetime(struct arena *arena, Flyteidl__Core__Primitive *primitive, const char *text, struct err *e)
+static bool set_datetime(struct arena *arena, Flyteidl__Core__Primitive *primitive, const char *text)
 {
 	primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_DATETIME;
 	primitive->datetime = proto_new(arena, google__protobuf__timestamp);
-	return proto_timestamp_from_text(text, &primitive->datetime->seconds, &primitive->datetime->nanos, e) == 0;
+	return proto_timestamp_from_text(text, &primitive->datetime->seconds, &primitive->datetime->nanos, NULL) == 0;
 }
 
-static bool set_duration(struct arena *arena, Flyteidl__Core__Primitive *primitive, const char *text, struct err *e)
+static bool set_duration(struct arena *arena, Flyteidl__Core__Primitive *primitive, const char *text)
 {
+	int64_t ns;
+	if (!duration_parse_go(text, &ns))
+		return false;
 	primitive->value_case = FLYTEIDL__CORE__PRIMITIVE__VALUE_DURATION;
 	primitive->duration = proto_new(arena, google__protobuf__duration);
-	return literal_parse_duration(text, &primitive->duration->seconds, &primitive->duration->nanos, e) == 0;
+	primitive->duration->seconds = ns / NS_PER_SECOND;
+	primitive->duration->nanos = (int32_t)(ns % NS_PER_SECOND);
+	return true;
+}
+
+/* How a value is written of whose type this is not plain. */
+static const char *form_of(Flyteidl__Core__SimpleType type)
+{
+	return type == SIMPLE(DATETIME) ? "2026-01-31T09:30:00Z" : type == SIMPLE(DURATION) ? "300ms, -1.5h or 2h45m" : NULL;
 }
 
 static Flyteidl__Core__Literal *primitive_of(struct arena *arena, Flyteidl__Core__LiteralType *type,
@@ -201,13 +165,18 @@ static Flyteidl__Core__Literal *primitive_of(struct arena *arena, Flyteidl__Core
 		fits = text != NULL;
 		break;
 	case SIMPLE(DATETIME):
-		fits = json_is_string(value) && set_datetime(arena, primitive, text, e);
+		fits = json_is_string(value) && set_datetime(arena, primitive, text);
 		break;
 	default:
-		fits = json_is_string(value) && set_duration(arena, primitive, text, e);
+		fits = json_is_string(value) && set_duration(arena, primitive, text);
 		break;
 	}
-	return fits ? literal : no_value(arena, type, value, e);
+	if (fits)
+		return literal;
+	no_value(arena, type, value, e);
+	if (form_of(type->simple))
+		err_hint(e, "it is written like %s", form_of(type->simple));
+	return NULL;
 }
 
 static bool wants_old_structs(void)

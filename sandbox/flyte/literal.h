@@ -26,7 +26,4 @@ Flyteidl__Core__Literal *literal_default(struct arena *arena, Flyteidl__Core__Li
 /* A new reference; NULL with ERR_UNSUPPORTED for what has no plain form. Offloaded literals give their URI. */
 json_t *literal_to_json(struct arena *arena, const Flyteidl__Core__Literal *literal, struct err *e);
 
-/* A duration as Go writes it ("1h30m", "300ms", "-1.5h"; time.ParseDuration). */
-int literal_parse_duration(const char *text, int64_t *ret_seconds, int32_t *ret_nanos, struct err *e);
-
 #endif

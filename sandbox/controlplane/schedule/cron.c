@@ -148,14 +148,11 @@ static int parse_fields(const char *text, struct cron *cron, struct err *e)
 	return 0;
 }
 
-/* "@every 1h30m": Go's syntax for durations; unlike in filters, a number needs its unit. Whole seconds, at least one.
- */
+/* "@every 1h30m". Whole seconds, at least one. */
 static int parse_every(const char *text, struct cron *cron, struct err *e)
 {
-	const char *duration = text + strlen("@every ");
-	const bool unit = *duration && !strchr("0123456789.", duration[strlen(duration) - 1]);
 	int64_t every_ns;
-	if (!unit || !duration_parse(duration, &every_ns) || every_ns <= 0)
+	if (!duration_parse_go(text + strlen("@every "), &every_ns) || every_ns <= 0)
 		return err_set(e, ERR_INVALID, "invalid-cron", "failed to parse duration %s", text);
 	cron->every_s = every_ns < NS_PER_SECOND ? 1 : every_ns / NS_PER_SECOND;
 	return 0;

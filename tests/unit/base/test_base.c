@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -216,9 +217,63 @@ static void the_gateway_is_that_of_the_default_route(void **state)
 	assert_string_equal(longer, HOST_NAME ".example:80");
 }
 
+/* Exact, which seconds in a double are not. */
+static void durations(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t ns, go_ns; /* -1: malformed */
+	} cases[] = {
+		{ "0", 0, 0 },
+		{ "1", 1000000000, -1 },
+		{ "1.5", 1500000000, -1 },
+		{ ".5s", 500000000, 500000000 },
+		{ "1.s", 1000000000, 1000000000 },
+		{ "2m", 120000000000, 120000000000 },
+		{ "3us", 3000, 3000 },
+		{ "3\xc2\xb5s", 3000, 3000 },
+		{ "3\xce\xbcs", 3000, 3000 },
+		{ "7ns", 7, 7 },
+		{ "0.9ns", 0, 0 },
+		{ "1h1h", 7200000000000, 7200000000000 },
+		{ "+2s", 2000000000, 2000000000 },
+		{ "1h0", -1, -1 },
+		{ "00", 0, -1 },
+		{ "-", -1, -1 },
+		{ "", -1, -1 },
+		{ "s", -1, -1 },
+		{ "1x", -1, -1 },
+		{ "1 s", -1, -1 },
+		{ "1s2", -1, -1 },
+		{ ".", -1, -1 },
+		{ ".s", -1, -1 },
+		{ "1.2.3", -1, -1 },
+		{ "999999999999h", -1, -1 },
+		{ "99999999999999999999999999999999999999999s", -1, -1 },
+		{ "2562047h47m16.854775807s", INT64_MAX, INT64_MAX },
+		{ "2562047h47m16.854775808s", -1, -1 },
+		{ "9007199.254740993s", 9007199254740993, 9007199254740993 },
+		{ "1e3", -1, -1 },
+	};
+	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+		int64_t ns = -1, go_ns = -1;
+		assert_int_equal(duration_parse(cases[i].text, &ns), cases[i].ns >= 0);
+		assert_int_equal(ns, cases[i].ns);
+		assert_int_equal(duration_parse_go(cases[i].text, &go_ns), cases[i].go_ns >= 0);
+		assert_int_equal(go_ns, cases[i].go_ns);
+	}
+	int64_t ns;
+	assert_true(duration_parse("-10ms", &ns));
+	assert_int_equal(ns, -10000000);
+	assert_true(duration_parse("-1.5", &ns));
+	assert_int_equal(ns, -1500000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(durations),
 		cmocka_unit_test(errors_read_from_general_to_cause), cmocka_unit_test(buffers_stop_at_their_maximum),
 		cmocka_unit_test(arenas_keep_to_their_maximum),	     cmocka_unit_test(numbers_are_whole_strings),
 		cmocka_unit_test(suggestions_are_near),		     cmocka_unit_test(times_survive_a_round_trip),

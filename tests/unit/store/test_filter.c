@@ -1,6 +1,5 @@
 /* The filter grammar and what store/list makes of it, as tables: text in, SQL and values or the error's text out. No
  * database. */
-#include "base/duration.h"
 #include "base/text.h"
 #include "controlplane/store/filter.h"
 #include "controlplane/store/list.h"
@@ -263,43 +262,6 @@ static void test_own_conditions(void **state)
 	assert_false(list_filters_on(&request, "state"));
 }
 
-static void test_durations(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *text;
-		int64_t ns; /* -1: malformed */
-	} cases[] = {
-		{ "0", 0 },
-		{ "1", 1000000000 },
-		{ "1.5", 1500000000 },
-		{ ".5s", 500000000 },
-		{ "2m", 120000000000 },
-		{ "3us", 3000 },
-		{ "3µs", 3000 },
-		{ "7ns", 7 },
-		{ "1h1h", 7200000000000 },
-		{ "+2s", 2000000000 },
-		{ "", -1 },
-		{ "s", -1 },
-		{ "1x", -1 },
-		{ "1 s", -1 },
-		{ "1s2", -1 },
-		{ ".", -1 },
-		{ "999999999999h", -1 },
-		{ "1e3", -1 },
-	};
-	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-		int64_t ns = -1;
-		bool fine = duration_parse(cases[i].text, &ns);
-		assert_int_equal(fine, cases[i].ns >= 0);
-		assert_int_equal(ns, cases[i].ns);
-	}
-	int64_t ns;
-	assert_true(duration_parse("-10ms", &ns));
-	assert_int_equal(ns, -10000000);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,7 +270,7 @@ int main(void)
 		cmocka_unit_test(test_limits),         cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_own_conditions),
 		cmocka_unit_test(test_later_pages_of_executions),
-		cmocka_unit_test(test_within), cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_within),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
