@@ -4,7 +4,9 @@
 const page = document.getElementById("page");
 const scope = document.getElementById("scope");
 const refreshMilliseconds = 2000;
+const pageSize = 50;
 let timer;
+let shown = 0; // counts what was asked for: an answer that comes after the next question is dropped
 
 function element(name, properties = {}, ...children) {
 	const node = Object.assign(document.createElement(name), properties);
@@ -12,8 +14,24 @@ function element(name, properties = {}, ...children) {
 	return node;
 }
 
+// Puts `content` in place, unless that is what is there: whoever chooses, selects text or is on a link with the keyboard is not disturbed.
+function fill(place, ...content) {
+	const fresh = place.cloneNode(false);
+	fresh.append(...content);
+	if (fresh.isEqualNode(place)) return;
+	const focused = place.contains(document.activeElement) ? document.activeElement : null;
+	place.replaceChildren(...fresh.childNodes);
+	if (focused) [...place.querySelectorAll("a, select")].find((other) => keyOf(other) === keyOf(focused))?.focus();
+}
+
+const keyOf = (node) => node.getAttribute("href") || node.getAttribute("aria-label");
+
+const pathOf = (project, domain, name) => `/console/projects/${encodeURIComponent(project)}/domains/${encodeURIComponent(domain)}/executions` +
+	(name ? `/${encodeURIComponent(name)}` : "");
+
 async function get(path) {
-	const response = await fetch(`/api/v1/${path}`, { headers: { Accept: "application/json" } });
+	const response = await fetch(`/api/v1/${path}`, { headers: { Accept: "application/json" } })
+		.catch((problem) => { throw new Error(`The sandbox does not answer (${problem.message}). Does it run? \`sandbox status\` tells.`); });
 	const body = await response.json().catch(() => ({}));
 	if (!response.ok) throw new Error(body.message || `${response.status} ${response.statusText}`);
 	return body;
@@ -28,11 +46,12 @@ function time(text) {
 function duration(text) {
 	const seconds = parseFloat(text || "");
 	if (Number.isNaN(seconds)) return "";
-	return seconds < 60 ? `${seconds.toFixed(1)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+	const whole = Math.round(seconds);
+	return seconds < 59.95 ? `${seconds.toFixed(1)} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 function table(heads, rows) {
-	const head = element("tr", {}, ...heads.map((text) => element("th", { textContent: text })));
+	const head = element("tr", {}, ...heads.map((text) => element("th", { textContent: text, scope: "col" })));
 	const body = rows.map((cells) => element("tr", {}, ...cells.map((cell) =>
 		cell instanceof HTMLTableCellElement ? cell : element("td", {}, cell))));
 	return element("div", { className: "scroll" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)));
@@ -42,6 +61,7 @@ function table(heads, rows) {
 function plain(literal) {
 	if (!literal) return null;
 	if (literal.collection) return (literal.collection.literals || []).map(plain);
+	if (literal.offloaded_metadata) return literal.offloaded_metadata.uri;
 	if (literal.map) return Object.fromEntries(Object.entries(literal.map.literals || {}).map(([k, v]) => [k, plain(v)]));
 	const scalar = literal.scalar || {};
 	if (scalar.primitive) {
@@ -64,37 +84,47 @@ function literals(map) {
 
 async function showScope(project, domain) {
 	const { projects = [] } = await get("projects?limit=100");
-	const choose = (values, current, to) => {
-		const select = element("select", { onchange: () => go(to(select.value)) },
-			...values.map((value) => element("option", { value, textContent: value, selected: value === current })));
+	// What the address names is there to be seen, also when it is no project (any more).
+	const choose = (label, values, current, to) => {
+		const list = values.includes(current) ? values : [...values, current];
+		const options = list.map((value) => element("option", { value, textContent: value, defaultSelected: value === current }));
+		const select = element("select", { onchange: () => go(to(select.value)) }, ...options);
+		select.setAttribute("aria-label", label);
 		return select;
 	};
 	const domains = (projects.find((p) => p.id === project) || {}).domains || [];
-	scope.replaceChildren(
-		choose(projects.map((p) => p.id), project, (p) => `/console/projects/${p}/domains/${domain}/executions`), " ",
-		choose(domains.map((d) => d.id), domain, (d) => `/console/projects/${project}/domains/${d}/executions`));
+	return () => fill(scope,
+		choose("Project", projects.map((p) => p.id), project, (p) => pathOf(p, domain)), " ",
+		choose("Domain", domains.map((d) => d.id), domain, (d) => pathOf(project, d)));
 }
 
 async function showExecutions(project, domain) {
-	const { executions = [] } = await get(
-		`executions/${project}/${domain}?limit=50&sort_by.key=created_at&sort_by.direction=DESCENDING`);
+	const token = new URLSearchParams(location.search).get("token") || "";
+	const { executions = [], token: next } = await get(`executions/${encodeURIComponent(project)}/${encodeURIComponent(domain)}` +
+		`?limit=${pageSize}&token=${encodeURIComponent(token)}&sort_by.key=created_at&sort_by.direction=DESCENDING`);
 	const rows = executions.map((execution) => {
 		const { id, closure = {} } = execution;
 		return [
-			element("a", { href: `/console/projects/${id.project}/domains/${id.domain}/executions/${id.name}`, textContent: id.name }),
+			element("a", { href: pathOf(id.project, id.domain, id.name), textContent: id.name }),
 			(closure.workflow_id || {}).name || "", phase(closure.phase), time(closure.created_at), duration(closure.duration)];
 	});
-	page.replaceChildren(
-		element("h1", { textContent: "Executions" }),
-		rows.length ? table(["Name", "Workflow", "Phase", "Created", "Duration"], rows)
-			: element("p", { className: "quiet", textContent: "Nothing has run here yet: pyflyte run --remote FILE WORKFLOW" }));
-	return executions.some((execution) => !finished(execution.closure));
+	const nothing = token ? "There are no older ones." : "Nothing has run here yet: pyflyte run --remote FILE WORKFLOW";
+	return {
+		title: `Executions in ${project}/${domain}`,
+		live: true,
+		content: [
+			element("h1", { textContent: "Executions" }),
+			rows.length ? table(["Name", "Workflow", "Phase", "Created", "Duration"], rows) : element("p", { className: "quiet", textContent: nothing }),
+			element("p", {},
+				token ? element("a", { href: pathOf(project, domain), textContent: "Newest" }) : null, token && next ? " · " : null,
+				next ? element("a", { href: `${pathOf(project, domain)}?token=${encodeURIComponent(next)}`, textContent: "Older" }) : null)],
+	};
 }
 
 const finished = (closure) => ["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"].includes((closure || {}).phase);
 
 async function showExecution(project, domain, name) {
-	const id = `${project}/${domain}/${name}`;
+	const id = [project, domain, name].map(encodeURIComponent).join("/");
 	const [execution, data, nodes] = await Promise.all([
 		get(`executions/${id}`), get(`data/executions/${id}`),
 		get(`node_executions/${id}?limit=100&sort_by.key=created_at&sort_by.direction=ASCENDING`)]);
@@ -107,34 +137,53 @@ async function showExecution(project, domain, name) {
 		return failed ? [...cells, element("td", { className: "wide", textContent: state.error?.message || "" })] : cells;
 	});
 	const error = closure.error?.message || (closure.abort_metadata && `aborted: ${closure.abort_metadata.cause}`);
-	page.replaceChildren(
-		element("h1", { textContent: name }),
-		element("p", {}, phase(closure.phase), ` ${(closure.workflow_id || {}).name || ""} `,
-			element("span", { className: "quiet", textContent: `${time(closure.created_at)} · ${duration(closure.duration)}` })),
-		...(error ? [element("h2", { textContent: "Error" }), element("pre", { textContent: error })] : []),
-		element("h2", { textContent: "Nodes" }), table(["Node", "Phase", "Started", "Duration", ...(failed ? ["Error"] : [])], rows),
-		element("h2", { textContent: "Inputs" }), literals(data.full_inputs),
-		element("h2", { textContent: "Outputs" }), literals(data.full_outputs));
-	return !finished(closure);
+	return {
+		title: `${name}: ${closure.phase || ""}`,
+		live: !finished(closure),
+		content: [
+			element("h1", { textContent: name }),
+			element("p", {}, phase(closure.phase), ` ${(closure.workflow_id || {}).name || ""} `,
+				element("span", { className: "quiet", textContent: `${time(closure.created_at)} · ${duration(closure.duration)}` })),
+			...(error ? [element("h2", { textContent: "Error" }), element("pre", { textContent: error })] : []),
+			element("h2", { textContent: "Nodes" }), table(["Node", "Phase", "Started", "Duration", ...(failed ? ["Error"] : [])], rows),
+			...(nodes.token ? [element("p", { className: "quiet", textContent: "These are the first 100." })] : []),
+			element("h2", { textContent: "Inputs" }), literals(data.full_inputs),
+			element("h2", { textContent: "Outputs" }), literals(data.full_outputs)],
+	};
 }
 
 function go(path) {
 	history.pushState(null, "", path);
+	// Whoever reads with a screen reader or goes on with the keyboard is on the new page.
+	page.focus();
 	show();
 }
 
+// Links of Flyte's clients to other pages of a project lead to its executions.
+function place() {
+	const match = location.pathname.match(/^\/console\/projects\/([^/]+)(?:\/domains\/([^/]+))?(?:\/executions\/([^/]+))?/);
+	const [project = "flytesnacks", domain = "development", name] = match ? match.slice(1).map((part) => part && decodeURIComponent(part)) : [];
+	return { project, domain, name };
+}
+
 async function show() {
+	const question = ++shown;
+	let again = true;
 	clearTimeout(timer);
-	const match = location.pathname.match(/^\/console\/projects\/([^/]+)\/domains\/([^/]+)\/executions(?:\/([^/]+))?\/?$/);
-	const [project, domain, name] = match ? match.slice(1).map((part) => part && decodeURIComponent(part)) : ["flytesnacks", "development"];
 	try {
-		const [, live] = await Promise.all([
+		const { project, domain, name } = place();
+		const [showTheScope, view] = await Promise.all([
 			showScope(project, domain), name ? showExecution(project, domain, name) : showExecutions(project, domain)]);
-		if (live || !name) timer = setTimeout(show, refreshMilliseconds);
+		if (question !== shown) return;
+		showTheScope();
+		fill(page, ...view.content);
+		document.title = `${view.title} · Flyte sandbox`;
+		again = view.live;
 	} catch (problem) {
-		page.replaceChildren(element("h1", { textContent: "This can't be shown" }), element("pre", { textContent: problem.message }));
-		timer = setTimeout(show, refreshMilliseconds);
+		if (question !== shown) return;
+		fill(page, element("h1", { textContent: "This can't be shown" }), element("pre", { textContent: problem.message }));
 	}
+	if (again) timer = setTimeout(show, refreshMilliseconds);
 }
 
 addEventListener("popstate", show);
