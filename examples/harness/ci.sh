@@ -18,7 +18,9 @@ trap '"$sandbox" --name "$job" delete --volume --quiet' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-eval "$("$sandbox" --name "$job" env)"
+# In two steps: `eval "$(…)"` would go on when the command in it fails.
+environment=$("$sandbox" --name "$job" env)
+eval "$environment"
 code=0
 "$@" || code=$?
 if [ "$code" -ne 0 ]; then

@@ -71,12 +71,12 @@ static inline int flyte_sandbox_learn(struct flyte_sandbox *sandbox)
 	return pclose(pipe) == 0 ? 0 : -1;
 }
 
-/* 0 when the sandbox is ready; else the launcher's exit code, whose reason stands on stderr. `name`: letters, digits, '-'. */
+/* 0 when the sandbox is ready; else the launcher's exit code, whose reason stands on stderr. `name`: up to 63 letters, digits, '-'. */
 static inline int flyte_sandbox_start(struct flyte_sandbox *sandbox, const char *name)
 {
 	char options[64];
 	memset(sandbox, 0, sizeof(*sandbox));
-	if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != strlen(name))
+	if (!*name || strlen(name) >= sizeof(sandbox->name) || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != strlen(name))
 		return 2;
 	snprintf(sandbox->name, sizeof(sandbox->name), "%s", name);
 	snprintf(options, sizeof(options), "start --keep-context --owner-pid %ld", (long)getpid());

@@ -32,6 +32,17 @@ class Examples(Case):
         self.engine.images.clear()
         self.assertIn("image-missing", self.run_it(program, code=1, FLYTE_SANDBOX_COMMAND=BINARY).stderr)
 
+    def test_header_refuses_what_is_no_name(self):
+        """A name that is too long would be cut, and then be somebody else's."""
+        source = pathlib.Path(self.directory, "names.c")
+        source.write_text('#define _POSIX_C_SOURCE 200809L\n#include "flyte_sandbox.h"\n'
+                          "int main(int count, char **names) { struct flyte_sandbox s; return count == 2 ? flyte_sandbox_start(&s, names[1]) : 1; }\n")
+        program = f"{self.directory}/names"
+        subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-I", str(HARNESS), "-o", program, str(source)], check=True)
+        for name in ("", "a b", "a'; true", "x" * 64):
+            self.run_it(program, name, code=2, FLYTE_SANDBOX_COMMAND=BINARY)
+        self.assertEqual(self.engine.asked("POST", "/containers/create"), [])
+
     def test_script(self):
         self.environment.update(SANDBOX=BINARY, JOB="j1")
         done = self.run_it(str(HARNESS / "ci.sh"), "sh", "-c", 'echo "$SANDBOX_NAME $FLYTE_PLATFORM_URL"')
@@ -42,6 +53,14 @@ class Examples(Case):
         self.environment.update(SANDBOX=BINARY, JOB="j2")
         self.run_it(str(HARNESS / "ci.sh"), "sh", "-c", "exit 9", code=9)
         self.assertTrue(pathlib.Path(self.directory, "sandbox-j2.tar.gz").exists())
+        self.assert_nothing_left()
+
+    def test_script_that_does_not_learn_the_addresses(self):
+        launcher = pathlib.Path(self.directory, "launcher")
+        launcher.write_text(f'#!/bin/sh\ncase " $* " in *" env "*) exit 7;; esac\nexec "{BINARY}" "$@"\n')
+        launcher.chmod(0o755)
+        done = self.run_it(str(HARNESS / "ci.sh"), "echo", "it ran", code=7, SANDBOX=str(launcher), JOB="j3")
+        self.assertNotIn("it ran", done.stdout)
         self.assert_nothing_left()
 
     def test_script_whose_sandbox_does_not_start(self):

@@ -90,6 +90,12 @@ class Plugin(Case):
         self.assertEqual(len(self.engine.asked("POST", "/containers/create")), 1)
         self.assert_nothing_left()
 
+    @unittest.skipUnless(can_import("xdist"), "pytest-xdist is not there")
+    def test_a_run_without_a_sandbox_needs_no_launcher(self):
+        (self.suite / "test_it.py").write_text("def test_nothing():\n    pass\n")
+        self.pytest("-p", "xdist", "-n", "2", "--flyte-sandbox-command=/nonexistent/sandbox")
+        self.assertEqual(self.engine.asked("DELETE", "/containers"), [])
+
     def test_named_instance_is_kept(self):
         self.pytest("--flyte-sandbox-name", "mine", "--flyte-sandbox-start=--memory=2048")
         self.assertEqual(self.engine.running(), ["flyte-sandbox-mine"])

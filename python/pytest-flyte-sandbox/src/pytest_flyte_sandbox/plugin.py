@@ -45,6 +45,7 @@ def _instance_name(config):
 
 
 def pytest_configure(config):
+    config._flyte_sandbox_used = False  # by a worker of this controller
     # xdist's controller knows the run's id as its workers do.
     config._flyte_sandbox_run = getattr(getattr(config, "option", None), "testrunuid", None) or str(os.getpid())
 
@@ -63,18 +64,25 @@ def flyte_sandbox(request):
     lasting = config.getoption("--flyte-sandbox-name") or config.getoption("--flyte-sandbox-keep")
     if not lasting:
         options += ["--owner-pid", str(_run_process(config))]
+    if _is_worker(config):
+        config.workeroutput["flyte_sandbox"] = True
     sandbox.start(*options, "--keep-context")
     if not _is_worker(config) and not lasting:
         request.addfinalizer(sandbox.delete)
     return sandbox
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """xdist: a worker has ended. One that crashed tells nothing, and the owner's end deletes what it has used."""
+    node.config._flyte_sandbox_used |= bool(getattr(node, "workeroutput", {}).get("flyte_sandbox"))
+
+
 def pytest_sessionfinish(session):
     """xdist's controller deletes what its workers have used; without xdist the fixture does."""
     config = session.config
     lasting = config.getoption("--flyte-sandbox-name") or config.getoption("--flyte-sandbox-keep")
-    is_controller = not _is_worker(config) and bool(getattr(config.option, "dist", "no") != "no")
-    if is_controller and not lasting:
+    if config._flyte_sandbox_used and not lasting:
         FlyteSandbox(_instance_name(config), config.getoption("--flyte-sandbox-command")).delete()
 
 
