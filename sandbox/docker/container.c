@@ -38,11 +38,6 @@ int docker_container_stop(struct docker_client *client, const char *container, i
 	return 0;
 }
 
-int docker_container_kill(struct docker_client *client, const char *container, struct err *e)
-{
-	return docker_do(client, "POST", e, "/containers/%s/kill", container) < 0 ? -1 : 0;
-}
-
 int docker_container_pause(struct docker_client *client, const char *container, struct err *e)
 {
 	if (docker_do(client, "POST", e, "/containers/%s/pause", container) < 0)

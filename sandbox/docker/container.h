@@ -13,7 +13,6 @@ int docker_container_create(struct docker_client *client, const char *name, cons
 int docker_container_start(struct docker_client *client, const char *container, struct err *e);
 /* SIGTERM (or the image's stop signal), SIGKILL after `grace_seconds`. Already stopped is success. */
 int docker_container_stop(struct docker_client *client, const char *container, int grace_seconds, struct err *e);
-int docker_container_kill(struct docker_client *client, const char *container, struct err *e);
 /* Freezes every process of it. ERR_CONFLICT when it does not run or is paused. */
 int docker_container_pause(struct docker_client *client, const char *container, struct err *e);
 int docker_container_unpause(struct docker_client *client, const char *container, struct err *e);

@@ -65,7 +65,8 @@ int ssh_target_parse(const char *address, struct ssh_target *ret_target, struct 
 	return 0;
 }
 
-bool ssh_pattern_list_matches(const char *patterns, const char *name)
+/* Blanks between, '*' and '?', '!' in front refuses. */
+static bool matches_any(const char *patterns, const char *name)
 {
 	bool matches = false;
 	while (*patterns) {
@@ -160,7 +161,7 @@ static void read_config(struct ssh_target *target, const char *config, const cha
 		if (!*name || *name == '#' || !*value)
 			continue;
 		if (strcasecmp(name, "Host") == 0)
-			applies = ssh_pattern_list_matches(value, target->alias);
+			applies = matches_any(value, target->alias);
 		else if (strcasecmp(name, "Match") == 0)
 			applies = false;
 		else if (applies)

@@ -35,7 +35,5 @@ void ssh_target_release(struct ssh_target *target);
 int ssh_target_parse(const char *address, struct ssh_target *ret_target, struct err *e);
 /* Fills what the address leaves open from the configuration's text, then from ssh's defaults. `home` and `user` are this side's. */
 void ssh_target_complete(struct ssh_target *target, const char *config, const char *home, const char *user);
-/* ssh_config(5)'s patterns: blanks between, '*' and '?', '!' in front refuses. */
-bool ssh_pattern_list_matches(const char *patterns, const char *name);
 
 #endif

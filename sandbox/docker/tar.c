@@ -19,9 +19,8 @@
 
 struct item {
 	char *name;
-	char *path;  /* file of this machine, or NULL */
-	char *bytes; /* content given, or NULL */
-	char *link;  /* target of a symlink, or NULL */
+	char *path; /* file of this machine, or NULL */
+	char *link; /* target of a symlink, or NULL */
 	int64_t size;
 	mode_t mode; /* with the type */
 	struct timespec modified;
@@ -58,7 +57,6 @@ struct tar *tar_free(struct tar *tar)
 	for (size_t i = 0; i < tar->count; i++) {
 		free(tar->items[i].name);
 		free(tar->items[i].path);
-		free(tar->items[i].bytes);
 		free(tar->items[i].link);
 	}
 	free(tar->items);
@@ -94,14 +92,6 @@ static struct item *add_item(struct tar *tar, const char *name, mode_t mode, int
 void tar_add_directory(struct tar *tar, const char *name, mode_t mode)
 {
 	struct item *item = add_item(tar, name, S_IFDIR | mode, 0);
-	clock_gettime(CLOCK_REALTIME, &item->modified);
-}
-
-void tar_add_bytes(struct tar *tar, const char *name, mode_t mode, const void *bytes, size_t length)
-{
-	struct item *item = add_item(tar, name, S_IFREG | mode, (int64_t)length);
-	item->bytes = xmalloc(length);
-	memcpy(item->bytes, bytes, length);
 	clock_gettime(CLOCK_REALTIME, &item->modified);
 }
 
@@ -261,9 +251,7 @@ static int open_archive(struct tar *tar, struct err *e)
 static int begin_item(struct tar *tar, const struct item *item, struct err *e)
 {
 	if (item->path) {
-		tar->fd = open(item->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		if (tar->fd < 0 && errno == ELOOP)
-			tar->fd = open(item->path, O_RDONLY | O_CLOEXEC);
+		tar->fd = open(item->path, O_RDONLY | O_CLOEXEC);
 		if (tar->fd < 0)
 			return err_set_errno(e, errno, NULL, "cannot open '%s'", item->path);
 	}
@@ -300,7 +288,7 @@ static int send_file_part(struct tar *tar, const struct item *item, struct err *
 		return 0;
 	if (got < 0)
 		return err_set_errno(e, errno, NULL, "cannot read '%s'", item->path);
-	if (got == 0) /* it has become shorter: zeros, as its header is out */
+	if (got == 0) /* its header, with the size that it had, is out */
 		return err_set(e, ERR_PRECONDITION, "file-changed", "'%s' became shorter while it was read",
 		               item->path);
 	return write_data(tar, chunk, (size_t)got, e);
@@ -318,9 +306,7 @@ static int produce(struct tar *tar, struct err *e)
 		return archive_write_close(tar->archive) == ARCHIVE_OK ? 0 : archive_failed(tar, e);
 	}
 	const struct item *item = &tar->items[tar->next++];
-	if (begin_item(tar, item, e) < 0)
-		return -1;
-	return item->bytes ? write_data(tar, item->bytes, (size_t)item->size, e) : 0;
+	return begin_item(tar, item, e);
 }
 
 ssize_t tar_read(void *context, void *room, size_t size, struct err *e)

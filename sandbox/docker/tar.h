@@ -21,8 +21,6 @@ void cleanup_tar(struct tar **tar);
 
 /* Names in the archive are relative, without leading "./". All entries belong to root. */
 void tar_add_directory(struct tar *tar, const char *name, mode_t mode);
-/* Bytes are copied. */
-void tar_add_bytes(struct tar *tar, const char *name, mode_t mode, const void *bytes, size_t length);
 /* A file of this machine; follows a symlink. Mode 0 keeps the file's own. */
 int tar_add_file(struct tar *tar, const char *name, mode_t mode, const char *path, struct err *e);
 /* What is in `directory`, below `prefix`, in the order of names, without what `ignore` (may be NULL) matches. Symlinks

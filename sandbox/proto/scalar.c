@@ -430,11 +430,6 @@ int proto_duration_from_text(const char *text, int64_t *ret_seconds, int32_t *re
 
 /* --- names and bytes --- */
 
-bool proto_is_type(const ProtobufCMessageDescriptor *descriptor, const char *name)
-{
-	return strcmp(descriptor->name, name) == 0;
-}
-
 bool proto_is_wrapper(const ProtobufCMessageDescriptor *descriptor)
 {
 	return text_starts_with(descriptor->name, "google.protobuf.") && text_ends_with(descriptor->name, "Value") &&

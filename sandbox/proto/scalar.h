@@ -37,8 +37,6 @@ const char *proto_enum_name(const ProtobufCFieldDescriptor *field, const void *v
 
 int proto_base64_encode(const void *bytes, size_t length, struct buf *out);
 
-/* Type tests by full name. */
-bool proto_is_type(const ProtobufCMessageDescriptor *descriptor, const char *name);
 /* google.protobuf.{Bool,String,Bytes,Int32,…}Value. */
 bool proto_is_wrapper(const ProtobufCMessageDescriptor *descriptor);
 

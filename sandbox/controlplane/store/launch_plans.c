@@ -80,13 +80,6 @@ int launch_plans_get(struct database_connection *c, struct arena *arena, const s
 	           e);
 }
 
-int launch_plans_get_by_id(struct database_connection *c, struct arena *arena, int64_t id,
-                           struct launch_plan_row *ret_launch_plan, struct err *e)
-{
-	const struct database_value values[] = { DB_INT(id) };
-	return get(c, arena, SELECT_ONE "l.id = $1", values, ARRAY_LENGTH(values), ret_launch_plan, e);
-}
-
 int launch_plans_get_active(struct database_connection *c, struct arena *arena, const struct entity_key *key,
                             struct launch_plan_row *ret_launch_plan, struct err *e)
 {

@@ -27,8 +27,6 @@ int launch_plans_insert(struct database_connection *c, struct arena *arena, cons
 /* 1 found, 0 not, -1. */
 int launch_plans_get(struct database_connection *c, struct arena *arena, const struct entity_key *key,
                      struct launch_plan_row *ret_launch_plan, struct err *e);
-int launch_plans_get_by_id(struct database_connection *c, struct arena *arena, int64_t id,
-                           struct launch_plan_row *ret_launch_plan, struct err *e);
 /* The version that is active; key->version is ignored. */
 int launch_plans_get_active(struct database_connection *c, struct arena *arena, const struct entity_key *key,
                             struct launch_plan_row *ret_launch_plan, struct err *e);
