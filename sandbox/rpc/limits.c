@@ -24,6 +24,7 @@ void rpc_limits_fill(struct rpc_limits *limits)
 	size_default(&limits->message_maximum, 20 * mib);
 	size_default(&limits->arena_maximum, 256 * mib);
 	size_default(&limits->memory_maximum, 512 * mib);
+	size_default(&limits->connection_buffer, 32 * mib);
 	size_default(&limits->connection_memory, 64 * mib);
 	size_default(&limits->queue_maximum, 1024);
 	count_default(&limits->connection_maximum, 1024);

@@ -20,6 +20,7 @@ struct rpc_limits {
 	size_t message_maximum;      /* bytes of one request or response message; 20 MiB */
 	size_t arena_maximum;        /* bytes that one call may build; 256 MiB */
 	size_t memory_maximum;       /* bytes of requests and responses held for all clients; 512 MiB */
+	size_t connection_buffer;    /* bytes of requests of one connection, beyond which only its oldest unfinished one goes on; 32 MiB */
 	size_t connection_memory;    /* responses held for one connection before its next call has to wait; 64 MiB */
 	size_t queue_maximum;        /* calls waiting for a worker before UNAVAILABLE is answered; 1024 */
 	unsigned connection_maximum; /* open connections; a further one takes the place of the one that is idle for longest; 1024 */

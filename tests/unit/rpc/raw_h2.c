@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define DEADLINE_MS 10000
+#define HEAD_SIZE 9
 #define IN_MAXIMUM ((size_t)64 * 1024 * 1024)
 
 void raw_open(struct raw_h2 *raw, uint16_t port, bool greet)
@@ -31,7 +32,8 @@ void raw_open(struct raw_h2 *raw, uint16_t port, bool greet)
 
 void raw_close(struct raw_h2 *raw)
 {
-	close(raw->fd);
+	if (raw->fd >= 0)
+		close(raw->fd);
 	buf_release(&raw->in);
 }
 
@@ -62,16 +64,20 @@ bool raw_send(struct raw_h2 *raw, const void *bytes, size_t length)
 	return true;
 }
 
+void raw_add_frame(struct buf *out, uint8_t type, uint8_t flags, uint32_t stream, const void *payload, size_t length)
+{
+	const uint8_t head[HEAD_SIZE] = { (uint8_t)(length >> 16), (uint8_t)(length >> 8), (uint8_t)length, type, flags,
+		                          (uint8_t)(stream >> 24), (uint8_t)(stream >> 16), (uint8_t)(stream >> 8),
+		                          (uint8_t)stream };
+	if (length > 16384 || buf_add(out, head, sizeof(head)) < 0 || (length && buf_add(out, payload, length) < 0))
+		abort();
+}
+
 bool raw_send_frame(struct raw_h2 *raw, uint8_t type, uint8_t flags, uint32_t stream, const void *payload, size_t length)
 {
-	uint8_t frame[9 + 16384] = { (uint8_t)(length >> 16), (uint8_t)(length >> 8), (uint8_t)length, type, flags,
-		                     (uint8_t)(stream >> 24), (uint8_t)(stream >> 16), (uint8_t)(stream >> 8),
-		                     (uint8_t)stream };
-	if (length > 16384)
-		abort();
-	if (length)
-		memcpy(frame + 9, payload, length);
-	return raw_send(raw, frame, 9 + length);
+	auto_buf struct buf frame = BUF_INIT(HEAD_SIZE + 16384);
+	raw_add_frame(&frame, type, flags, stream, payload, length);
+	return raw_send(raw, frame.data, frame.length);
 }
 
 /* RFC 7541, 5.1. */
@@ -124,21 +130,28 @@ uint32_t raw_number(const uint8_t bytes[4])
 	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
+size_t raw_parse_frame(const void *input, size_t available, struct raw_frame *ret_frame)
+{
+	const uint8_t *bytes = input;
+	if (available < HEAD_SIZE)
+		return 0;
+	size_t length = raw_number(bytes) >> 8;
+	if (available < HEAD_SIZE + length)
+		return 0;
+	*ret_frame = (struct raw_frame){ .type = bytes[3], .flags = bytes[4], .stream = raw_number(bytes + 5),
+		                         .payload = bytes + HEAD_SIZE, .length = length };
+	return HEAD_SIZE + length;
+}
+
 bool raw_read(struct raw_h2 *raw, struct raw_frame *ret_frame)
 {
 	int64_t deadline = clock_monotonic_ms() + DEADLINE_MS;
 	buf_consume(&raw->in, raw->taken);
 	raw->taken = 0;
 	for (;;) {
-		const uint8_t *bytes = (const uint8_t *)raw->in.data;
-		size_t length = raw->in.length >= 9 ? (size_t)(raw_number(bytes) >> 8) : 0;
-		if (raw->in.length >= 9 && raw->in.length >= 9 + length) {
-			*ret_frame = (struct raw_frame){ .type = bytes[3], .flags = bytes[4],
-				                         .stream = raw_number(bytes + 5), .payload = bytes + 9,
-				                         .length = length };
-			raw->taken = 9 + length;
+		raw->taken = raw_parse_frame(raw->in.data, raw->in.length, ret_frame);
+		if (raw->taken)
 			return true;
-		}
 		struct pollfd p = { .fd = raw->fd, .events = POLLIN };
 		if (poll(&p, 1, clock_poll_timeout(deadline)) <= 0)
 			return false;

@@ -34,6 +34,10 @@ struct raw_h2 {
 	size_t taken; /* of `in`, by the frame read last */
 };
 
+/* Appends a frame of at most 16 KiB. */
+void raw_add_frame(struct buf *out, uint8_t type, uint8_t flags, uint32_t stream, const void *payload, size_t length);
+/* The frame that the bytes begin with, and its size; 0 when they are not all of one. */
+size_t raw_parse_frame(const void *bytes, size_t available, struct raw_frame *ret_frame);
 /* Connects; `greet` sends the preface and empty SETTINGS. */
 void raw_open(struct raw_h2 *raw, uint16_t port, bool greet);
 void raw_close(struct raw_h2 *raw);
