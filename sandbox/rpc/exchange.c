@@ -169,6 +169,7 @@ void rpc_response_release(struct rpc_response *response)
 	buf_release(&response->body);
 	buf_release(&response->grpc_message);
 	buf_release(&response->details);
+	buf_release(&response->status);
 	rpc_charge_release(&response->charge);
 	for (size_t i = 0; i < response->extra_count; i++)
 		free(response->extra[i].value);
@@ -237,6 +238,18 @@ static void report(struct rpc_exchange *x, const struct rpc_response *response)
 	router->on_call(router->on_call_context, &call);
 }
 
+/* An error in the form in which the result would have come, as grpc-gateway does it: flyteconsole asks for everything in binary. */
+static void prefer_binary_error(const struct rpc_exchange *x, struct rpc_response *response)
+{
+	const char *type = gateway_binary_type(&x->head);
+	if (!type || !response->status.length || x->kind == RPC_EXCHANGE_FILE || x->kind == RPC_EXCHANGE_PAGE)
+		return;
+	buf_release(&response->body);
+	response->body = response->status;
+	response->status = (struct buf)BUF_INIT(0);
+	response->content_type = type;
+}
+
 void rpc_exchange_dress(struct rpc_exchange *x, struct rpc_response *response)
 {
 	report(x, response);
@@ -247,8 +260,9 @@ void rpc_exchange_dress(struct rpc_exchange *x, struct rpc_response *response)
 	rpc_response_add_header(response, "x-request-id", x->request_id);
 	rpc_origin_add_headers(&x->head, response);
 	if (!response->grpc) {
+		prefer_binary_error(x, response);
 		/* Whatever a browser makes of the answer, it depends on who asks and how. */
-		rpc_response_add_header(response, "vary", "origin, accept-encoding");
+		rpc_response_add_header(response, "vary", "origin, accept, accept-encoding");
 		rpc_response_add_header(response, "x-content-type-options", "nosniff");
 	}
 	response->length = response->body.length;
@@ -289,6 +303,8 @@ void rpc_response_set_error(struct rpc_response *response, bool grpc, enum grpc_
 		response->http_status = grpc_http_status(code);
 		response->content_type = "application/json";
 		write_json_error(response, code, message, detail);
+		buf_init(&response->status, JSON_ERROR_MAXIMUM);
+		grpc_pack_status(code, message, detail, &response->status);
 		return;
 	}
 	response->http_status = 200;

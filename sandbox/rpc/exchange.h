@@ -50,6 +50,7 @@ struct rpc_response {
 	enum grpc_code code;
 	struct buf grpc_message; /* percent-encoded */
 	struct buf details;      /* base64 */
+	struct buf status;       /* of an error over HTTP: a google.rpc.Status, for who asks for binary */
 	char *message;           /* the error's own text for the report; owned */
 	bool close;              /* HTTP/1: no further request on this connection */
 	bool compressed;         /* gzip: the body, or of gRPC its messages */

@@ -206,8 +206,8 @@ static const char *binary_type(const char *header)
 	return NULL;
 }
 
-/* What to answer in: what Accept names, else as the request came. NULL is JSON. */
-static const char *response_type(const struct rpc_head *head)
+/* What Accept names, else as the request came. */
+const char *gateway_binary_type(const struct rpc_head *head)
 {
 	const char *accepted = binary_type(head->accept);
 	bool json = head->accept && strcasestr(head->accept, "json");
@@ -321,7 +321,7 @@ static ProtobufCMessage *read_request(struct rpc_exchange *x, struct arena *aren
 static int write_response(struct rpc_exchange *x, const ProtobufCMessage *message, struct err *e)
 {
 	struct rpc_response *response = &x->response;
-	const char *binary = response_type(&x->head);
+	const char *binary = gateway_binary_type(&x->head);
 	size_t maximum = x->router->limits.message_maximum;
 	response->http_status = 200;
 	response->content_type = binary ? binary : "application/json";

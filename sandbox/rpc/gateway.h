@@ -26,6 +26,9 @@ struct gateway_match *gateway_find(const struct gateway *gateway, const char *ht
 const struct rpc_route *gateway_match_route(const struct gateway_match *match);
 struct gateway_match *gateway_match_free(struct gateway_match *match);
 
+/* The binary content type that the client wants to be answered in; NULL: JSON. */
+const char *gateway_binary_type(const struct rpc_head *head);
+
 /* Executes an exchange of kind GATEWAY on a worker thread. */
 void gateway_execute(struct rpc_exchange *x);
 

@@ -204,6 +204,45 @@ void grpc_encode_message(const char *message, size_t maximum, struct buf *out)
 	encode_text(message, maximum, true, out);
 }
 
+/* `detail` may be NULL. */
+static void pack_status(enum grpc_code code, const struct buf *message, const ProtobufCMessage *detail, struct buf *out)
+{
+	char empty[] = "";
+	Google__Protobuf__Any any, *anys[] = { &any };
+	Google__Rpc__Status status;
+	google__rpc__status__init(&status);
+	status.code = (int32_t)code;
+	status.message = message->data ? message->data : empty;
+	auto_free char *type = NULL;
+	auto_free uint8_t *packed = NULL;
+	if (detail) {
+		size_t size = protobuf_c_message_get_packed_size(detail);
+		type = xasprintf("%s%s", ANY_PREFIX, detail->descriptor->name);
+		packed = xmalloc(size + 1);
+		protobuf_c_message_pack(detail, packed);
+		google__protobuf__any__init(&any);
+		any.type_url = type;
+		any.value = (ProtobufCBinaryData){ .data = packed, .len = size };
+		status.n_details = 1;
+		status.details = anys;
+	}
+	size_t size = google__rpc__status__get_packed_size(&status);
+	char *room = buf_reserve(out, size);
+	if (!room)
+		return;
+	google__rpc__status__pack(&status, (uint8_t *)room);
+	buf_commit(out, size);
+}
+
+void grpc_pack_status(enum grpc_code code, const char *message, const ProtobufCMessage *detail, struct buf *out)
+{
+	size_t message_maximum = out->maximum / 4;
+	auto_buf struct buf text = BUF_INIT(message_maximum);
+	encode_text(message, message_maximum, false, &text);
+	bool fits = detail && protobuf_c_message_get_packed_size(detail) < out->maximum / 2;
+	pack_status(code, &text, fits ? detail : NULL, out);
+}
+
 void grpc_encode_details(enum grpc_code code, const char *message, const ProtobufCMessage *detail, size_t maximum,
                          struct buf *out)
 {
@@ -214,25 +253,9 @@ void grpc_encode_details(enum grpc_code code, const char *message, const Protobu
 	if (detail_size > raw_maximum || detail_size + type_size + 64 > raw_maximum)
 		return;
 	auto_buf struct buf text = BUF_INIT(maximum);
+	auto_buf struct buf raw = BUF_INIT(raw_maximum);
 	encode_text(message, raw_maximum - detail_size - type_size - 64, false, &text);
-	auto_free char *type = xasprintf("%s%s", ANY_PREFIX, detail->descriptor->name);
-	auto_free uint8_t *packed = xmalloc(detail_size + 1);
-	protobuf_c_message_pack(detail, packed);
-	Google__Protobuf__Any any;
-	google__protobuf__any__init(&any);
-	any.type_url = type;
-	any.value = (ProtobufCBinaryData){ .data = packed, .len = detail_size };
-	Google__Protobuf__Any *anys[] = { &any };
-	char empty[] = "";
-	Google__Rpc__Status status;
-	google__rpc__status__init(&status);
-	status.code = (int32_t)code;
-	status.message = text.data ? text.data : empty;
-	status.n_details = 1;
-	status.details = anys;
-	size_t size = google__rpc__status__get_packed_size(&status);
-	auto_free uint8_t *raw = xmalloc(size + 1);
-	google__rpc__status__pack(&status, raw);
-	auto_free char *encoded = base64_encode(raw, size);
+	pack_status(code, &text, detail, &raw);
+	auto_free char *encoded = base64_encode(raw.data, raw.length);
 	(void)buf_add(out, encoded, strcspn(encoded, "="));
 }

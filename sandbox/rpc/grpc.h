@@ -65,6 +65,9 @@ bool grpc_parse_timeout(const char *text, int64_t *ret_ms);
  */
 void grpc_encode_message(const char *message, size_t maximum, struct buf *out);
 
+/* Appends a google.rpc.Status; its message is cut to what a quarter of the buffer takes, `detail` may be NULL and is left out if it does not fit. */
+void grpc_pack_status(enum grpc_code code, const char *message, const ProtobufCMessage *detail, struct buf *out);
+
 /*
  * Appends a google.rpc.Status with `detail` packed into an Any, in base64 without padding, as grpc-status-details-bin
  * wants it; its message is shortened where needed, and nothing is appended when `detail` alone does not fit into

@@ -230,6 +230,12 @@ static void large_messages_pass_up_to_the_maximum(void **state)
 	name[MESSAGE_MAXIMUM - 1] = '\0';
 	assert_status(f, ADMIN "GetTask", get_task_request(f, name), GRPC_RESOURCE_EXHAUSTED,
 	              "larger than the maximum");
+	/* The answer is a little longer than what it answers. */
+	name[MESSAGE_MAXIMUM - 1] = 'n';
+	name[MESSAGE_MAXIMUM - 10] = '\0';
+	assert_status(f, ADMIN "GetTask", get_task_request(f, name), GRPC_RESOURCE_EXHAUSTED,
+	              "the response is larger than the maximum");
+	name[MESSAGE_MAXIMUM - 10] = 'n';
 	/* Many at once: flow control holds them back, none is lost. */
 	name[MESSAGE_MAXIMUM - 100] = '\0';
 	static struct h2_result results[60];
@@ -705,6 +711,23 @@ static void rest_maps_errors(void **state)
 	              "needs HTTP/2");
 }
 
+/* code 5, then the message with its length, in a google.rpc.Status. */
+static void errors_are_binary_where_results_would_be(void **state)
+{
+	struct fixture *f = *state;
+	const char *binary = "Accept: application/octet-stream\r\n";
+	const char *answer = request(f, "GET /api/v1/projects/x", binary, "");
+	assert_answer(answer, "404", "Content-Type: application/octet-stream\r\n");
+	assert_answer(answer, "404", "\r\n\r\n\x08\x05\x12");
+	assert_answer(answer, "404", "type.googleapis.com/flyteidl.admin.InactiveProject");
+	assert_answer(request(f, "GET /api/v1/nope", binary, ""), "404", "\x08\x05\x12\x0cno such path");
+	assert_answer(request(f, "POST /api/v1/executions", "Content-Type: application/x-protobuf\r\n", "\xff"), "400",
+	              "Content-Type: application/x-protobuf\r\n");
+	/* What is no API has no such form, and JSON stays JSON. */
+	assert_answer(request(f, "GET /console/assets/none.js", binary, ""), "404", "{\"code\":5");
+	assert_answer(request(f, "GET /api/v1/nope", "Accept: application/json\r\n", ""), "404", "{\"code\":5");
+}
+
 static void pages_of_other_sites_change_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -830,6 +853,7 @@ int main(void)
 		TEST(rest_reads_paths_and_queries),
 		TEST(rest_reads_bodies),
 		TEST(rest_maps_errors),
+		TEST(errors_are_binary_where_results_would_be),
 		TEST(pages_of_other_sites_change_nothing),
 		TEST(fixed_paths),
 		TEST(console_files),
