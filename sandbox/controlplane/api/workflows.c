@@ -3,6 +3,7 @@
 #include "controlplane/api/api.h"
 
 #include "base/clock.h"
+#include "controlplane/api/page.h"
 #include "controlplane/api/registration.h"
 #include "controlplane/compiler/compiler.h"
 #include "controlplane/launch/ids.h"
@@ -181,6 +182,8 @@ int registration_create_workflow(struct api *api, struct rpc_call *call, struct 
 		                              id->name, id->version),
 	};
 	workflow.closure = proto_pack(call->arena, &closure->base);
+	if (primary->metadata && primary->metadata->quality_of_service)
+		workflow.quality_of_service = proto_pack(call->arena, &primary->metadata->quality_of_service->base);
 	int stored = store(api, call, c, &workflow, closure, entity_state, e);
 	return stored == 0 ? compare_with_stored(call, c, id, &workflow, closure, e) : stored;
 }
@@ -296,6 +299,11 @@ static ProtobufCMessage *get_workflow(void *context, struct rpc_call *call, cons
 	return (ProtobufCMessage *)workflow_message(call->arena, &row, workflow.closure, e);
 }
 
+static ProtobufCMessage *workflow_of_page(struct arena *arena, const void *rows, size_t index, struct err *e)
+{
+	return (ProtobufCMessage *)workflow_message(arena, &((const struct workflow_rows *)rows)->rows[index], NULL, e);
+}
+
 static ProtobufCMessage *list_workflows(void *context, struct rpc_call *call, const ProtobufCMessage *message,
                                         struct err *e)
 {
@@ -308,15 +316,8 @@ static ProtobufCMessage *list_workflows(void *context, struct rpc_call *call, co
 	struct workflow_rows rows;
 	if (api_connect(context, call, &c, e) < 0 || workflows_list(c, &query, &rows, e) < 0)
 		return NULL;
-	Flyteidl__Admin__WorkflowList *response = proto_new(call->arena, flyteidl__admin__workflow_list);
-	response->token = arena_strdup(call->arena, query.next_token);
-	response->workflows = arena_array(call->arena, Flyteidl__Admin__Workflow *, rows.count);
-	response->n_workflows = rows.count;
-	for (size_t i = 0; i < rows.count; i++) {
-		if (!(response->workflows[i] = workflow_message(call->arena, &rows.rows[i], NULL, e)))
-			return NULL;
-	}
-	return &response->base;
+	return page_message(call->arena, &flyteidl__admin__workflow_list__descriptor, &query, &rows, rows.count, workflow_of_page,
+	                    e);
 }
 
 static ProtobufCMessage *list_workflow_ids(void *context, struct rpc_call *call, const ProtobufCMessage *message,

@@ -43,7 +43,7 @@ struct layer {
 #define LAYER_OF_SPEC(message)                                                                                         \
 	{                                                                                                              \
 		COMMON_OF(message), .cluster_assignment = (message)->cluster_assignment,                               \
-		                    .quality_of_service = (message)->quality_of_service                                \
+		                    .quality_of_service = designates((message)->quality_of_service)                    \
 	}
 
 static bool names_somebody(const Flyteidl__Core__SecurityContext *context)
@@ -51,6 +51,15 @@ static bool names_somebody(const Flyteidl__Core__SecurityContext *context)
 	const Flyteidl__Core__Identity *run_as = context ? context->run_as : NULL;
 	return run_as && (!text_is_empty(run_as->k8s_service_account) || !text_is_empty(run_as->iam_role) ||
 	                  !text_is_empty(run_as->execution_identity));
+}
+
+/* A tier that is not defined leaves the choice to the next place (flyteadmin's GetQualityOfService). */
+static Flyteidl__Core__QualityOfService *designates(const Flyteidl__Core__QualityOfService *quality)
+{
+	const bool says = quality && (quality->designation_case == FLYTEIDL__CORE__QUALITY_OF_SERVICE__DESIGNATION_SPEC ||
+	                              (quality->designation_case == FLYTEIDL__CORE__QUALITY_OF_SERVICE__DESIGNATION_TIER &&
+	                               quality->tier != FLYTEIDL__CORE__QUALITY_OF_SERVICE__TIER__UNDEFINED));
+	return says ? (Flyteidl__Core__QualityOfService *)(uintptr_t)quality : NULL;
 }
 
 static void merge(struct layer *into, const struct layer *from)
@@ -157,11 +166,13 @@ void execution_config_complete(struct arena *arena, Flyteidl__Admin__ExecutionSp
 		struct layer layer = LAYER_OF_SPEC(launch_plan);
 		merge(&config, &layer);
 	}
+	const struct layer workflow = { .quality_of_service = designates(sources->workflow_quality_of_service) };
+	merge(&config, &workflow);
 	merge_config(&config, attributes->execution_config);
 	merge_config(&config, attributes->project_execution_config);
 	struct layer others = { .security_context = from_auth_role(arena, spec, launch_plan),
 		                .cluster_assignment = attributes->cluster_assignment,
-		                .quality_of_service = attributes->quality_of_service };
+		                .quality_of_service = designates(attributes->quality_of_service) };
 	merge(&config, &others);
 	merge_config(&config, execution_config_of_platform(arena, sources->settings));
 	others = (struct layer){ .security_context = nobody(arena) };

@@ -1,6 +1,6 @@
 /*
- * How an execution is to run, from several places that may each say something: the request, the launch plan, and what
- * the platform is configured with. Field by field the first place that says anything wins (flyteadmin's
+ * How an execution is to run, from several places that may each say something: the request, the launch plan, the workflow (only
+ * about its quality of service), and what the platform is configured with. Field by field the first place that says anything wins (flyteadmin's
  * getExecutionConfig at v1.16.8). A place says nothing about a field that is absent or empty: launch plans and consoles
  * send empty messages. Pure; messages are shared, not copied.
  */
@@ -18,6 +18,7 @@
 /* The places that come after the request, in their order. */
 struct execution_config_sources {
 	const Flyteidl__Admin__LaunchPlanSpec *launch_plan; /* NULL: a task is launched */
+	const Flyteidl__Core__QualityOfService *workflow_quality_of_service; /* NULL: its metadata have none */
 	const struct launch_attributes *attributes;
 	const struct settings *settings;
 	const Flyteidl__Admin__Labels *project_labels; /* added where no label of the same key is there; NULL: none */

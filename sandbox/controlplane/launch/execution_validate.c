@@ -16,6 +16,8 @@
 /* google.protobuf.Timestamp: from 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z. */
 #define TIMESTAMP_MINIMUM INT64_C(-62135596800)
 #define TIMESTAMP_MAXIMUM INT64_C(253402300799)
+/* google.protobuf.Duration: 10,000 years either way. */
+#define DURATION_MAXIMUM INT64_C(315576000000)
 
 int execution_validate_name(const char *name, struct err *e)
 {
@@ -133,6 +135,24 @@ static int validate_labels(const Flyteidl__Admin__Labels *labels, struct err *e)
 	return 0;
 }
 
+static int validate_quality_of_service(const char *project, const char *domain, const char *name,
+                                       const Flyteidl__Core__QualityOfService *quality, struct err *e)
+{
+	if (!quality || quality->designation_case != FLYTEIDL__CORE__QUALITY_OF_SERVICE__DESIGNATION_SPEC ||
+	    !quality->spec->queueing_budget)
+		return 0;
+	const Google__Protobuf__Duration *d = quality->spec->queueing_budget;
+	const bool in_range = d->seconds >= -DURATION_MAXIMUM && d->seconds <= DURATION_MAXIMUM &&
+	                      d->nanos >= -999999999 && d->nanos <= 999999999;
+	if (in_range && (d->seconds >= 0 || d->nanos <= 0) && (d->seconds <= 0 || d->nanos >= 0))
+		return 0;
+	return err_set(e, ERR_INVALID, NULL,
+	               "Invalid custom quality of service set in create execution request [%s/%s/%s], failed to parse "
+	               "duration [seconds:%lld nanos:%d] with: %s",
+	               project, domain, name, (long long)d->seconds, d->nanos,
+	               in_range ? "seconds and nanos have different signs" : "out of range");
+}
+
 int execution_validate(const char *project, const char *domain, const char *name,
                        const Flyteidl__Admin__ExecutionSpec *spec, const Flyteidl__Core__LiteralMap *inputs,
                        struct err *e)
@@ -149,7 +169,9 @@ int execution_validate(const char *project, const char *domain, const char *name
 			return -1;
 	if (validate_notifications(spec, e) < 0)
 		return -1;
-	return validate_labels(spec->labels, e);
+	if (validate_labels(spec->labels, e) < 0)
+		return -1;
+	return validate_quality_of_service(project, domain, name, spec->quality_of_service, e);
 }
 
 char *execution_choose_name(struct arena *arena, const char *name)

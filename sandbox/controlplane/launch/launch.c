@@ -51,10 +51,17 @@ int launch_target_of_plan(struct database_connection *c, struct arena *arena, co
 	             : NULL;
 	if (!expected)
 		return err_wrap(e, "stored launch plan \"%s\"", row.key.name);
+	const Flyteidl__Core__QualityOfService *quality_of_service = NULL;
+	if (row.workflow_quality_of_service.data &&
+	    !(quality_of_service =
+	              proto_unpack(arena, flyteidl__core__quality_of_service, row.workflow_quality_of_service.data,
+	                           row.workflow_quality_of_service.length, e)))
+		return err_wrap(e, "stored workflow of launch plan \"%s\"", row.key.name);
 	*ret_target = (struct launch_target){
 		.launch_plan_id = row.id,
 		.workflow_id = row.workflow_id,
 		.launch_plan = spec,
+		.workflow_quality_of_service = quality_of_service,
 		.fixed_inputs = spec->fixed_inputs,
 		.expected_inputs = expected,
 	};
@@ -214,6 +221,7 @@ static int complete_spec(struct launch *l, struct database_connection *c, struct
 		return -1;
 	const struct execution_config_sources sources = {
 		.launch_plan = l->target.launch_plan,
+		.workflow_quality_of_service = l->target.workflow_quality_of_service,
 		.attributes = &attributes,
 		.settings = l->settings,
 		.project_labels = project_labels,

@@ -38,6 +38,7 @@ struct launch_target {
 	int64_t launch_plan_id, workflow_id, task_id; /* rows; 0: none */
 	const Flyteidl__Admin__LaunchPlanSpec
 	        *launch_plan; /* for configuration and notifications; NULL when a task is launched */
+	const Flyteidl__Core__QualityOfService *workflow_quality_of_service; /* of the workflow's metadata; NULL: none */
 	const Flyteidl__Core__LiteralMap *fixed_inputs;
 	const Flyteidl__Core__ParameterMap *expected_inputs;
 };

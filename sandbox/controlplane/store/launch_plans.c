@@ -53,6 +53,7 @@ static struct launch_plan_row read_row(const struct database_rows *rows, size_t 
 		.created_at = database_time(rows, i, 11),
 		.updated_at = database_time(rows, i, 12),
 		.digest = database_bytes(rows, i, 13),
+		.workflow_quality_of_service = database_bytes(rows, i, 14),
 	};
 }
 
@@ -68,7 +69,9 @@ static int get(struct database_connection *c, struct arena *arena, const char *s
 	return 1;
 }
 
-#define SELECT_ONE "select " COLUMNS ", l.digest from launch_plans l where "
+#define SELECT_ONE                                                                                                     \
+	"select " COLUMNS ", l.digest, (select w.quality_of_service from workflows w where w.id = l.workflow_id)"      \
+	" from launch_plans l where "
 #define BY_NAME "l.project = $1 and l.domain = $2 and l.name = $3"
 
 int launch_plans_get(struct database_connection *c, struct arena *arena, const struct entity_key *key,

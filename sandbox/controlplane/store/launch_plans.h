@@ -16,6 +16,7 @@ struct launch_plan_row {
 	struct proto_bytes expected_inputs;  /* flyteidl.core.ParameterMap */
 	struct proto_bytes expected_outputs; /* flyteidl.core.VariableMap */
 	struct proto_bytes digest;           /* of the canonical LaunchPlan; not read by launch_plans_list */
+	struct proto_bytes workflow_quality_of_service; /* flyteidl.core.QualityOfService of its workflow, or NULL data; not read by launch_plans_list */
 	int64_t state;                       /* flyteidl.admin.LaunchPlanState */
 	const char *schedule_type;           /* "NONE", "CRON", "RATE" */
 	int64_t created_at, updated_at;

@@ -10,8 +10,8 @@ int workflows_insert(struct database_connection *c, struct arena *arena, const s
 	static const char sql[] =
 	        "with inserted as ("
 	        " insert into workflows (project, domain, name, version, short_description, typed_interface, digest, "
-	        "closure, closure_uri)"
-	        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing returning id, project, domain, "
+	        "closure, closure_uri, quality_of_service)"
+	        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $14) on conflict do nothing returning id, project, domain, "
 	        "name),"
 	        " entity as (insert into named_entities (resource_type, project, domain, name, state)"
 	        " select 2, project, domain, name, $10::smallint from inserted on conflict do nothing),"
@@ -33,6 +33,7 @@ int workflows_insert(struct database_connection *c, struct arena *arena, const s
 		DB_BOOL(workflow->description.given),
 		DB_BYTES(workflow->description.long_description),
 		DB_TEXT(workflow->description.given ? workflow->description.source_link : ""),
+		DB_BYTES(workflow->quality_of_service),
 	};
 	struct database_rows rows;
 	if (database_query(c, arena, sql, values, ARRAY_LENGTH(values), &rows, e) < 0)

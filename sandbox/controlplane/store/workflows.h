@@ -15,6 +15,7 @@ struct workflow_row {
 	const char *short_description;
 	struct entity_description description; /* for inserting only */
 	struct proto_bytes typed_interface;    /* flyteidl.core.TypedInterface; NULL data when the template has none */
+	struct proto_bytes quality_of_service; /* flyteidl.core.QualityOfService; NULL data when the template has none; for inserting only */
 	struct proto_bytes digest;  /* of the canonical CompiledWorkflowClosure; not read by workflows_list */
 	struct proto_bytes closure; /* flyteidl.core.CompiledWorkflowClosure; not read by workflows_list */
 	const char *closure_uri;

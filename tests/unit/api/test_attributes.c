@@ -333,15 +333,37 @@ static void register_workflow(void)
 	     "{'id': " ID("LAUNCH_PLAN", "wf") ", 'spec': {'workflow_id': " ID("WORKFLOW", "wf") "}}");
 }
 
-/* An execution of the launch plan with this in its spec; what its spec has become. */
-static json_t *launch(const char *name, const char *spec)
+/* A workflow with something to say about its executions' quality of service, and a launch plan of its name. */
+static void register_with_quality(const char *name, const char *of_workflow, const char *of_launch_plan)
 {
-	auto_free char *request = xasprintf("{" DOMAIN ", 'name': '%s', 'spec': {'launch_plan': " ID("LAUNCH_PLAN", "wf") "%s%s}}",
-	                                    name, *spec ? ", " : "", spec);
+	auto_free char *id = xasprintf("'project': 'flytesnacks', 'domain': 'development', 'name': '%s', 'version': 'v1'", name);
+	auto_free char *workflow = xasprintf("{'id': {'resource_type': 'WORKFLOW', %s}, 'spec': {'template': {'metadata':"
+	                                     " {'quality_of_service': {%s}}, 'interface': {}, 'nodes': [{'id': 'n0',"
+	                                     " 'task_node': {'reference_id': " ID("TASK", "task") "}}]}}}",
+	                                     id, of_workflow);
+	auto_free char *plan = xasprintf("{'id': {'resource_type': 'LAUNCH_PLAN', %s}, 'spec': {'workflow_id':"
+	                                 " {'resource_type': 'WORKFLOW', %s}, 'quality_of_service': {%s}}}",
+	                                 id, id, of_launch_plan);
+	done("CreateWorkflow", workflow);
+	done("CreateLaunchPlan", plan);
+}
+
+/* An execution of the launch plan with this in its spec; what its spec has become. */
+static json_t *launch_plan(const char *plan, const char *name, const char *spec)
+{
+	auto_free char *request =
+	        xasprintf("{" DOMAIN ", 'name': '%s', 'spec': {'launch_plan': {'resource_type': 'LAUNCH_PLAN',"
+	                  " 'project': 'flytesnacks', 'domain': 'development', 'name': '%s', 'version': 'v1'}%s%s}}",
+	                  name, plan, *spec ? ", " : "", spec);
 	auto_json json_t *created = succeed("CreateExecution", request);
 	auto_free char *id = xasprintf("{'id': {" DOMAIN ", 'name': '%s'}}", name);
 	auto_json json_t *execution = succeed("GetExecution", id);
 	return json_incref(json_object_get(execution, "spec"));
+}
+
+static json_t *launch(const char *name, const char *spec)
+{
+	return launch_plan("wf", name, spec);
 }
 
 static void assert_launched(const char *name, const char *spec, const char *path, const char *expected)
@@ -405,6 +427,31 @@ static void test_clusters_and_quality_of_service(void **state)
 	       " {'values': {'a': '1', 'b': '2'}}}}",
 	       ERR_INVALID, "labels has too many entries [2 > 1]");
 	use_settings("");
+}
+
+static void assert_quality(const char *plan, const char *name, const char *spec, const char *expected)
+{
+	auto_json json_t *launched = launch_plan(plan, name, spec);
+	assert_equal(json_lookup(launched, "quality_of_service"), expected);
+}
+
+/* The request's, else the launch plan's, else the workflow's, else the attributes'; a tier that is not defined says nothing. */
+static void test_quality_of_service_of_workflows(void **state)
+{
+	(void)state;
+	set("ProjectAttributes", PROJECT, "'quality_of_service': {'tier': 'LOW'}");
+	register_with_quality("quick", "'tier': 'HIGH'", "");
+	register_with_quality("patient", "'spec': {'queueing_budget': '60s'}", "'tier': 'MEDIUM'");
+	register_with_quality("plain", "'tier': 'UNDEFINED'", "'tier': 'UNDEFINED'");
+	assert_quality("quick", "w0", "", "{'tier': 'HIGH'}");
+	assert_quality("quick", "w1", "'quality_of_service': {'spec': {'queueing_budget': '5s'}}",
+	               "{'spec': {'queueing_budget': '5s'}}");
+	assert_quality("quick", "w2", "'quality_of_service': {'tier': 'UNDEFINED'}", "{'tier': 'HIGH'}");
+	assert_quality("patient", "w3", "", "{'tier': 'MEDIUM'}");
+	assert_quality("plain", "w4", "", "{'tier': 'LOW'}");
+	clear("ProjectAttributes", PROJECT, "QUALITY_OF_SERVICE_SPECIFICATION");
+	register_with_quality("alone", "'spec': {'queueing_budget': '60s'}", "");
+	assert_quality("alone", "w5", "", "{'spec': {'queueing_budget': '60s'}}");
 }
 
 /* The first column of the only row, as text. */
@@ -503,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_archived_project),
 		cmocka_unit_test(test_execution_config),
 		cmocka_unit_test(test_clusters_and_quality_of_service),
+		cmocka_unit_test(test_quality_of_service_of_workflows),
 		cmocka_unit_test(test_task_resources),
 	};
 	return cmocka_run_group_tests(tests, start, stop);

@@ -218,6 +218,33 @@ static void test_notifications(void **state)
 	expect_invalid("p", "d", "", spec, NULL, "invalid value for notification type");
 }
 
+static Flyteidl__Admin__ExecutionSpec *spec_with_budget(int64_t seconds, int32_t nanos)
+{
+	Flyteidl__Admin__ExecutionSpec *spec = valid_spec();
+	Flyteidl__Core__QualityOfService *quality = proto_new(&arena, flyteidl__core__quality_of_service);
+	quality->designation_case = FLYTEIDL__CORE__QUALITY_OF_SERVICE__DESIGNATION_SPEC;
+	quality->spec = proto_new(&arena, flyteidl__core__quality_of_service_spec);
+	quality->spec->queueing_budget = proto_new(&arena, google__protobuf__duration);
+	quality->spec->queueing_budget->seconds = seconds;
+	quality->spec->queueing_budget->nanos = nanos;
+	spec->quality_of_service = quality;
+	return spec;
+}
+
+static void test_quality_of_service(void **state)
+{
+	(void)state;
+	auto_err struct err e = ERR_INIT;
+	assert_int_equal(execution_validate("p", "d", "n", spec_with_budget(60, 500), NULL, &e), 0);
+	assert_int_equal(execution_validate("p", "d", "n", spec_with_budget(-60, -500), NULL, &e), 0);
+	expect_invalid("p", "d", "n", spec_with_budget(1, -1), NULL,
+	               "Invalid custom quality of service set in create execution request [p/d/n], failed to parse duration "
+	               "[seconds:1 nanos:-1] with: seconds and nanos have different signs");
+	expect_invalid("p", "d", "n", spec_with_budget(0, 1000000000), NULL,
+	               "Invalid custom quality of service set in create execution request [p/d/n], failed to parse duration "
+	               "[seconds:0 nanos:1000000000] with: out of range");
+}
+
 static void test_which_notifications_apply(void **state)
 {
 	(void)state;
@@ -579,6 +606,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_inputs, release),
 		cmocka_unit_test_teardown(test_labels, release),
 		cmocka_unit_test_teardown(test_notifications, release),
+		cmocka_unit_test_teardown(test_quality_of_service, release),
 		cmocka_unit_test_teardown(test_which_notifications_apply, release),
 		cmocka_unit_test_teardown(test_request_wins_over_launch_plan, release),
 		cmocka_unit_test_teardown(test_launch_plan_fills_what_is_empty, release),
