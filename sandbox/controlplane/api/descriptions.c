@@ -1,6 +1,7 @@
 /* AdminService's methods on description entities: what people wrote about one version of a task or workflow. */
 #include "controlplane/api/api.h"
 
+#include "controlplane/api/page.h"
 #include "controlplane/launch/ids.h"
 #include "controlplane/api/registration.h"
 #include "controlplane/store/descriptions.h"
@@ -44,6 +45,11 @@ static ProtobufCMessage *get_description(void *context, struct rpc_call *call, c
 	return found > 0 ? (ProtobufCMessage *)description_message(call->arena, &row, e) : NULL;
 }
 
+static ProtobufCMessage *description_of_page(struct arena *arena, const void *rows, size_t index, struct err *e)
+{
+	return (ProtobufCMessage *)description_message(arena, &((const struct description_rows *)rows)->rows[index], e);
+}
+
 static ProtobufCMessage *list_descriptions(void *context, struct rpc_call *call, const ProtobufCMessage *message,
                                            struct err *e)
 {
@@ -65,17 +71,8 @@ static ProtobufCMessage *list_descriptions(void *context, struct rpc_call *call,
 	list_within(&query, r->id->project, r->id->domain, r->id->name);
 	if (api_connect(context, call, &c, e) < 0 || descriptions_list(c, &query, &rows, e) < 0)
 		return NULL;
-	Flyteidl__Admin__DescriptionEntityList *response =
-	        proto_new(call->arena, flyteidl__admin__description_entity_list);
-	response->token = arena_strdup(call->arena, query.next_token);
-	response->descriptionentities = arena_array(call->arena, Flyteidl__Admin__DescriptionEntity *, rows.count);
-	response->n_descriptionentities = rows.count;
-	for (size_t i = 0; i < rows.count; i++) {
-		response->descriptionentities[i] = description_message(call->arena, &rows.rows[i], e);
-		if (!response->descriptionentities[i])
-			return NULL;
-	}
-	return &response->base;
+	return page_message(call->arena, &flyteidl__admin__description_entity_list__descriptor, &query, &rows, rows.count, description_of_page,
+	                    e);
 }
 
 struct api_methods api_description_methods(void)

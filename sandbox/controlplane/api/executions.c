@@ -3,6 +3,7 @@
 
 #include "controlplane/api/execution_messages.h"
 #include "controlplane/api/literals.h"
+#include "controlplane/api/page.h"
 #include "controlplane/launch/ids.h"
 
 #include "flyteidl/admin/event.pb-c.h"
@@ -28,6 +29,11 @@ static void select_executions(struct list_query *query, const struct list_reques
 	list_within(query, id->project, id->domain, id->name);
 	if (!list_filters_on(request, "state"))
 		list_where(query, "e.state = 0", DB_NULL);
+}
+
+static ProtobufCMessage *execution_of_page(struct arena *arena, const void *rows, size_t index, struct err *e)
+{
+	return (ProtobufCMessage *)execution_message(arena, &((const struct execution_rows *)rows)->rows[index], MESSAGE_IN_LIST, e);
 }
 
 static EXECUTION_HANDLER(execution_list)
@@ -57,17 +63,8 @@ static EXECUTION_HANDLER(execution_list)
 	struct execution_rows rows;
 	if (api_connect(api, call, &c, e) < 0 || executions_list(c, &query, &rows, e) < 0)
 		return NULL;
-
-	Flyteidl__Admin__ExecutionList *response = proto_new(call->arena, flyteidl__admin__execution_list);
-	response->token = arena_strdup(call->arena, query.next_token);
-	response->executions = arena_array(call->arena, Flyteidl__Admin__Execution *, rows.count);
-	response->n_executions = rows.count;
-	for (size_t i = 0; i < rows.count; i++) {
-		response->executions[i] = execution_message(call->arena, &rows.rows[i], MESSAGE_IN_LIST, e);
-		if (!response->executions[i])
-			return NULL;
-	}
-	return &response->base;
+	return page_message(call->arena, &flyteidl__admin__execution_list__descriptor, &query, &rows, rows.count, execution_of_page,
+	                    e);
 }
 
 static EXECUTION_HANDLER(execution_update)

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "controlplane/api/launch_plan_validate.h"
+#include "controlplane/api/page.h"
 #include "controlplane/api/registration.h"
 #include "controlplane/launch/ids.h"
 #include "controlplane/store/launch_plans.h"
@@ -163,21 +164,19 @@ static ProtobufCMessage *get_active_launch_plan(void *context, struct rpc_call *
 	return found > 0 ? (ProtobufCMessage *)launch_plan_message(call->arena, &row, e) : NULL;
 }
 
+static ProtobufCMessage *launch_plan_of_page(struct arena *arena, const void *rows, size_t index, struct err *e)
+{
+	return (ProtobufCMessage *)launch_plan_message(arena, &((const struct launch_plan_rows *)rows)->rows[index], e);
+}
+
 static ProtobufCMessage *answer_list(void *context, struct rpc_call *call, struct list_query *query, struct err *e)
 {
 	auto_connection struct database_connection *c = NULL;
 	struct launch_plan_rows rows;
 	if (api_connect(context, call, &c, e) < 0 || launch_plans_list(c, query, &rows, e) < 0)
 		return NULL;
-	Flyteidl__Admin__LaunchPlanList *response = proto_new(call->arena, flyteidl__admin__launch_plan_list);
-	response->token = arena_strdup(call->arena, query->next_token);
-	response->launch_plans = arena_array(call->arena, Flyteidl__Admin__LaunchPlan *, rows.count);
-	response->n_launch_plans = rows.count;
-	for (size_t i = 0; i < rows.count; i++) {
-		if (!(response->launch_plans[i] = launch_plan_message(call->arena, &rows.rows[i], e)))
-			return NULL;
-	}
-	return &response->base;
+	return page_message(call->arena, &flyteidl__admin__launch_plan_list__descriptor, query, &rows, rows.count, launch_plan_of_page,
+	                    e);
 }
 
 static ProtobufCMessage *list_launch_plans(void *context, struct rpc_call *call, const ProtobufCMessage *message,

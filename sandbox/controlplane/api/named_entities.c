@@ -3,6 +3,7 @@
 #include "controlplane/api/api.h"
 
 #include "base/text.h"
+#include "controlplane/api/page.h"
 #include "controlplane/api/registration.h"
 #include "controlplane/launch/ids.h"
 #include "controlplane/store/named_entities.h"
@@ -81,6 +82,12 @@ static ProtobufCMessage *update_named_entity(void *context, struct rpc_call *cal
 	return done > 0 ? &proto_new(call->arena, flyteidl__admin__named_entity_update_response)->base : NULL;
 }
 
+static ProtobufCMessage *entity_of_page(struct arena *arena, const void *rows, size_t index, struct err *e)
+{
+	(void)e;
+	return &entity_message(arena, &((const struct named_entity_rows *)rows)->rows[index])->base;
+}
+
 static ProtobufCMessage *list_named_entities(void *context, struct rpc_call *call, const ProtobufCMessage *message,
                                              struct err *e)
 {
@@ -104,13 +111,8 @@ static ProtobufCMessage *list_named_entities(void *context, struct rpc_call *cal
 	struct named_entity_rows rows;
 	if (api_connect(context, call, &c, e) < 0 || named_entities_list(c, &query, &rows, e) < 0)
 		return NULL;
-	Flyteidl__Admin__NamedEntityList *response = proto_new(call->arena, flyteidl__admin__named_entity_list);
-	response->token = arena_strdup(call->arena, query.next_token);
-	response->entities = arena_array(call->arena, Flyteidl__Admin__NamedEntity *, rows.count);
-	response->n_entities = rows.count;
-	for (size_t i = 0; i < rows.count; i++)
-		response->entities[i] = entity_message(call->arena, &rows.rows[i]);
-	return &response->base;
+	return page_message(call->arena, &flyteidl__admin__named_entity_list__descriptor, &query, &rows, rows.count, entity_of_page,
+	                    e);
 }
 
 struct api_methods api_named_entity_methods(void)

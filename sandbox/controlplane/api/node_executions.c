@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "controlplane/api/execution_messages.h"
 #include "controlplane/api/literals.h"
+#include "controlplane/api/page.h"
 #include "controlplane/launch/ids.h"
 
 #define DYNAMIC_WORKFLOW_MAXIMUM ((size_t)20 * 1024 * 1024)
@@ -42,22 +43,19 @@ EXECUTION_HANDLER(node_execution_get)
 	return (ProtobufCMessage *)node_execution_message(call->arena, &row, MESSAGE_WHOLE, e);
 }
 
+static ProtobufCMessage *node_execution_of_page(struct arena *arena, const void *rows, size_t index, struct err *e)
+{
+	return (ProtobufCMessage *)node_execution_message(arena, &((const struct node_execution_rows *)rows)->rows[index], MESSAGE_IN_LIST, e);
+}
+
 static ProtobufCMessage *answer_list(struct rpc_call *call, struct database_connection *c, struct list_query *query,
                                      struct err *e)
 {
 	struct node_execution_rows rows;
 	if (node_executions_list(c, query, &rows, e) < 0)
 		return NULL;
-	Flyteidl__Admin__NodeExecutionList *response = proto_new(call->arena, flyteidl__admin__node_execution_list);
-	response->token = arena_strdup(call->arena, query->next_token);
-	response->node_executions = arena_array(call->arena, Flyteidl__Admin__NodeExecution *, rows.count);
-	response->n_node_executions = rows.count;
-	for (size_t i = 0; i < rows.count; i++) {
-		response->node_executions[i] = node_execution_message(call->arena, &rows.rows[i], MESSAGE_IN_LIST, e);
-		if (!response->node_executions[i])
-			return NULL;
-	}
-	return &response->base;
+	return page_message(call->arena, &flyteidl__admin__node_execution_list__descriptor, query, &rows, rows.count, node_execution_of_page,
+	                    e);
 }
 
 static void select_execution(struct list_query *query, const Flyteidl__Core__WorkflowExecutionIdentifier *id)

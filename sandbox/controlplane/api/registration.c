@@ -1,6 +1,7 @@
 #include "controlplane/api/registration.h"
 
 #include "base/text.h"
+#include "controlplane/api/page.h"
 #include "controlplane/launch/ids.h"
 #include "controlplane/store/list.h"
 #include "controlplane/store/named_entities.h"
@@ -70,6 +71,17 @@ int registration_list_init(struct list_query *query, struct rpc_call *call,
 	return 0;
 }
 
+static ProtobufCMessage *id_of_page(struct arena *arena, const void *rows, size_t index, struct err *e)
+{
+	(void)e;
+	const struct named_entity_row *row = &((const struct named_entity_rows *)rows)->rows[index];
+	Flyteidl__Admin__NamedEntityIdentifier *id = proto_new(arena, flyteidl__admin__named_entity_identifier);
+	id->project = arena_strdup(arena, row->project);
+	id->domain = arena_strdup(arena, row->domain);
+	id->name = arena_strdup(arena, row->name);
+	return &id->base;
+}
+
 ProtobufCMessage *registration_list_ids(struct api *api, struct rpc_call *call,
                                         const Flyteidl__Admin__NamedEntityIdentifierListRequest *request,
                                         const char *rpc, Flyteidl__Core__ResourceType type, struct err *e)
@@ -90,18 +102,6 @@ ProtobufCMessage *registration_list_ids(struct api *api, struct rpc_call *call,
 	struct named_entity_rows rows;
 	if (api_connect(api, call, &c, e) < 0 || named_entities_list(c, &query, &rows, e) < 0)
 		return NULL;
-	Flyteidl__Admin__NamedEntityIdentifierList *response =
-	        proto_new(call->arena, flyteidl__admin__named_entity_identifier_list);
-	response->token = arena_strdup(call->arena, query.next_token);
-	response->entities = arena_array(call->arena, Flyteidl__Admin__NamedEntityIdentifier *, rows.count);
-	response->n_entities = rows.count;
-	for (size_t i = 0; i < rows.count; i++) {
-		Flyteidl__Admin__NamedEntityIdentifier *id =
-		        proto_new(call->arena, flyteidl__admin__named_entity_identifier);
-		id->project = arena_strdup(call->arena, rows.rows[i].project);
-		id->domain = arena_strdup(call->arena, rows.rows[i].domain);
-		id->name = arena_strdup(call->arena, rows.rows[i].name);
-		response->entities[i] = id;
-	}
-	return &response->base;
+	return page_message(call->arena, &flyteidl__admin__named_entity_identifier_list__descriptor, &query, &rows, rows.count,
+	                    id_of_page, e);
 }

@@ -6,6 +6,7 @@
 #include "controlplane/api/api.h"
 
 #include "base/text.h"
+#include "controlplane/api/page.h"
 #include "controlplane/compiler/types.h"
 #include "controlplane/launch/ids.h"
 #include "controlplane/store/signals.h"
@@ -101,6 +102,11 @@ static ProtobufCMessage *signal_set(void *context, struct rpc_call *call, const 
 	return (ProtobufCMessage *)proto_new(call->arena, flyteidl__admin__signal_set_response);
 }
 
+static ProtobufCMessage *signal_of_page(struct arena *arena, const void *rows, size_t index, struct err *e)
+{
+	return (ProtobufCMessage *)message_of(arena, &((const struct signal_rows *)rows)->rows[index], e);
+}
+
 static ProtobufCMessage *signal_list(void *context, struct rpc_call *call, const ProtobufCMessage *message,
                                      struct err *e)
 {
@@ -125,16 +131,7 @@ static ProtobufCMessage *signal_list(void *context, struct rpc_call *call, const
 	list_within(&query, id->project, id->domain, id->name);
 	if (signals_list(c, &query, &rows, e) < 0)
 		return NULL;
-	Flyteidl__Admin__SignalList *response = proto_new(call->arena, flyteidl__admin__signal_list);
-	response->token = arena_strdup(call->arena, query.next_token);
-	response->signals = arena_array(call->arena, Flyteidl__Admin__Signal *, rows.count);
-	response->n_signals = rows.count;
-	for (size_t i = 0; i < rows.count; i++) {
-		response->signals[i] = message_of(call->arena, &rows.rows[i], e);
-		if (!response->signals[i])
-			return NULL;
-	}
-	return &response->base;
+	return page_message(call->arena, &flyteidl__admin__signal_list__descriptor, &query, &rows, rows.count, signal_of_page, e);
 }
 
 #define SIGNAL_METHOD(name, input, output, function)                                                                   \

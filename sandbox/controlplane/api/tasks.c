@@ -2,6 +2,7 @@
 #include "controlplane/api/api.h"
 
 #include "base/clock.h"
+#include "controlplane/api/page.h"
 #include "controlplane/api/registration.h"
 #include "controlplane/api/task_resources.h"
 #include "controlplane/compiler/compiler.h"
@@ -155,6 +156,11 @@ static ProtobufCMessage *get_task(void *context, struct rpc_call *call, const Pr
 	return (ProtobufCMessage *)task_message(call->arena, &row, e);
 }
 
+static ProtobufCMessage *task_of_page(struct arena *arena, const void *rows, size_t index, struct err *e)
+{
+	return (ProtobufCMessage *)task_message(arena, &((const struct task_rows *)rows)->rows[index], e);
+}
+
 static ProtobufCMessage *list_tasks(void *context, struct rpc_call *call, const ProtobufCMessage *message,
                                     struct err *e)
 {
@@ -167,15 +173,8 @@ static ProtobufCMessage *list_tasks(void *context, struct rpc_call *call, const 
 	struct task_rows rows;
 	if (api_connect(context, call, &c, e) < 0 || tasks_list(c, &query, &rows, e) < 0)
 		return NULL;
-	Flyteidl__Admin__TaskList *response = proto_new(call->arena, flyteidl__admin__task_list);
-	response->token = arena_strdup(call->arena, query.next_token);
-	response->tasks = arena_array(call->arena, Flyteidl__Admin__Task *, rows.count);
-	response->n_tasks = rows.count;
-	for (size_t i = 0; i < rows.count; i++) {
-		if (!(response->tasks[i] = task_message(call->arena, &rows.rows[i], e)))
-			return NULL;
-	}
-	return &response->base;
+	return page_message(call->arena, &flyteidl__admin__task_list__descriptor, &query, &rows, rows.count, task_of_page,
+	                    e);
 }
 
 static ProtobufCMessage *list_task_ids(void *context, struct rpc_call *call, const ProtobufCMessage *message,
