@@ -21,7 +21,7 @@ void http_curl_new(struct http_client *client)
 	client->multi = curl_multi_init();
 	client->easy = curl_easy_init();
 	if (!client->multi || !client->easy)
-		abort();
+		memory_exhausted();
 }
 
 void http_curl_free(struct http_client *client)
@@ -79,7 +79,7 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *name, 
 	auto_free char *line = *value ? xasprintf("%s: %s", name, value) : xasprintf("%s;", name);
 	struct curl_slist *longer = curl_slist_append(list, line);
 	if (!longer)
-		abort();
+		memory_exhausted();
 	return longer;
 }
 
@@ -97,7 +97,7 @@ static struct curl_slist *build_headers(const struct http_client *client, const 
 	/* Waiting for 100 Continue costs a round trip and gives nothing on a local peer. */
 	struct curl_slist *longer = curl_slist_append(list, "Expect:");
 	if (!longer)
-		abort();
+		memory_exhausted();
 	return longer;
 }
 

@@ -191,7 +191,7 @@ static int connect_by_curl(struct http_upgrade *stream, const char *url, struct 
 	curl_socket_t fd = CURL_SOCKET_BAD;
 	stream->easy = curl_easy_init();
 	if (!stream->easy)
-		abort();
+		memory_exhausted();
 	http_curl_apply(stream->client, stream->easy);
 	curl_easy_setopt(stream->easy, CURLOPT_URL, url);
 	curl_easy_setopt(stream->easy, CURLOPT_CONNECT_ONLY, 1L);

@@ -2,6 +2,12 @@
 
 #include <string.h>
 
+/* Without this a value whose memory could not be had would be missing from what it was put into, and nobody would know. */
+__attribute__((constructor)) static void use_our_memory(void)
+{
+	json_set_alloc_funcs(xmalloc, free);
+}
+
 void cleanup_json(json_t **value)
 {
 	json_decref(*value);

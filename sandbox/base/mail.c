@@ -180,7 +180,7 @@ static struct curl_slist *add_recipient(struct curl_slist *list, const char *add
 	auto_free char *path = xasprintf("<%s>", address);
 	struct curl_slist *longer = curl_slist_append(list, path);
 	if (!longer)
-		abort();
+		memory_exhausted();
 	return longer;
 }
 
@@ -253,7 +253,7 @@ int mail_send(const struct mail_server *server, const struct mail *mail, int64_t
 		recipients = add_recipient(recipients, mail->to[i]);
 	CURL *easy = curl_easy_init();
 	if (!easy)
-		abort();
+		memory_exhausted();
 	set_up(easy, server, url, from, recipients, &sending, timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
 	const int outcome = translate(easy, curl_easy_perform(easy), detail, server, e);

@@ -4,18 +4,25 @@
 #include <string.h>
 #include <unistd.h>
 
-static _Noreturn void out_of_memory(void)
+_Noreturn void memory_exhausted(void)
 {
 	static const char text[] = "out of memory\n";
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
 	abort();
 }
 
+void *memory_checked(void *pointer)
+{
+	if (!pointer)
+		memory_exhausted();
+	return pointer;
+}
+
 void *xmalloc(size_t size)
 {
 	void *p = malloc(size ? size : 1);
 	if (!p)
-		out_of_memory();
+		memory_exhausted();
 	return p;
 }
 
@@ -23,18 +30,18 @@ void *xcalloc(size_t count, size_t size)
 {
 	void *p = calloc(count ? count : 1, size ? size : 1);
 	if (!p)
-		out_of_memory();
+		memory_exhausted();
 	return p;
 }
 
 void *xreallocarray(void *old, size_t count, size_t size)
 {
 	if (size && count > SIZE_MAX / size)
-		out_of_memory();
+		memory_exhausted();
 	size_t bytes = count * size;
 	void *p = realloc(old, bytes ? bytes : 1);
 	if (!p)
-		out_of_memory();
+		memory_exhausted();
 	return p;
 }
 
@@ -56,7 +63,7 @@ char *xvasprintf(const char *format, va_list arguments)
 {
 	char *text = NULL;
 	if (vasprintf(&text, format, arguments) < 0)
-		out_of_memory();
+		memory_exhausted();
 	return text;
 }
 

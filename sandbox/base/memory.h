@@ -27,6 +27,11 @@ char *xstrndup(const char *text, size_t length) __attribute__((returns_nonnull))
 char *xasprintf(const char *format, ...) PRINTF_LIKE(1, 2) __attribute__((returns_nonnull));
 char *xvasprintf(const char *format, va_list arguments) PRINTF_LIKE(1, 0) __attribute__((returns_nonnull));
 
+/* The end of a process that gets no memory: "out of memory" on stderr, and abort(). */
+_Noreturn void memory_exhausted(void);
+/* What a library has made for us and gives NULL for only when there is no memory. */
+void *memory_checked(void *pointer) __attribute__((returns_nonnull));
+
 /* Cleanup attributes: each takes a pointer to the local and accepts the empty value. */
 void cleanup_free(void *pointer_to_pointer);
 void cleanup_fd(const int *fd);

@@ -41,8 +41,10 @@ static int next(struct reader *reader, yaml_event_t *event)
 	if (yaml_parser_parse(&reader->parser, event))
 		return 0;
 	const yaml_parser_t *parser = &reader->parser;
+	if (parser->error == YAML_MEMORY_ERROR)
+		memory_exhausted();
 	yaml_mark_t mark = parser->error == YAML_READER_ERROR ? parser->mark : parser->problem_mark;
-	malformed(reader, mark, parser->problem ? parser->problem : "out of memory");
+	malformed(reader, mark, parser->problem ? parser->problem : "unknown problem");
 	return -1;
 }
 
@@ -382,7 +384,7 @@ json_t *yaml_parse_places(const char *bytes, size_t length, const char *subject,
 		return NULL;
 	}
 	if (!yaml_parser_initialize(&reader.parser))
-		abort();
+		memory_exhausted();
 	yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)bytes, length);
 	json_t *value = read_document(&reader);
@@ -411,7 +413,11 @@ static int append_output(void *context, unsigned char *bytes, size_t length)
 
 static int emit(yaml_emitter_t *emitter, yaml_event_t *event)
 {
-	return yaml_emitter_emit(emitter, event) ? 0 : -1;
+	if (yaml_emitter_emit(emitter, event))
+		return 0;
+	if (emitter->error == YAML_MEMORY_ERROR)
+		memory_exhausted();
+	return -1;
 }
 
 static int emit_scalar(yaml_emitter_t *emitter, const char *text, bool typed)
@@ -425,7 +431,7 @@ static int emit_scalar(yaml_emitter_t *emitter, const char *text, bool typed)
 		style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
 	auto_free char *copy = xstrdup(text);
 	if (!yaml_scalar_event_initialize(&event, NULL, NULL, (yaml_char_t *)copy, (int)strlen(copy), 1, 1, style))
-		return -1;
+		memory_exhausted();
 	return emit(emitter, &event);
 }
 
@@ -434,8 +440,9 @@ static int emit_value(yaml_emitter_t *emitter, const json_t *value, unsigned dep
 static int emit_object(yaml_emitter_t *emitter, const json_t *value, unsigned depth)
 {
 	yaml_event_t event;
-	if (!yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_ANY_MAPPING_STYLE) ||
-	    emit(emitter, &event) < 0)
+	if (!yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_ANY_MAPPING_STYLE))
+		memory_exhausted();
+	if (emit(emitter, &event) < 0)
 		return -1;
 	const char *key;
 	json_t *member;
@@ -451,8 +458,9 @@ static int emit_object(yaml_emitter_t *emitter, const json_t *value, unsigned de
 static int emit_array(yaml_emitter_t *emitter, const json_t *value, unsigned depth)
 {
 	yaml_event_t event;
-	if (!yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_ANY_SEQUENCE_STYLE) ||
-	    emit(emitter, &event) < 0)
+	if (!yaml_sequence_start_event_initialize(&event, NULL, NULL, 1, YAML_ANY_SEQUENCE_STYLE))
+		memory_exhausted();
+	if (emit(emitter, &event) < 0)
 		return -1;
 	for (size_t i = 0; i < json_array_size(value); i++) {
 		if (emit_value(emitter, json_array_get(value, i), depth + 1) < 0)
@@ -524,7 +532,7 @@ int yaml_print(const json_t *value, struct buf *out, struct err *e)
 {
 	yaml_emitter_t emitter;
 	if (!yaml_emitter_initialize(&emitter))
-		abort();
+		memory_exhausted();
 	yaml_emitter_set_output(&emitter, append_output, out);
 	yaml_emitter_set_unicode(&emitter, 1);
 	yaml_emitter_set_width(&emitter, -1);

@@ -187,7 +187,7 @@ static int hand_shake(struct login *login, struct err *e)
 	LIBSSH2_SESSION *ssh = login->session->ssh;
 	LIBSSH2_KNOWNHOSTS *known = libssh2_knownhost_init(ssh);
 	if (!known)
-		abort();
+		memory_exhausted();
 	/* Neither file need exist. */
 	(void)libssh2_knownhost_readfile(known, login->target->known_hosts, LIBSSH2_KNOWNHOST_FILE_OPENSSH);
 	(void)libssh2_knownhost_readfile(known, SYSTEM_KNOWN_HOSTS, LIBSSH2_KNOWNHOST_FILE_OPENSSH);
@@ -321,7 +321,7 @@ static int log_in(struct login *login, struct err *e)
 		return -1;
 	session->ssh = libssh2_session_init_ex(NULL, NULL, NULL, NULL);
 	if (!session->ssh)
-		abort();
+		memory_exhausted();
 	libssh2_session_set_blocking(session->ssh, 0);
 	if (hand_shake(login, e) < 0 || authenticate(login, e) < 0 || open_control(login, e) < 0)
 		return -1;

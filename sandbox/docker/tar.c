@@ -223,7 +223,7 @@ static la_ssize_t take_archive_bytes(struct archive *archive, void *context, con
 {
 	struct tar *tar = context;
 	if (tar->dropped || buf_add(&tar->pending, bytes, length) < 0) {
-		archive_set_error(archive, ENOMEM, "too much archive data at once");
+		archive_set_error(archive, E2BIG, "too much archive data at once");
 		return -1;
 	}
 	return (la_ssize_t)length;
@@ -231,16 +231,17 @@ static la_ssize_t take_archive_bytes(struct archive *archive, void *context, con
 
 static int archive_failed(struct tar *tar, struct err *e)
 {
+	if (archive_errno(tar->archive) == ENOMEM)
+		memory_exhausted();
 	const char *reason = archive_error_string(tar->archive);
 	return err_set(e, ERR_INTERNAL, "tar", "cannot pack: %s", reason ? reason : "unknown reason");
 }
 
 static int open_archive(struct tar *tar, struct err *e)
 {
-	tar->archive = archive_write_new();
-	if (!tar->archive)
-		abort();
-	archive_write_set_format_pax_restricted(tar->archive);
+	tar->archive = memory_checked(archive_write_new());
+	if (archive_write_set_format_pax_restricted(tar->archive) != ARCHIVE_OK)
+		memory_exhausted();
 	archive_write_set_format_option(tar->archive, "pax", "hdrcharset", "BINARY");
 	archive_write_set_bytes_per_block(tar->archive, 0);
 	if (archive_write_open2(tar->archive, tar, NULL, take_archive_bytes, NULL, NULL) != ARCHIVE_OK)
@@ -255,7 +256,7 @@ static int begin_item(struct tar *tar, const struct item *item, struct err *e)
 		if (tar->fd < 0)
 			return err_set_errno(e, errno, NULL, "cannot open '%s'", item->path);
 	}
-	struct archive_entry *entry = archive_entry_new();
+	struct archive_entry *entry = memory_checked(archive_entry_new());
 	archive_entry_set_pathname(entry, item->name);
 	archive_entry_set_mode(entry, item->mode);
 	archive_entry_set_size(entry, item->size);

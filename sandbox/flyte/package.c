@@ -82,9 +82,7 @@ static int read_entries(struct package *package, struct archive *reader, struct 
 
 int package_add_archive(struct package *package, const char *name, const void *bytes, size_t length, struct err *e)
 {
-	struct archive *reader = archive_read_new();
-	if (!reader)
-		return err_set(e, ERR_EXHAUSTED, NULL, "no memory to read '%s'", name);
+	struct archive *reader = memory_checked(archive_read_new());
 	archive_read_support_format_tar(reader);
 	archive_read_support_filter_gzip(reader);
 	archive_read_support_filter_bzip2(reader);

@@ -277,12 +277,15 @@ char *kubeconfig_text_edit(const char *text, size_t length, const json_t *wanted
 	if (has_other_breaks(text, length))
 		return NULL;
 	if (!yaml_parser_initialize(&parser))
-		abort();
+		memory_exhausted();
 	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
 	if (yaml_parser_load(&parser, &editor.document)) {
 		index_lines(&editor);
 		result = edit(&editor, wanted, name);
 		yaml_document_delete(&editor.document);
+	} else if (parser.error == YAML_MEMORY_ERROR) {
+		/* Not what the caller would take it for: a layout that costs the file its comments. */
+		memory_exhausted();
 	}
 	yaml_parser_delete(&parser);
 	for (size_t i = 0; i < editor.edit_count; i++)

@@ -32,7 +32,7 @@ static int broken(struct archive *archive, const char *path, struct err *e)
 static int add(struct archive *archive, const char *name, const char *bytes, size_t length, const char *path,
                struct err *e)
 {
-	struct archive_entry *entry = archive_entry_new();
+	struct archive_entry *entry = memory_checked(archive_entry_new());
 	archive_entry_set_pathname(entry, name);
 	archive_entry_set_size(entry, (la_int64_t)length);
 	archive_entry_set_filetype(entry, AE_IFREG);
@@ -110,7 +110,7 @@ static int add_service_logs(struct archive *archive, struct cli *cli, const char
 		auto_free char *text = xasprintf("cannot be had: %s\n", err_message(&problem));
 		return add(archive, "services.txt", text, strlen(text), path, e);
 	}
-	struct archive *reader = archive_read_new();
+	struct archive *reader = memory_checked(archive_read_new());
 	struct archive_entry *entry = NULL;
 	int outcome = 0;
 	archive_read_support_format_tar(reader);
@@ -169,7 +169,7 @@ static int add_everything(struct archive *archive, struct cli *cli, const struct
 int bundle_write(struct cli *cli, const char *path, const struct err *failure, struct err *e)
 {
 	auto_free char *temporary = xasprintf("%s.part", path);
-	struct archive *archive = archive_write_new();
+	struct archive *archive = memory_checked(archive_write_new());
 	archive_write_add_filter_gzip(archive);
 	archive_write_set_format_pax_restricted(archive);
 	int outcome = archive_write_open_filename(archive, temporary) == ARCHIVE_OK
