@@ -1,5 +1,6 @@
 #include "init/clients.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ static void close_client(struct client *client)
 	*client = (struct client){ .fd = -1 };
 }
 
-static void flush(const struct clients *clients, struct client *client, bool close_when_done)
+static void flush(const struct clients *clients, struct client *client)
 {
 	while (client->output.length) {
 		ssize_t sent =
@@ -48,28 +49,59 @@ static void flush(const struct clients *clients, struct client *client, bool clo
 		}
 		buf_consume(&client->output, (size_t)sent);
 	}
-	if (close_when_done)
+	if (client->answered)
 		close_client(client);
 	else
 		watch(clients, client, EPOLLIN, EPOLL_CTL_MOD);
 }
 
-void clients_accept(struct clients *clients, int listen_fd)
+static unsigned count_of_port(const struct clients *clients)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++)
+		count += clients->slots[i].fd >= 0 && clients->slots[i].of_port;
+	return count;
+}
+
+void clients_accept(struct clients *clients, int listen_fd, bool of_port)
 {
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
-	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++) {
+	bool full = of_port && count_of_port(clients) >= CLIENTS_OF_PORT_MAXIMUM;
+	for (unsigned i = 0; i < CLIENTS_MAXIMUM && !full; i++) {
 		struct client *client = &clients->slots[i];
 		if (client->fd >= 0)
 			continue;
 		*client = (struct client){ .fd = fd,
+			                   .of_port = of_port,
+			                   .deadline_ms = of_port ? clock_monotonic_ms() + CLIENTS_OF_PORT_MS : CLOCK_NEVER,
 			                   .input = BUF_INIT(CONTROL_LINE_MAXIMUM),
 			                   .output = BUF_INIT(CLIENT_BACKLOG_MAXIMUM) };
 		watch(clients, client, EPOLLIN, EPOLL_CTL_ADD);
 		return;
 	}
 	close(fd);
+}
+
+void clients_expire(struct clients *clients, int64_t now_ms)
+{
+	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++) {
+		struct client *client = &clients->slots[i];
+		if (client->fd >= 0 && client->deadline_ms <= now_ms)
+			close_client(client);
+	}
+}
+
+int64_t clients_deadline(const struct clients *clients)
+{
+	int64_t next = CLOCK_NEVER;
+	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++) {
+		const struct client *client = &clients->slots[i];
+		if (client->fd >= 0 && client->deadline_ms < next)
+			next = client->deadline_ms;
+	}
+	return next;
 }
 
 int clients_read(struct clients *clients, unsigned slot, struct err *e)
@@ -80,7 +112,7 @@ int clients_read(struct clients *clients, unsigned slot, struct err *e)
 	char chunk[1024];
 	ssize_t got = recv(client->fd, chunk, sizeof(chunk), 0);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-		flush(clients, client, false);
+		flush(clients, client);
 		return 0;
 	}
 	if (got <= 0 || (!client->asked && buf_add(&client->input, chunk, (size_t)got) < 0)) {
@@ -102,12 +134,13 @@ void clients_send(struct clients *clients, unsigned slot, char *line, bool last)
 {
 	struct client *client = &clients->slots[slot];
 	auto_free char *owned = line;
-	if (client->fd < 0)
+	if (client->fd < 0 || client->answered)
 		return;
+	client->answered = last;
 	if (buf_add_str(&client->output, owned) < 0)
 		close_client(client);
 	else
-		flush(clients, client, last);
+		flush(clients, client);
 }
 
 void clients_refuse(struct clients *clients, unsigned slot, const struct err *e)

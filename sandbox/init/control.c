@@ -29,7 +29,31 @@ int control_parse(const char *line, size_t length, struct control_request *ret_r
 	if (strlen(service) >= sizeof(request.service) || (request.command != CONTROL_STATUS && !*service))
 		return err_set(e, ERR_INVALID, "unknown-service", "'%s' needs the name of a service", command);
 	memcpy(request.service, service, strlen(service) + 1);
+	/* One that is too long is none. */
+	const char *token = json_string_at(object, "token", "");
+	if (strlen(token) < sizeof(request.token))
+		memcpy(request.token, token, strlen(token) + 1);
 	*ret_request = request;
+	return 0;
+}
+
+/* In a time that does not tell how much of it is right. */
+static bool is_token(const char given[CONTROL_TOKEN_SIZE], const char *token)
+{
+	char wanted[CONTROL_TOKEN_SIZE] = { 0 };
+	unsigned char difference = 0;
+	memcpy(wanted, token, strnlen(token, sizeof(wanted) - 1));
+	for (size_t i = 0; i < sizeof(wanted); i++)
+		difference |= (unsigned char)(given[i] ^ wanted[i]);
+	return difference == 0 && *given;
+}
+
+int control_admit(const struct control_request *request, const char *token, struct err *e)
+{
+	if (!is_token(request->token, token))
+		return err_set(e, ERR_PERMISSION, "bad-token", "the status port needs the token of this container");
+	if (request->command != CONTROL_STATUS || request->follow)
+		return err_set(e, ERR_PERMISSION, "status-only", "the status port tells the status and does nothing else");
 	return 0;
 }
 

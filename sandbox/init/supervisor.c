@@ -6,7 +6,9 @@
 #include "init/clients.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -26,7 +28,15 @@
 #define EVENTS_MAXIMUM 64
 
 /* What an epoll event belongs to. */
-enum source_kind { SOURCE_SIGNAL, SOURCE_LISTENER, SOURCE_OUTPUT, SOURCE_NOTIFY, SOURCE_PROBE, SOURCE_CLIENT };
+enum source_kind {
+	SOURCE_SIGNAL,
+	SOURCE_LISTENER,
+	SOURCE_PORT,
+	SOURCE_OUTPUT,
+	SOURCE_NOTIFY,
+	SOURCE_PROBE,
+	SOURCE_CLIENT
+};
 
 struct supervisor {
 	struct service services[CONFIG_SERVICES_MAXIMUM];
@@ -35,6 +45,8 @@ struct supervisor {
 	int epoll_fd;
 	int signal_fd;
 	int listen_fd;
+	int port_fd; /* the status port; -1: none */
+	char token[CONTROL_TOKEN_SIZE];
 	int64_t boot_ms;
 	bool stopping;
 	int64_t stop_deadline_ms;
@@ -233,7 +245,7 @@ static void finish_clients(struct supervisor *s)
 {
 	for (unsigned i = 0; i < CLIENTS_MAXIMUM; i++) {
 		const struct client *client = &s->clients.slots[i];
-		if (client->fd < 0 || !client->asked)
+		if (client->fd < 0 || !client->asked || client->answered)
 			continue;
 		if (client->request.command == CONTROL_STATUS) {
 			if (!client->request.follow || control_all_ready(s->services, s->count))
@@ -265,6 +277,7 @@ static void settle(struct supervisor *s)
 			changed = settle_service(s, i) || changed;
 	}
 	finish_clients(s);
+	clients_expire(&s->clients, now);
 }
 
 /* --- events --- */
@@ -390,11 +403,14 @@ static void read_client(struct supervisor *s, unsigned slot)
 {
 	auto_err struct err e = ERR_INIT;
 	int arrived = clients_read(&s->clients, slot, &e);
-	if (arrived > 0 && obey(s, &s->clients.slots[slot].request, &e) < 0)
+	const struct client *client = &s->clients.slots[slot];
+	if (arrived > 0 && client->of_port && control_admit(&client->request, s->token, &e) < 0)
+		arrived = -1;
+	if (arrived > 0 && obey(s, &client->request, &e) < 0)
 		arrived = -1;
 	if (arrived < 0)
 		clients_refuse(&s->clients, slot, &e);
-	if (arrived <= 0 || s->clients.slots[slot].request.command != CONTROL_STATUS)
+	if (arrived <= 0 || client->request.command != CONTROL_STATUS)
 		return;
 	for (unsigned i = 0; i < s->count; i++)
 		clients_send(&s->clients, slot, control_service_line(&s->services[i], clock_monotonic_ms()), false);
@@ -408,7 +424,10 @@ static void dispatch(struct supervisor *s, const struct epoll_event *event)
 		read_signals(s);
 		break;
 	case SOURCE_LISTENER:
-		clients_accept(&s->clients, s->listen_fd);
+		clients_accept(&s->clients, s->listen_fd, false);
+		break;
+	case SOURCE_PORT:
+		clients_accept(&s->clients, s->port_fd, true);
 		break;
 	case SOURCE_OUTPUT:
 		if (s->services[index].output_fd >= 0)
@@ -430,7 +449,9 @@ static void dispatch(struct supervisor *s, const struct epoll_event *event)
 
 static int64_t next_deadline(const struct supervisor *s)
 {
-	int64_t next = s->stopping ? s->stop_deadline_ms : CLOCK_NEVER;
+	int64_t next = clients_deadline(&s->clients);
+	if (s->stopping && s->stop_deadline_ms < next)
+		next = s->stop_deadline_ms;
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct service *service = &s->services[i];
 		if (service->deadline_ms < next)
@@ -463,9 +484,36 @@ static int listen_on_socket(struct supervisor *s, struct err *e)
 	return 0;
 }
 
+/* The status port, when the container was given a token. Services do not inherit that. A sandbox works without the port:
+ * the launcher then asks by an exec. */
+static void listen_on_port(struct supervisor *s)
+{
+	const char *token = getenv(CONTROL_TOKEN_VARIABLE);
+	size_t length = token ? strlen(token) : 0;
+	if (length >= CONTROL_TOKEN_MINIMUM && length < sizeof(s->token))
+		memcpy(s->token, token, length + 1);
+	unsetenv(CONTROL_TOKEN_VARIABLE);
+	if (!*s->token)
+		return;
+	/* The engine forwards the published port to the container's address, not to its loopback. */
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		                       .sin_port = htons(CONTROL_PORT),
+		                       .sin_addr.s_addr = htonl(INADDR_ANY) };
+	int on = 1;
+	auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, CLIENTS_OF_PORT_MAXIMUM) < 0) {
+		log_warn("no status port", "reason", strerror(errno), NULL);
+		return;
+	}
+	s->port_fd = steal_fd(&fd);
+	watch(s, s->port_fd, EPOLLIN, SOURCE_PORT, 0);
+}
+
 static int set_up(struct supervisor *s, const struct init_config *config, struct err *e)
 {
 	*s = (struct supervisor){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+		                  .port_fd = -1,
 		                  .count = config->service_count,
 		                  .boot_ms = clock_monotonic_ms() };
 	clients_init(&s->clients, s->epoll_fd, make_tag(SOURCE_CLIENT, 0));
@@ -484,6 +532,7 @@ static int set_up(struct supervisor *s, const struct init_config *config, struct
 			return err_wrap(e, "service '%s'", config->services[i].name);
 		watch(s, s->services[i].notify_fd, EPOLLIN, SOURCE_NOTIFY, i);
 	}
+	listen_on_port(s);
 	return listen_on_socket(s, e);
 }
 

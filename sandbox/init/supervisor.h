@@ -1,6 +1,6 @@
 /*
  * The loop of PID 1. One thread, one epoll set: signals (SIGCHLD, SIGTERM), the services' output and notification
- * sockets, probes under way, and clients of the status socket; the time of the next deadline is the timeout. After
+ * sockets, probes under way, and clients of the status socket and port; the time of the next deadline is the timeout. After
  * every event `settle` moves each service as far as it can go: that is the only place where states change because of
  * other services' states.
  *

@@ -1,6 +1,7 @@
 #include "cli/instance/sandbox.h"
 
 #include "base/text.h"
+#include "cli/framework/interrupt.h"
 #include "cli/instance/spec.h"
 #include "docker/container.h"
 #include "docker/exec.h"
@@ -18,6 +19,7 @@ void sandbox_release(struct sandbox *sandbox)
 	free(sandbox->created_at);
 	free(sandbox->started_at);
 	json_decref(sandbox->labels);
+	status_port_release(&sandbox->status_port);
 	*sandbox = (struct sandbox)SANDBOX_INIT;
 }
 
@@ -45,6 +47,7 @@ void sandbox_of_container(const struct cli *cli, const json_t *container, struct
 		.out_of_memory = json_boolean_at(container, "State/OOMKilled", false),
 	};
 	ports_of_container(&cli->endpoint, container, &ret_sandbox->ports);
+	status_port_of_container(container, &ret_sandbox->status_port);
 }
 
 int sandbox_find(struct cli *cli, struct sandbox *ret_sandbox, struct err *e)
@@ -106,7 +109,8 @@ static int take_line(void *context, const json_t *line, struct err *e)
 	return services_take(context, line, &index, e) < 0 ? -1 : 0;
 }
 
-int sandbox_services(struct cli *cli, const struct sandbox *sandbox, struct services *ret_services, struct err *e)
+static int services_by_exec(struct cli *cli, const struct sandbox *sandbox, struct services *ret_services,
+                            struct err *e)
 {
 	static const char *const command[] = { "sandbox-init", "status", "--json", NULL };
 	auto_services struct services services = SERVICES_INIT;
@@ -122,6 +126,20 @@ int sandbox_services(struct cli *cli, const struct sandbox *sandbox, struct serv
 	*ret_services = services;
 	services = (struct services)SERVICES_INIT;
 	return 0;
+}
+
+int sandbox_services(struct cli *cli, const struct sandbox *sandbox, struct services *ret_services, struct err *e)
+{
+	const struct status_port *port = &sandbox->status_port;
+	auto_err struct err problem = ERR_INIT;
+	if (!port->port || !port->token || !docker_endpoint_is_local(&cli->endpoint))
+		return services_by_exec(cli, sandbox, ret_services, e);
+	if (status_port_ask(port, interrupt_fd(), ret_services, &problem) == 0)
+		return 0;
+	if (problem.kind == ERR_CANCELLED)
+		return err_move(e, &problem);
+	cli_say_verbose(cli, "the status port does not help (%s); the engine is asked", err_message(&problem));
+	return services_by_exec(cli, sandbox, ret_services, e);
 }
 
 static bool was_stopped_on_purpose(const struct sandbox *sandbox)

@@ -6,6 +6,7 @@
 #include "cli/framework/cli.h"
 #include "cli/instance/ports.h"
 #include "cli/instance/services.h"
+#include "cli/instance/status_port.h"
 
 enum sandbox_state { SANDBOX_ABSENT, SANDBOX_STOPPED, SANDBOX_PAUSED, SANDBOX_RUNNING };
 
@@ -21,6 +22,7 @@ struct sandbox {
 	int exit_code;       /* of the last run when stopped */
 	bool out_of_memory;  /* killed for it */
 	struct ports ports;
+	struct status_port status_port;
 };
 
 #define SANDBOX_INIT                                                                                                   \
@@ -40,7 +42,7 @@ int sandbox_require(struct cli *cli, struct sandbox *ret_sandbox, struct err *e)
  * "sandbox-stopped", "sandbox-paused". */
 int sandbox_require_running(struct cli *cli, struct sandbox *ret_sandbox, struct err *e);
 
-/* What PID 1 says now. */
+/* What PID 1 says now: by the status port where there is one, else by an exec. */
 int sandbox_services(struct cli *cli, const struct sandbox *sandbox, struct services *ret_services, struct err *e);
 
 /* "absent", "stopped", "crashed", "paused", "starting", "degraded", "running". `services` may be NULL. */

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "cli/instance/status_port.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -140,9 +141,12 @@ json_t *spec_build(const struct spec *spec)
 	json_object_set_new(body, "StopTimeout", json_integer(SPEC_STOP_SECONDS));
 	json_object_set_new(body, "HostConfig", host_config(spec));
 	json_object_set_new(body, "Labels", spec_labels(spec->instance));
+	status_port_publish(json_lookup(body, "HostConfig/PortBindings"), json_object_get(body, "ExposedPorts"));
 	auto_free char *text = json_to_text(body);
 	auto_free char *hash = xasprintf("%016" PRIx64, text_hash(text));
 	json_object_set_new(json_object_get(body, "Labels"), SPEC_LABEL, json_string(hash));
+	if (spec->status_token)
+		status_port_give_token(json_object_get(body, "Env"), spec->status_token);
 	if (spec->lifetime)
 		lifetime_add_labels(spec->lifetime, json_object_get(body, "Labels"));
 	return body;

@@ -30,6 +30,7 @@ struct spec {
 	uint64_t missing_capabilities;         /* bits that the host cannot give */
 	bool podman;                           /* whose words for some settings differ (spec.c) */
 	const struct lifetime *lifetime;       /* or NULL; no part of the hash */
+	const char *status_token;              /* of status_port.h, or NULL; no part of the hash */
 };
 
 /* The ContainerCreate body, with a hash of itself in SPEC_LABEL: a stopped container whose hash differs is created

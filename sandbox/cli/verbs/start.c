@@ -30,7 +30,7 @@
 #define API_SERVICE "controlplane"
 
 static json_t *container_body(const struct cli *cli, const struct start_values *values, const struct lifetime *lifetime,
-                              const struct ports *ports)
+                              const struct ports *ports, const char *status_token)
 {
 	const struct spec spec = {
 		.instance = &cli->instance,
@@ -39,6 +39,7 @@ static json_t *container_body(const struct cli *cli, const struct start_values *
 		.environment = &values->env,
 		.memory_bytes = values->memory * MEBIBYTE,
 		.lifetime = lifetime,
+		.status_token = status_token,
 		.podman = docker_client_is_podman(cli->docker),
 		.missing_capabilities = docker_endpoint_is_local(&cli->endpoint) ? platform_missing_capabilities() : 0,
 	};
@@ -76,14 +77,16 @@ static int bring_up(struct launch *launch, const struct start_values *values, co
 	auto_free char *image_id = NULL;
 	struct ports ports;
 	auto_port_hold struct port_hold hold = PORT_HOLD_INIT;
-	if (check_and_choose_ports(cli, values, existing, &ports, &hold, e) < 0)
+	char status_token[STATUS_TOKEN_SIZE];
+	if (status_port_make_token(status_token, e) < 0 ||
+	    check_and_choose_ports(cli, values, existing, &ports, &hold, e) < 0)
 		return -1;
 	cli_step(cli, "image");
 	if (image_obtain(cli, &wish, &image_id, e) < 0)
 		return -1;
 	if (values->from && restore(launch, values, e) < 0)
 		return -1;
-	auto_json json_t *body = container_body(cli, values, lifetime, &ports);
+	auto_json json_t *body = container_body(cli, values, lifetime, &ports, status_token);
 	cli_step(cli, "container");
 	if (launch_start(launch, existing, body, image_id, &ports, &hold, e) < 0)
 		return -1;
@@ -99,7 +102,7 @@ static int show_plan(struct cli *cli, const struct start_values *values, const s
 	if (check_and_choose_ports(cli, values, existing, &ports, &hold, e) < 0)
 		return -1;
 	auto_json json_t *image = docker_image_inspect(cli->docker, values->image, NULL);
-	json_t *body = container_body(cli, values, lifetime, &ports);
+	json_t *body = container_body(cli, values, lifetime, &ports, NULL);
 	auto_json json_t *plan = json_pack("{s:s, s:b, s:s, s:s, s:b, s:o}", "name", cli->instance.name, "dryRun", 1,
 	                                   "before", sandbox_state_text(existing, NULL), "image", values->image,
 	                                   "imagePresent", image != NULL, "container", body);
