@@ -88,6 +88,17 @@ int docker_archive_get(struct docker_client *client, const char *container, cons
 	return 0;
 }
 
+int docker_archive_first_file(const void *bytes, size_t length, const char *path, struct buf *ret_bytes, struct err *e)
+{
+	struct archive *reader = memory_checked(archive_read_new());
+	archive_read_support_format_tar(reader);
+	int outcome = archive_read_open_memory(reader, bytes, length) == ARCHIVE_OK
+	                      ? read_entry(reader, ret_bytes, path, e)
+	                      : err_set(e, ERR_INTERNAL, "tar", "malformed archive from the engine");
+	archive_read_free(reader);
+	return outcome;
+}
+
 int docker_archive_get_file(struct docker_client *client, const char *container, const char *path,
                             struct buf *ret_bytes, struct err *e)
 {
@@ -99,11 +110,5 @@ int docker_archive_get_file(struct docker_client *client, const char *container,
 		                          .response_maximum = ret_bytes->maximum + TAR_MARGIN };
 	if (docker_call(client, &request, &response, e) < 0)
 		return err_wrap(e, "cannot read '%s' in the container", path);
-	struct archive *reader = archive_read_new();
-	archive_read_support_format_tar(reader);
-	int outcome = archive_read_open_memory(reader, response.body.data, response.body.length) == ARCHIVE_OK
-	                      ? read_entry(reader, ret_bytes, path, e)
-	                      : err_set(e, ERR_INTERNAL, "tar", "malformed archive from the engine");
-	archive_read_free(reader);
-	return outcome;
+	return docker_archive_first_file(response.body.data, response.body.length, path, ret_bytes, e);
 }

@@ -17,5 +17,7 @@ int docker_archive_get(struct docker_client *client, const char *container, cons
 /* Appends one file's content to `ret_bytes`; its maximum bounds it. ERR_NOT_FOUND when absent. */
 int docker_archive_get_file(struct docker_client *client, const char *container, const char *path,
                             struct buf *ret_bytes, struct err *e);
+/* The content of the first file in a tar, as docker_archive_get_file has it; `path` names it in errors. */
+int docker_archive_first_file(const void *bytes, size_t length, const char *path, struct buf *ret_bytes, struct err *e);
 
 #endif

@@ -210,6 +210,14 @@ static int take_document(struct config_file *file, const json_t *document, struc
 	return 0;
 }
 
+int config_files_add(struct config_files *files, const char *path, const char *text, size_t length, struct err *e)
+{
+	struct config_file *file = &files->items[files->count++];
+	*file = (struct config_file){ .path = xstrdup(path), .places = YAML_PLACES_INIT };
+	auto_json json_t *document = yaml_parse_places(text, length, file->path, &file->places, e);
+	return document ? take_document(file, document, e) : -1;
+}
+
 /* Takes the path over; an absent file is success. */
 static int load(struct config_files *files, char *path, struct err *e)
 {
@@ -220,10 +228,7 @@ static int load(struct config_files *files, char *path, struct err *e)
 		return 0;
 	if (file_read(owned, &text, &problem) < 0)
 		return problem.kind == ERR_NOT_FOUND ? 0 : err_move(e, &problem);
-	struct config_file *file = &files->items[files->count++];
-	*file = (struct config_file){ .path = steal_ptr(owned), .places = YAML_PLACES_INIT };
-	auto_json json_t *document = yaml_parse_places(buf_text(&text), text.length, file->path, &file->places, e);
-	return document ? take_document(file, document, e) : -1;
+	return config_files_add(files, owned, buf_text(&text), text.length, e);
 }
 
 int config_files_load(struct config_files *files, struct err *e)

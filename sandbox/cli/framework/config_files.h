@@ -37,6 +37,8 @@ struct config_files {
 	}
 void config_files_release(struct config_files *files);
 
+/* One file's text; `path` is absolute. There may be two at most. */
+int config_files_add(struct config_files *files, const char *path, const char *text, size_t length, struct err *e);
 /* Reads the files that there are and checks every name in them. ERR_INVALID "config-file" names file and line. */
 int config_files_load(struct config_files *files, struct err *e);
 /* Sets what the files say for the section, a verb's name, or NULL for the options of every verb. The values borrow from

@@ -20,6 +20,8 @@
 #define VOLUME_HEADER_AT (BLOCK + MANIFEST_SIZE)
 #define VOLUME_AT (VOLUME_HEADER_AT + BLOCK)
 #define CHUNK ((size_t)256 * 1024)
+/* Of a volume: an exbibyte, far from what overflows. */
+#define LENGTH_MAXIMUM (INT64_C(1) << 60)
 /* Eleven octal digits of ustar; beyond that GNU's and star's binary form. */
 #define OCTAL_MAXIMUM UINT64_C(077777777777)
 
@@ -106,8 +108,8 @@ static int broken(struct snapshot_writer *writer, struct err *e)
 
 static int begin_volume(struct snapshot_writer *writer, struct err *e)
 {
-	struct archive_entry *entry = archive_entry_new();
-	writer->archive = archive_write_new();
+	struct archive_entry *entry = memory_checked(archive_entry_new());
+	writer->archive = memory_checked(archive_write_new());
 	archive_write_add_filter_gzip(writer->archive);
 	(void)archive_write_set_options(writer->archive, "gzip:compression-level=1");
 	archive_write_set_format_raw(writer->archive);
@@ -239,8 +241,11 @@ struct volume_reader {
 static int open_volume(const char *path, const json_t *manifest, struct volume_reader *ret_reader, struct err *e)
 {
 	struct stat status;
+	json_int_t length = json_integer_at(manifest, "volume/compressedBytes", -1);
+	if (length < 0 || length > LENGTH_MAXIMUM)
+		return no_snapshot(path, "does not tell how long its volume is", e);
 	ret_reader->at = VOLUME_AT;
-	ret_reader->end = VOLUME_AT + (uint64_t)json_integer_at(manifest, "volume/compressedBytes", 0);
+	ret_reader->end = VOLUME_AT + (uint64_t)length;
 	ret_reader->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (ret_reader->fd < 0)
 		return err_set_errno(e, errno, NULL, "cannot read '%s'", path);
@@ -331,7 +336,7 @@ int snapshot_read_volume(const char *path, const json_t *manifest, int fd, struc
 {
 	struct volume_reader *reader = volume_reader_new();
 	int outcome = open_volume(path, manifest, reader, e);
-	struct archive *archive = archive_read_new();
+	struct archive *archive = memory_checked(archive_read_new());
 	if (outcome == 0)
 		outcome = unpack(archive, reader, fd, path, e);
 	archive_read_free(archive);
