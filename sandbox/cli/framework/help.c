@@ -1,6 +1,7 @@
 #include "cli/framework/help.h"
 
 #include "base/text.h"
+#include "cli/framework/error_table.h"
 #include "cli/framework/exit_codes.h"
 
 #include <string.h>
@@ -16,7 +17,7 @@ static const char environment_notes[] = "DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CON
                                         "(its first entry). NO_COLOR turns colours off.";
 
 static const char errors_notes[] = "An error is one line on stderr, error[ID]: MESSAGE, and usually a second one with the next step. IDs are stable. "
-                                   "The guide's page errors.md lists them.";
+                                   "These are they, each with the exit codes that it ends with:";
 
 static const char files_notes[] =
         "~/.flyte/config-sandbox.yaml\tclient configuration; FLYTECTL_CONFIG names it\n"
@@ -215,8 +216,20 @@ static void print_roff_exit_codes(FILE *out)
 		fprintf(out, ".TP\n.B %d\n", row->code);
 		print_roff(out, row->meaning);
 	}
-	fputs(".SH ERRORS\n", out);
-	print_roff(out, errors_notes);
+}
+
+static void print_roff_errors(FILE *out)
+{
+	for (const struct error_row *row = error_table; row->ids; row++) {
+		auto_free char *head = xasprintf("%s (%s)", row->ids, row->codes);
+		fputs(".TP\n.B ", out);
+		print_roff(out, head);
+		print_roff(out, row->when);
+		if (!*row->help)
+			continue;
+		fputs(".br\n", out);
+		print_roff(out, row->help);
+	}
 }
 
 void help_print_manual(FILE *out)
@@ -232,6 +245,9 @@ void help_print_manual(FILE *out)
 	for (size_t i = 0; i < verb_count; i++)
 		print_roff_verb(out, verbs[i]);
 	print_roff_exit_codes(out);
+	fputs(".SH ERRORS\n", out);
+	print_roff(out, errors_notes);
+	print_roff_errors(out);
 	fputs(".SH ENVIRONMENT\n", out);
 	print_roff(out, environment_notes);
 	fputs(".SH FILES\n", out);
@@ -260,7 +276,7 @@ void help_print_verb_manual(FILE *out, const struct verb *verb)
 		print_roff_examples(out, verb->examples);
 	}
 	print_roff_exit_codes(out);
-	fputs(".SH SEE ALSO\n.BR sandbox (1)\n", out);
+	fputs(".SH SEE ALSO\n.BR sandbox (1),\nwhich lists the errors\n", out);
 }
 
 void help_print_verb_names(FILE *out)
@@ -310,4 +326,19 @@ void help_print_markdown(FILE *out)
 	}
 	fprintf(out, "\n## Environment\n\n%s\n\nExit codes and error ids: [errors.md](errors.md).\n",
 	        environment_notes);
+}
+
+void help_print_errors(FILE *out)
+{
+	fputs("| Id | Exit code | When | What helps |\n|---|---|---|---|\n", out);
+	for (const struct error_row *row = error_table; row->ids; row++) {
+		fputs("| `", out);
+		for (const char *c = row->ids; *c; c++) {
+			if (*c == ' ')
+				fputs("`, `", out);
+			else
+				fputc(*c, out);
+		}
+		fprintf(out, "` | %s | %s | %s%s|\n", row->codes, row->when, row->help, *row->help ? " " : "");
+	}
 }

@@ -14,5 +14,7 @@ void help_print_verb_manual(FILE *out, const struct verb *verb);
 /* One a line, for what is made of each verb. */
 void help_print_verb_names(FILE *out);
 void help_print_markdown(FILE *out);
+/* The table of errors in docs/guide/errors.md. */
+void help_print_errors(FILE *out);
 
 #endif

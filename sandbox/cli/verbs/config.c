@@ -1,6 +1,7 @@
 /* config: what the options are when nothing is typed, and where that comes from. */
 #include "base/text.h"
 #include "cli/framework/config_files.h"
+#include "cli/framework/config_schema.h"
 #include "cli/framework/exit_codes.h"
 #include "cli/framework/verb.h"
 #include "cli/terminal/columns.h"
@@ -77,13 +78,29 @@ static void print_text(struct cli *cli, const json_t *settings, bool origin)
 	fputs(buf_text(&text), stdout);
 }
 
+/* The schema itself, so that it can be put into a file; in the envelope with -o json. */
+static void print_schema(struct cli *cli)
+{
+	if (cli_wants_json(cli)) {
+		cli_print_document(cli, json_pack("{s:o}", "schema", config_schema()));
+		return;
+	}
+	auto_json json_t *schema = config_schema();
+	auto_free char *text = json_dumps(schema, JSON_INDENT(2));
+	puts(text);
+}
+
 static int run(struct cli *cli, const void *context, char **arguments, size_t count, struct err *e)
 {
 	(void)count;
 	const struct config_values *values = context;
+	if (text_equal(arguments[0], "schema")) {
+		print_schema(cli);
+		return EXIT_CODE_OK;
+	}
 	if (!text_equal(arguments[0], "view")) {
 		err_set(e, ERR_USAGE, "bad-value", "`sandbox config` cannot '%s'", arguments[0]);
-		return err_hint(e, "it can view");
+		return err_hint(e, "it can view and schema");
 	}
 	auto_json json_t *files = json_array();
 	auto_json json_t *settings = json_array();
@@ -102,7 +119,7 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 const struct verb verb_config = {
 	.name = "config",
 	.summary = "show the settings of the launcher and where they come from",
-	.arguments = "view",
+	.arguments = "view|schema",
 	.description =
 	        "Options may be set in files: `sandbox.yaml`, the nearest one upward from the working directory, and "
 	        "the user's "
@@ -110,8 +127,9 @@ const struct verb verb_config = {
 	        "a "
 	        "mapping of its options. What comes later wins: default, project's file, user's file, environment, "
 	        "command line. A name or value that is not known is an error with file and line.\n\n"
-	        "view: prints every option that has a value.",
-	.examples = "sandbox config view --origin\twhat holds here, and why",
+	        "view: prints every option that has a value. schema: prints the JSON schema of such a file, for editors.",
+	.examples = "sandbox config view --origin\twhat holds here, and why\n"
+	            "sandbox config schema > sandbox.schema.json\tfor an editor that completes sandbox.yaml",
 	.options = config_options,
 	.values_size = sizeof(struct config_values),
 	.arguments_minimum = 1,

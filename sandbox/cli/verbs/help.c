@@ -7,6 +7,7 @@ struct help_values {
 	bool man;
 	bool markdown;
 	bool verbs;
+	bool errors;
 };
 
 static const struct option help_options[] = {
@@ -22,6 +23,10 @@ static const struct option help_options[] = {
 	  .kind = OPTION_FLAG,
 	  .offset = offsetof(struct help_values, verbs),
 	  .help = "print the names of the verbs, one a line" },
+	{ .name = "errors",
+	  .kind = OPTION_FLAG,
+	  .offset = offsetof(struct help_values, errors),
+	  .help = "print the table of errors with their exit codes, docs/guide/errors.md" },
 	{ .name = NULL },
 };
 
@@ -33,6 +38,8 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		help_print_verb_names(stdout);
 	} else if (values->man && !count) {
 		help_print_manual(stdout);
+	} else if (values->errors) {
+		help_print_errors(stdout);
 	} else if (values->markdown) {
 		help_print_markdown(stdout);
 	} else if (count == 0) {

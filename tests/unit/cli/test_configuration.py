@@ -4,7 +4,9 @@ import json
 import pathlib
 import unittest
 
-from test_fake_engine import FREE_PORTS, Case
+import jsonschema
+
+from test_fake_engine import FREE_PORTS, ROOT, Case
 
 
 class ConfigurationFiles(Case):
@@ -70,10 +72,50 @@ class ConfigurationFiles(Case):
         self.assertEqual(self.engine.requests, [])
 
     def test_verb(self):
-        self.assert_error(self.run_here("config", "edit", code=2), "bad-value", "it can view")
+        self.assert_error(self.run_here("config", "edit", code=2), "bad-value", "it can view and schema")
         (self.project / "sandbox.yaml").write_text("")
         self.user.write_text("start:\n")
         self.assertEqual(len(self.settings()[0]), 2)
+
+    def test_schema(self):
+        """The file of the repository is what the launcher prints, and both take and refuse the same documents."""
+        schema = json.loads(self.run_here("config", "schema").stdout)
+        self.assertEqual(json.loads((ROOT / "docs/schemas/sandbox.schema.json").read_text(encoding="utf-8")), schema, "make it anew: sandbox config schema")
+        jsonschema.Draft202012Validator.check_schema(schema)
+        validator = jsonschema.Draft202012Validator(schema)
+        self.engine.add_container()
+        start = [
+            ({"ports": "auto", "port": {"http": 8080}, "env": {"A": "b", "C": 1}, "keep": True, "memory": 3000, "timeout": "5m", "image": "x"}, True),
+            ({"env": ["A=b", "C=d"], "ttl": 90, "keep": "no"}, True),
+            ({"env": "A=b", "timeout": "1h"}, True),
+            ({}, True),
+            (None, True),
+            ([], False),
+            (5, False),
+            ({"imge": "x"}, False),
+            ({"image": ["x"]}, False),
+            ({"image": None}, False),
+            ({"ports": "some"}, False),
+            ({"keep": "perhaps"}, False),
+            ({"keep": 2}, False),
+            ({"memory": -1}, False),
+            ({"memory": "much"}, False),
+            ({"timeout": "soon"}, False),
+            ({"timeout": -5}, False),
+            ({"env": {"A": {"b": "c"}}}, False),
+            ({"env": [["A=b"]]}, False),
+            ({"env": None}, False),
+        ]
+        documents = [({"start": section}, good) for section, good in start]
+        documents += [({"name": "ci1", "quiet": True}, True), ({"output": "json"}, True), ({"output": "jsn"}, False), ({"help": True}, False), ({"strat": {}}, False), ([], False)]
+        for document, good in documents:
+            with self.subTest(document=document):
+                self.assertEqual(validator.is_valid(document), good, "the schema")
+                # JSON is YAML.
+                (self.project / "sandbox.yaml").write_text(json.dumps(document))
+                done = self.run_here("--name", "flyte-sandbox", "start", "--dry-run", "-o", "text", code=0 if good else 12)
+                if not good:
+                    self.assert_error(done, "config-file", f"{self.project}/sandbox.yaml, line")
 
 
 if __name__ == "__main__":

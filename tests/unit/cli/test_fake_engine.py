@@ -143,10 +143,37 @@ class CommandLine(Case):
         missing = {name for name in used if f"`{name}`" not in guide} - {"connect-failed", "connect-permission"}
         self.assertEqual(missing, set())
 
+    def test_errors_are_one_table(self):
+        """The guide and the manual have what the launcher's table has, and the table the exit codes of what the sources say."""
+        table = self.run_sandbox("help", "--errors").stdout
+        self.assertIn(table, (ROOT / "docs/guide/errors.md").read_text(encoding="utf-8"), "make it anew: sandbox help --errors")
+        documented = {}
+        for ids, codes in re.findall(r"^\| (`.*?`) \| ([\d, ]+) \|", table, re.MULTILINE):
+            for name in re.findall(r"`([a-z0-9-]+)`", ids):
+                self.assertNotIn(name, documented, "listed once")
+                documented[name] = {int(code) for code in codes.split(", ")}
+        manual = self.run_sandbox("help", "--man").stdout.partition(".SH ERRORS")[2].replace("\\-", "-")
+        for name in documented:
+            self.assertRegex(manual, rf"\.B .*\b{name}\b")
+        exit_codes = (ROOT / "sandbox/cli/framework/exit_codes.h").read_text(encoding="utf-8")
+        numbers = {name: int(value) for name, value in re.findall(r"EXIT_CODE_(\w+) = (\d+)", exit_codes)}
+        function = (ROOT / "sandbox/cli/framework/exit_codes.c").read_text(encoding="utf-8").partition("int exit_code_of")[2]
+        kinds = {}
+        for cases, code in re.findall(r"((?:\s*case ERR_\w+:)+)\s*return EXIT_CODE_(\w+)", function):
+            kinds.update({kind: numbers[code] + (signal.SIGINT if code == "SIGNAL" else 0) for kind in re.findall(r"ERR_\w+", cases)})
+        sources = [*(ROOT / "sandbox/cli").rglob("*.c"), *(ROOT / "sandbox/docker").glob("*.c")]
+        seen = set()
+        for source in sources:
+            for kind, name in re.findall(r'(ERR_[A-Z_]+),\s*"([a-z0-9-]+)"', source.read_text(encoding="utf-8")):
+                if name in documented:
+                    seen.add(name)
+                    self.assertIn(kinds.get(kind, 1), documented[name], f"{name} in {source.name}")
+        self.assertGreater(len(seen), 60)
+
     def test_exit_codes_are_documented(self):
         guide = (ROOT / "docs/guide/errors.md").read_text(encoding="utf-8")
         manual = self.run_sandbox("help", "--man").stdout
-        codes = re.findall(r"^\.B (\d+)$", manual.partition(".SH EXIT STATUS")[2], re.MULTILINE)
+        codes = re.findall(r"^\.B (\d+)$", manual.partition(".SH EXIT STATUS")[2].partition(".SH")[0], re.MULTILINE)
         self.assertEqual(codes, re.findall(r"^\| (\d+) \|", guide, re.MULTILINE))
 
     def test_guide_is_current(self):

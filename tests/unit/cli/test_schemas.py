@@ -47,6 +47,7 @@ class Schemas(Case):
         self.check("list", "--disk")
         self.check("version", "--all")
         self.check("config", "view", "--origin", "--all")
+        self.check("config", "schema")
         self.check("snapshot", "list", self.directory)
         context = pathlib.Path(self.directory, "context")
         context.mkdir()
