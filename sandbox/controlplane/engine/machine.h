@@ -408,6 +408,8 @@ void machine_advance_node(struct machine *m, struct machine_node *node);
 /* Makes a node that may begin QUEUED, with its inputs, unless as many nodes run as may or the inputs are still wanted.
  */
 void machine_queue_node(struct machine *m, struct machine_node *node);
+/* Of a node that does not count for max_parallelism at present and is about to: false while as many run as may. */
+bool machine_takes_place(struct machine *m, const struct machine_node *node);
 /* Of a scope that fails: runs its failure node. True when that is over, or there is none. */
 bool machine_handle_failure(struct machine *m, struct machine_scope *scope);
 /* The inputs of the scope's failure node: what its bindings give, and what went wrong when it wants to know that. */

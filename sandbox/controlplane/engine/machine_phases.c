@@ -232,10 +232,10 @@ static void begin_next_attempt(struct machine *m, struct machine_node *node)
 	node->signal_known = false;
 	node->outputs = NULL;
 	node->dynamic = NULL;
+	node->row.dynamic = NULL;
+	node->row.dynamic_graph = NULL;
 	node->result_known = false;
-	if (node->row.phase == NODE(DYNAMIC_RUNNING))
-		machine_set_node(m, node, NODE(RUNNING));
-	node->row.task = NULL;
+	node->row.task = NULL; /* a dynamic node stays DYNAMIC_RUNNING until it may run a pod again */
 	node->row.attempt++;
 	node->row.recheck_at_ns = 0;
 	node->row.changed = true;

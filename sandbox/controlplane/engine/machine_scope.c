@@ -183,11 +183,24 @@ static void advance_boundary_node(struct machine *m, struct machine_node *node)
 	machine_succeed_node(m, node);
 }
 
+static bool has_place(const struct machine *m, const struct machine_node *node)
+{
+	const int32_t maximum = m->definition->spec->max_parallelism;
+	return !node->vertex->kind->counts_for_parallelism || maximum <= 0 || m->running < (uint32_t)maximum;
+}
+
+bool machine_takes_place(struct machine *m, const struct machine_node *node)
+{
+	if (!has_place(m, node))
+		return false;
+	if (node->vertex->kind->counts_for_parallelism)
+		m->running++;
+	return true;
+}
+
 void machine_queue_node(struct machine *m, struct machine_node *node)
 {
-	const bool counts = node->vertex->kind->counts_for_parallelism;
-	const int32_t maximum = m->definition->spec->max_parallelism;
-	if (counts && maximum > 0 && m->running >= (uint32_t)maximum) {
+	if (!has_place(m, node)) {
 		node->scope->held_back = true;
 		return;
 	}
@@ -196,8 +209,7 @@ void machine_queue_node(struct machine *m, struct machine_node *node)
 	node->row.inputs = node->inputs;
 	node->row.inputs_uri = arena_printf(m->arena, "%s/inputs.pb", node->directory);
 	machine_set_node(m, node, NODE(QUEUED));
-	if (counts)
-		m->running++;
+	(void)machine_takes_place(m, node);
 }
 
 static void begin_node(struct machine *m, struct machine_node *node)

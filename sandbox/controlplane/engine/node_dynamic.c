@@ -4,6 +4,8 @@
  * compiled closure is kept in the node's row, so that it is compiled once an attempt.
  *
  * A node of it that fails fails the task for good, as upstream; only a time-out of one is tried again, with a new pod.
+ * While what it has made runs, the task is none of the nodes that count for max_parallelism: before its next attempt it
+ * has to wait for a place among them. Until then it is DYNAMIC_RUNNING, without an attempt.
  */
 #include "controlplane/engine/machine.h"
 
@@ -12,7 +14,7 @@
 
 int machine_resume_dynamic(struct machine *m, struct machine_node *node, struct err *e)
 {
-	if (node->row.phase != NODE(DYNAMIC_RUNNING))
+	if (node->row.phase != NODE(DYNAMIC_RUNNING) || !node->row.task)
 		return 0;
 	if (!node->row.dynamic_graph)
 		return err_set(e, ERR_INTERNAL, NULL, "the workflow of dynamic node \"%s\" is missing",
@@ -103,6 +105,11 @@ static void fail(struct machine *m, struct machine_node *node)
 
 void machine_advance_dynamic(struct machine *m, struct machine_node *node)
 {
+	if (!node->row.task) {
+		if (machine_takes_place(m, node))
+			machine_set_node(m, node, NODE(RUNNING));
+		return;
+	}
 	switch (machine_run_scope(m, node->inner)) {
 	case SCOPE_RUNS:
 		break;

@@ -76,12 +76,14 @@ static int load_dynamic(struct database_connection *c, struct plan *plan, struct
 	return 0;
 }
 
-/* The workflows of the dynamic nodes that run: the plan keeps them from round to round. */
+/* The workflows of the dynamic nodes that run: the plan keeps them from round to round. A node that is to be tried
+ * again has none of its own yet. */
 static int load_dynamics(struct database_connection *c, struct plan *plan, const struct progress_nodes *rows,
                          struct err *e)
 {
 	for (size_t i = 0; i < rows->count; i++) {
-		if (rows->nodes[i].phase == NODE(DYNAMIC_RUNNING) && load_dynamic(c, plan, &rows->nodes[i], e) < 0)
+		struct progress_node *row = &rows->nodes[i];
+		if (row->phase == NODE(DYNAMIC_RUNNING) && row->task && load_dynamic(c, plan, row, e) < 0)
 			return -1;
 	}
 	return 0;

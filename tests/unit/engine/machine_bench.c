@@ -74,6 +74,11 @@ void start(struct bench *b)
 	const struct progress_nodes none = { 0 };
 	b->definition = workflow_execution(&b->arena, workflow_finish(&b->workflow));
 	b->definition.plugin_overrides = b->plugin_overrides;
+	if (b->max_parallelism) {
+		Flyteidl__Admin__ExecutionSpec *spec = proto_new(&b->arena, flyteidl__admin__execution_spec);
+		spec->max_parallelism = b->max_parallelism;
+		b->definition.spec = spec;
+	}
 	assert_int_equal(machine_graph_build(&b->arena, b->definition.closure, &b->graph, &e), 0);
 	assert_int_equal(
 	        machine_init(&b->m, &b->arena, &b->options, &b->definition, &b->graph, &execution, &none, SECOND, &e),

@@ -31,6 +31,7 @@ struct bench {
 	enum machine_creation creation;                         /* the answer to every WANT_POD */
 	enum pod_failure refusal;
 	const Flyteidl__Admin__PluginOverrides *plugin_overrides; /* of the execution; NULL: none */
+	int32_t max_parallelism;                                  /* of the execution; 0: no limit */
 };
 
 struct bench *bench_new(void);

@@ -74,7 +74,7 @@ static void fill(struct world *w, struct workflow_builder *b, unsigned depth)
 			Flyteidl__Core__TaskMetadata *metadata = workflow_task(b, b->closure->n_tasks - 1)->metadata;
 			metadata->discoverable = pick(w, 3) == 0;
 			metadata->cache_serializable = pick(w, 2);
-			if (b->closure->n_tasks % 3 == 0)
+			if (pick(w, 3) == 0)
 				workflow_task(b, b->closure->n_tasks - 1)->type = arena_strdup(b->arena, CONNECTED);
 		}
 	}

@@ -509,6 +509,59 @@ static void set_signal(struct bench *b, const char *id, const Flyteidl__Core__Li
 	step(b);
 }
 
+/* With room for one node: n2 is dynamic and may take 90 s, and while its second node waits for that room, n1 takes it. */
+static struct bench *with_a_dynamic_task_without_place(void)
+{
+	struct bench *b = bench_new();
+	workflow_add_signal(&b->workflow, NULL, 0);
+	workflow_add_task(&b->workflow, 0, (size_t[]){ 0 }, 1);
+	workflow_add_task(&b->workflow, 1, NULL, 0)->metadata->timeout = seconds(b, 90);
+	b->max_parallelism = 1;
+	start(b);
+	b->dynamic = workflow_dynamic(&b->arena, 40, 2, 0);
+	make_dynamic(b, "n2");
+	set_signal(b, "n0", workflow_integer(&b->arena, "", 41)->literals[0]->value);
+	assert_int_equal(node(b, "n1")->row.phase, NODE(UNDEFINED));
+	succeed(b, "n2-0-n0");
+	assert_int_equal(node(b, "n1")->row.phase, NODE(RUNNING));
+	assert_int_equal(node(b, "n2-0-n1")->row.phase, NODE(UNDEFINED));
+	return b;
+}
+
+static void test_a_dynamic_tasks_next_attempt_waits_for_its_place(void **state)
+{
+	(void)state;
+	struct bench *b = with_a_dynamic_task_without_place();
+	b->m.now_ns += 90 * SECOND;
+	step(b);
+	assert_int_equal(node(b, "n2")->row.attempt, 1);
+	assert_int_equal(node(b, "n2")->row.phase, NODE(DYNAMIC_RUNNING));
+	assert_null(node(b, "n2")->row.task);
+	assert_false(machine_owns_pod(&b->m, "e1-n2-1"));
+	assert_int_equal(b->m.running, 1);
+	succeed(b, "n1");
+	assert_int_equal(node(b, "n2")->row.phase, NODE(RUNNING));
+	assert_true(machine_owns_pod(&b->m, "e1-n2-1"));
+	succeed(b, "n2");
+	assert_int_equal(b->m.execution.phase, EXECUTION(SUCCEEDED));
+	bench_free(b);
+}
+
+/* The node's own deadline counts on. */
+static void test_a_dynamic_task_waits_too_long_for_its_place(void **state)
+{
+	(void)state;
+	struct bench *b = with_a_dynamic_task_without_place();
+	b->m.now_ns += 90 * SECOND;
+	step(b);
+	assert_int_equal(b->m.wake_at_ns, b->m.now_ns + 180 * SECOND); /* three times 90 s from the start */
+	b->m.now_ns = b->m.wake_at_ns;
+	step(b);
+	assert_int_equal(node(b, "n2")->row.phase, NODE(TIMED_OUT));
+	assert_int_equal(b->m.execution.phase, EXECUTION(FAILED));
+	bench_free(b);
+}
+
 static void test_an_approval(void **state)
 {
 	(void)state;
@@ -756,6 +809,8 @@ int main(void)
 		cmocka_unit_test(test_a_dynamic_attempt_is_tried_again),
 		cmocka_unit_test(test_what_a_dynamic_task_made_does_not_compile),
 		cmocka_unit_test(test_a_dynamic_task_counts_while_its_pod_runs),
+		cmocka_unit_test(test_a_dynamic_tasks_next_attempt_waits_for_its_place),
+		cmocka_unit_test(test_a_dynamic_task_waits_too_long_for_its_place),
 		cmocka_unit_test(test_a_child_execution_succeeds),
 		cmocka_unit_test(test_a_child_execution_fails),
 		cmocka_unit_test(test_aborting_reaches_the_child_execution),

@@ -172,7 +172,7 @@ struct progress_nodes load_rows(struct world *w, struct arena *arena)
 		struct progress_node *row = &rows.nodes[i];
 		*row = copy_node(arena, &w->rows.nodes[i]);
 		row->outputs = NULL;
-		if (row->phase == NODE(DYNAMIC_RUNNING))
+		if (row->phase == NODE(DYNAMIC_RUNNING) && row->task)
 			row->dynamic_graph = &find_dynamic(w, row->node_id, row->attempt)->graph;
 		if (row->task && row->task->is_array)
 			row->task->elements = load_elements(find_array(w, row->node_id, row->attempt), arena, true);
