@@ -144,3 +144,20 @@ def task_image():
     from flytekit.configuration import DefaultImages
 
     return DefaultImages.default_image()
+
+
+@pytest.fixture
+def apply(kubectl, sandbox):
+    """Applies objects, and deletes them again afterwards."""
+    made = []
+
+    def run(*objects):
+        for item in objects:
+            path = sandbox.home / "object.json"
+            path.write_text(json.dumps(item), encoding="utf-8")
+            kubectl("apply", "-f", str(path))
+            made.append((item["metadata"]["namespace"], item["kind"], item["metadata"]["name"]))
+
+    yield run
+    for namespace, kind, name in made:
+        kubectl("-n", namespace, "delete", kind, name, "--ignore-not-found")

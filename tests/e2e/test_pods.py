@@ -29,23 +29,6 @@ def execute(start, finish):
     return lambda workflow, **inputs: finish(start(workflow, **inputs))
 
 
-@pytest.fixture
-def apply(kubectl, sandbox):
-    """Applies objects, and deletes them again afterwards."""
-    made = []
-
-    def run(*objects):
-        for item in objects:
-            path = sandbox.home / "object.json"
-            path.write_text(json.dumps(item), encoding="utf-8")
-            kubectl("apply", "-f", str(path))
-            made.append((item["metadata"]["namespace"], item["kind"], item["metadata"]["name"]))
-
-    yield run
-    for namespace, kind, name in made:
-        kubectl("-n", namespace, "delete", kind, name, "--ignore-not-found")
-
-
 def failure(execution, phase=WorkflowExecution.FAILED):
     assert execution.closure.phase == phase
     return execution.error.message

@@ -213,13 +213,18 @@ def set_attributes_of(admin, project):
     admin.UpdateProjectDomainAttributes(request, timeout=60)
 
 
-def test_a_quota_is_waited_for(admin, kubectl, task_image):
+def test_a_quota_is_waited_for(admin, apply, kubectl, task_image):
     namespace = f"{PROJECT}-staging"
-    set_attributes(admin, domain="staging", cluster_resource_attributes={"attributes": {"projectQuotaMemory": "200Mi"}})
+    set_attributes(admin, domain="staging", cluster_resource_attributes={"attributes": {"projectQuotaMemory": "350Mi"}})
     try:
         kubectl("wait", "-n", namespace, "--for=create", "resourcequota/project-quota", "--timeout=30s")
-        kubectl("wait", "-n", namespace, "resourcequota/project-quota", "--for=jsonpath={.status.hard.limits\\.memory}=200Mi", "--timeout=30s")
+        kubectl("wait", "-n", namespace, "resourcequota/project-quota", "--for=jsonpath={.status.hard.limits\\.memory}=350Mi", "--timeout=30s")
+        # Somebody else has a part of it: a pod that no node will ever run.
+        container = {"name": "c", "image": "none", "resources": {"limits": {"memory": "100Mi"}}}
+        apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "e2e-other", "namespace": namespace},
+               "spec": {"nodeSelector": {"e2e": "nowhere"}, "containers": [container]}})
         id = start(admin, task_request(task_image, memory="300Mi", domain="staging"))
+        too_large = start(admin, task_request(task_image, memory="400Mi", domain="staging"))
 
         def waits():
             node = node_execution_pb2.NodeExecutionListRequest(workflow_execution_id=id, limit=10)
@@ -232,6 +237,9 @@ def test_a_quota_is_waited_for(admin, kubectl, task_image):
 
         attempt = until(waits, seconds=60)
         assert "Exceeded resourcequota" in attempt.closure.reason + str(attempt.closure.reasons)
+        # What would not fit alone is not waited for.
+        failed = finish_of(admin, too_large)
+        assert (failed.closure.phase, failed.closure.error.code) == (Phase.FAILED, "ResourceRequestsExceedLimits")
         set_attributes(admin, domain="staging", cluster_resource_attributes={"attributes": {"projectQuotaMemory": "1Gi"}})
         assert finish_of(admin, id).closure.phase == Phase.SUCCEEDED
     finally:

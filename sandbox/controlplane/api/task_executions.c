@@ -59,6 +59,8 @@ static Flyteidl__Event__ExternalResourceInfo *element_info(struct arena *arena, 
 	info->retry_attempt = element->attempt;
 	info->phase = phase ? (Flyteidl__Core__TaskExecution__Phase)phase->value : 0;
 	info->cache_status = (Flyteidl__Core__CatalogCacheStatus)element->cache_status;
+	info->n_logs = element->log_count;
+	info->logs = element->logs;
 	if (!text_is_empty(element->child_name)) {
 		info->target_metadata_case =
 		        FLYTEIDL__EVENT__EXTERNAL_RESOURCE_INFO__TARGET_METADATA_WORKFLOW_NODE_METADATA;

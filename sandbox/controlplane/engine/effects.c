@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/text.h"
 #include "controlplane/engine/dynamic.h"
+#include "controlplane/engine/quota.h"
 #include "controlplane/store/signals.h"
 
 /* On top of the object itself, what an arena needs for its bookkeeping. */
@@ -527,6 +528,15 @@ static void read_pod(const struct round_context *context, struct machine *m, str
 		pod_cache_add(context->pods, m->definition->id, job->pod);
 		break;
 	case ERR_EXHAUSTED:
+		if (quota_can_never_fit(message)) {
+			node->failure = (struct machine_failure){
+				.budget = POD_FAILURE_PERMANENT,
+				.kind = ERROR_KIND(USER),
+				.code = "ResourceRequestsExceedLimits",
+				.message = arena_printf(m->arena, "requested resources exceed limits: %s", message),
+			};
+			break;
+		}
 		node->creation = CREATION_WAITS;
 		node->creation_reason = arena_printf(m->arena, "Exceeded resourcequota: %s", message);
 		break;

@@ -230,6 +230,10 @@ static struct round_context context_of(const struct engine *engine, const struct
 	context.machine.system_retries = (uint32_t)settings->system_retries;
 	context.machine.interruptible_threshold = (int32_t)settings->interruptible_threshold;
 	context.machine.ignore_retry_cause = settings->ignore_retry_cause;
+	context.machine.log_links = (struct log_links){
+		.kubernetes = settings->log_kubernetes ? settings->log_kubernetes_template : NULL,
+		.others = settings->log_templates,
+	};
 	context.machine.offload_minimum =
 	        settings->literal_offloading ? (size_t)settings->literal_offloading_minimum_mb << 20 : 0;
 	context.machine.offload_maximum = (size_t)settings->literal_offloading_maximum_mb << 20;
@@ -247,6 +251,7 @@ static struct round_context context_of(const struct engine *engine, const struct
 		.platform_namespace = engine->options.platform_namespace,
 		.pod_template_name = settings->pod_template,
 		.copilot_image = settings->copilot_image,
+		.console_url = settings->console_url,
 		.scheduling = { .interruptible_node_selector = settings->interruptible_node_selector,
 		                .interruptible_tolerations = settings->interruptible_tolerations,
 		                .gpu_device_label = settings->gpu_device_label,
@@ -396,7 +401,6 @@ static struct engine *engine_new(const struct engine_options *options)
 	};
 	engine->rounds.machine.metadata_prefix = options->metadata_prefix;
 	engine->rounds.machine.raw_output_prefix = options->raw_output_prefix;
-	engine->rounds.machine.log_link_template = options->log_link_template;
 	if (options->array_maximum)
 		engine->rounds.machine.array_maximum = options->array_maximum;
 	if (options->array_parallelism)

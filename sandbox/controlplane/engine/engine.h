@@ -35,10 +35,8 @@ struct engine_options {
 	const char *replica;
 	/* All below may be left zero. */
 	struct connectors *connectors; /* a round uses the catalog that is current when it begins; NULL: no connectors */
-	const char *log_link_template; /* link to a task's log: {{.namespace}} and {{.podName}} are replaced; NULL or
-	                                  "": none */
-	size_t array_maximum;          /* elements of one map task */
-	size_t array_parallelism;      /* elements of one map task that run at a time at most */
+	size_t array_maximum;     /* elements of one map task */
+	size_t array_parallelism; /* elements of one map task that run at a time at most */
 };
 /* Starts the threads: pod watch, notification listener, workers. Options' strings are borrowed and must outlive the
  * engine. */

@@ -23,6 +23,7 @@
 #include "controlplane/connectors/catalog.h"
 #include "controlplane/engine/array.h"
 #include "controlplane/engine/cache.h"
+#include "controlplane/engine/log_links.h"
 #include "controlplane/engine/names.h"
 #include "controlplane/engine/pod.h"
 #include "controlplane/store/progress.h"
@@ -239,7 +240,7 @@ struct machine_node {
 struct machine_options {
 	const char *metadata_prefix;       /* "s3://my-s3-bucket/metadata/propeller" */
 	const char *raw_output_prefix;     /* "s3://my-s3-bucket/data" */
-	const char *log_link_template;     /* "" for none; {{.namespace}} and {{.podName}} are replaced */
+	struct log_links log_links;
 	uint32_t default_maximum_attempts; /* of nodes that ask for no retries; upstream: 1 */
 	uint32_t system_retries;           /* upstream: 3 */
 	bool ignore_retry_cause;           /* there is one budget, the user's */
@@ -260,7 +261,7 @@ struct machine_options {
 #define MACHINE_OPTIONS_DEFAULT                                                                                        \
 	{                                                                                                              \
 		.metadata_prefix = "s3://my-s3-bucket/metadata/propeller",                                             \
-		.raw_output_prefix = "s3://my-s3-bucket/data", .log_link_template = "", .default_maximum_attempts = 1, \
+		.raw_output_prefix = "s3://my-s3-bucket/data", .default_maximum_attempts = 1,                          \
 		.system_retries = 3, .interruptible_threshold = -1, .retry_delay_ns = 500000000,                       \
 		.quota_delay_ns = 10000000000, .array_maximum = 5000, .array_parallelism = 250,                        \
 		.array_output_maximum = (size_t)256 << 20                                                              \

@@ -657,6 +657,8 @@ static struct progress_task *task_of_row(struct machine *m, const struct machine
 		.started_at_ns = row->started_at_ns,
 		.ended_at_ns = row->ended_at_ns,
 	};
+	task->closure->n_logs = row->log_count;
+	task->closure->logs = row->logs;
 	return task;
 }
 
@@ -759,6 +761,8 @@ static struct array_element row_of(struct machine *m, const struct machine_node 
 	row.task_phase = task->phase;
 	row.pod_name = task->pod_name;
 	row.connector = task->connector;
+	row.log_count = task->closure->n_logs;
+	row.logs = task->closure->logs;
 	row.created_at_ns = task->created_at_ns;
 	row.started_at_ns = task->started_at_ns;
 	row.ended_at_ns = task->ended_at_ns;

@@ -16,28 +16,22 @@ static bool declares_outputs(const struct machine_node *node)
 
 /* ---- Beginning an attempt ---- */
 
-static void add_log_link(struct machine *m, struct progress_task *task)
+/* Upstream shows an element's links with its index behind their names (nodes/array/event_recorder.go at v1.16.8). */
+static void add_log_links(struct machine *m, const struct machine_node *node, struct progress_task *task)
 {
-	const char *at = m->options->log_link_template;
-	if (text_is_empty(at))
-		return;
-	char *uri = arena_strdup(m->arena, "");
-	while (*at) {
-		if (text_starts_with(at, "{{.namespace}}")) {
-			uri = arena_printf(m->arena, "%s%s", uri, m->namespace);
-			at += strlen("{{.namespace}}");
-		} else if (text_starts_with(at, "{{.podName}}")) {
-			uri = arena_printf(m->arena, "%s%s", uri, task->pod_name);
-			at += strlen("{{.podName}}");
-		} else {
-			uri = arena_printf(m->arena, "%s%c", uri, *at++);
-		}
-	}
-	Flyteidl__Core__TaskLog *log = proto_new(m->arena, flyteidl__core__task_log);
-	log->uri = uri;
-	log->name = arena_strdup(m->arena, "Kubernetes Logs");
-	log->message_format = FLYTEIDL__CORE__TASK_LOG__MESSAGE_FORMAT__UNKNOWN;
-	proto_append(m->arena, task->closure->n_logs, task->closure->logs, log);
+	const struct progress_definition *d = m->definition;
+	const struct log_links_subject subject = {
+		.namespace = task->pod_namespace,
+		.pod_name = task->pod_name,
+		.task = task->id,
+		.project = d->project,
+		.domain = d->domain,
+		.execution = d->name,
+		.node_id = node->row.node_id,
+		.attempt = task->attempt,
+		.suffix = node->element_of ? arena_printf(m->arena, "-%" PRIu32, node->index) : "",
+	};
+	log_links_add(m->arena, &m->options->log_links, &subject, &task->closure->n_logs, &task->closure->logs);
 }
 
 /* Upstream: isAboveInterruptibleFailureThreshold (nodes/node_exec_context.go at v1.16.8). */
@@ -122,7 +116,7 @@ void machine_make_task(struct machine *m, struct machine_node *node)
 	task->closure->metadata = metadata;
 	task->closure->task_type = arena_strdup(m->arena, task->task_type);
 	task->closure->event_version = 1;
-	add_log_link(m, task);
+	add_log_links(m, node, task);
 	node->row.task = task;
 }
 

@@ -50,6 +50,7 @@ struct pod_defaults {
 	        offload_maximum_mb;    /* literals of this size are objects of their own; 0: none are */
 	const char *platform_namespace; /* where PodTemplates for all are; NULL: POD_PLATFORM_NAMESPACE */
 	const char *pod_template_name; /* base of every pod whose task names no other, where it exists; NULL: none */
+	const char *console_url;       /* FLYTE_EXECUTION_URL is below it; NULL or "": not told */
 	const char *copilot_image;     /* for tasks that want their data as files; NULL or "": none */
 	struct pod_scheduling scheduling;
 };

@@ -60,6 +60,12 @@ void pod_add_environment(struct arena *arena, const struct pod_request *request,
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(own); i++)
 		pod_set_environment(env, own[i].name, own[i].value ? own[i].value : "");
+	/* Integrations that track experiments link to it (upstream: flytek8s/k8s_resource_adds.go at v1.16.8). */
+	if (defaults && !text_is_empty(defaults->console_url))
+		pod_set_environment(env, "FLYTE_EXECUTION_URL",
+		                    arena_printf(arena, "%s/projects/%s/domains/%s/executions/%s/nodeId/%s-%u/nodes",
+		                                 defaults->console_url, request->project, request->domain,
+		                                 request->execution_name, request->node_id, request->attempt));
 	if (defaults && defaults->offload_minimum_mb) {
 		pod_set_environment(env, "_F_L_MIN_SIZE_MB",
 		                    arena_printf(arena, "%" PRId64, defaults->offload_minimum_mb));

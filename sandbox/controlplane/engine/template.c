@@ -53,14 +53,35 @@ static bool is_named(const struct reference *reference, const char *name)
 	       strncasecmp(reference->name, name, reference->name_length) == 0;
 }
 
+static const char *find(const struct reference *reference, const struct template_variable *variables, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (is_named(reference, variables[i].name))
+			return variables[i].value;
+	}
+	return NULL;
+}
+
+char *template_fill(struct arena *arena, const char *text, const struct template_variable *variables, size_t count)
+{
+	auto_buf struct buf out = BUF_INIT(RENDERED_MAXIMUM);
+	while (*text) {
+		struct reference reference = { .length = 1 };
+		const char *value = parse_reference(text, &reference) ? find(&reference, variables, count) : NULL;
+		if (value)
+			buf_add_str(&out, value);
+		else
+			buf_add(&out, text, reference.length);
+		text += reference.length;
+	}
+	return arena_strdup(arena, buf_text(&out));
+}
+
 /* The value of a reference other than inputs.x; NULL when unknown or not given. */
 static const char *look_up(const struct reference *reference, const struct template_values *values,
                            bool *ret_uses_task_template)
 {
-	const struct {
-		const char *name;
-		const char *value;
-	} table[] = {
+	const struct template_variable table[] = {
 		{ "input", values->input },
 		{ "inputPrefix", values->input_prefix },
 		{ "outputPrefix", values->output_prefix },
@@ -76,11 +97,7 @@ static const char *look_up(const struct reference *reference, const struct templ
 	}
 	if (is_named(reference, "taskTemplatePath") && ret_uses_task_template)
 		*ret_uses_task_template = true;
-	for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
-		if (is_named(reference, table[i].name))
-			return table[i].value;
-	}
-	return NULL;
+	return find(reference, table, ARRAY_LENGTH(table));
 }
 
 static bool is_input(const struct reference *reference)

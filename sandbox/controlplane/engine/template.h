@@ -27,6 +27,12 @@ struct template_values {
 	const Flyteidl__Core__LiteralMap *inputs; /* NULL or empty: {{.inputs.x}} is left as it is */
 };
 
+struct template_variable {
+	const char *name, *value;
+};
+/* Replaces references to these, and nothing else. */
+char *template_fill(struct arena *arena, const char *text, const struct template_variable *variables, size_t count);
+
 /* NULL with ERR_INVALID when an input does not exist or has no text. `ret_uses_task_template` (may be NULL) is set when
  * {{.taskTemplatePath}} occurred, else left alone. */
 char *template_render(struct arena *arena, const char *text, const struct template_values *values,

@@ -201,6 +201,14 @@ static int check_together(const struct settings *settings, const char *subject, 
 	return settings_check_connectors(settings, subject, e);
 }
 
+/* What follows from others. */
+static void complete(struct settings *settings)
+{
+	if (text_is_empty(settings->console_url) && !text_is_empty(settings->public_endpoint))
+		settings->console_url =
+		        arena_printf(&settings->life->arena, "%s/console", settings->public_endpoint);
+}
+
 int settings_parse(const char *text, size_t length, const char *subject, bool environment,
                    const struct settings **ret_settings, struct err *e)
 {
@@ -210,6 +218,7 @@ int settings_parse(const char *text, size_t length, const char *subject, bool en
 	if (set_defaults(settings, e) < 0 || set_from_file(settings, text, length, subject, e) < 0 ||
 	    (environment && set_from_environment(settings, e) < 0) || check_together(settings, subject, e) < 0)
 		return -1;
+	complete(settings);
 	*ret_settings = steal_ptr(made);
 	return 0;
 }

@@ -41,6 +41,7 @@ struct settings {
 	const char *objects_public_endpoint, *objects_cluster_endpoint;
 	const char *cluster_network;
 	const char *platform_endpoint; /* what pods are told as FLYTE_PLATFORM_URL */
+	const char *public_endpoint; /* of the API and the console, as browsers reach it; "": nobody knows */
 	int64_t debug_pages; /* 0 or 1 */
 	const char *admission_host; /* "": no webhook */
 	int64_t admission_port;
@@ -59,6 +60,8 @@ struct settings {
 	bool interruptible, overwrite_cache;
 	json_t *cluster_pools; /* map: domain -> cluster pool */
 
+	const char *console_url; /* told to tasks; "": nobody knows */
+
 	/* Of registrations; 0: no limit. */
 	int64_t workflow_node_maximum, label_maximum, annotation_maximum;
 
@@ -72,6 +75,10 @@ struct settings {
 	const char *copilot_image;
 	json_t *interruptible_node_selector, *interruptible_tolerations;
 	const char *gpu_device_label, *gpu_partition_label;
+	/* Links to the logs of tasks. */
+	bool log_kubernetes;
+	const char *log_kubernetes_template;
+	json_t *log_templates; /* list of {displayName, templateUris, messageFormat, showWhilePending, hideOnceFinished} */
 
 	/* Literals that flytekit writes beside outputs.pb. */
 	int64_t default_maximum_attempts, system_retries, interruptible_threshold;

@@ -37,6 +37,7 @@ enum setting_kind {
 	SETTING_CONNECTORS,  /* a map of names to such */
 	SETTING_TASK_TYPES,  /* a list of task types */
 	SETTING_ASSIGNMENTS, /* a map of task types to names of connectors */
+	SETTING_LOG_TEMPLATES, /* a list of templates of links (settings_logs.c) */
 };
 
 struct setting {
@@ -77,6 +78,8 @@ json_t *value_get_connector(struct settings *settings, json_t *value, const stru
 json_t *value_get_connectors(struct settings *settings, json_t *value, const struct value_place *at, struct err *e);
 json_t *value_get_task_types(struct settings *settings, json_t *value, const struct value_place *at, struct err *e);
 json_t *value_get_assignments(struct settings *settings, json_t *value, const struct value_place *at, struct err *e);
+/* settings_logs.c: the same. */
+json_t *value_get_log_templates(struct settings *settings, json_t *value, const struct value_place *at, struct err *e);
 /* That every assignment names a connector that there is. */
 int settings_check_connectors(const struct settings *settings, const char *subject, struct err *e);
 /* Checks the value and puts it into its field. */

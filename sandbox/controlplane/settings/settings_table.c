@@ -41,6 +41,7 @@ const struct setting settings_table[] = {
 	PROCESS_TEXT("FLYTE_S3_CLUSTER_ENDPOINT", objects_cluster_endpoint, "http://flyte-sandbox-minio.flyte:9000", "object store, as pods reach it"),
 	PROCESS_TEXT("FLYTE_CLUSTER_NETWORK", cluster_network, "10.42.0.0/16", "addresses of pods: they are given the pods' endpoint"),
 	PROCESS_TEXT("FLYTE_PLATFORM_ENDPOINT", platform_endpoint, "flyte-sandbox-grpc.flyte:8089", "this API, as pods reach it"),
+	PROCESS_TEXT("SANDBOX_PUBLIC_ENDPOINT", public_endpoint, "", "API and console, as browsers reach them, like `http://localhost:30080`; empty: not told to tasks"),
 	PROCESS_TEXT("FLYTE_ADMISSION_HOST", admission_host, "127.0.0.1", "where Kubernetes finds the webhook that puts secrets into pods that others make: an address, or `NAME.NAMESPACE.svc` for a Service; empty: no webhook"),
 	PROCESS_NUMBER("FLYTE_ADMISSION_PORT", admission_port, "9443", 1, 65535, "its port"),
 	PROCESS_NUMBER("FLYTE_API_WORKERS", api_workers, "8", 1, 256, "threads that answer calls"),
@@ -62,6 +63,7 @@ const struct setting settings_table[] = {
 	IN_FILE("flyteadmin.outputLocationPrefix", NULL, SETTING_TEXT, output_location_prefix, "", "where executions write raw data, like `s3://my-s3-bucket/data`"),
 	IN_FILE("flyteadmin.interruptible", NULL, SETTING_BOOLEAN, interruptible, "false", "executions that do not say are interruptible"),
 	IN_FILE("flyteadmin.overwriteCache", NULL, SETTING_BOOLEAN, overwrite_cache, "false", "executions compute what is cached anew"),
+	IN_FILE("flyteadmin.consoleUrl", NULL, SETTING_URL, console_url, "", "console, as users reach it: tasks find the page of their attempt in FLYTE_EXECUTION_URL; empty: `/console` of the sandbox's own address"),
 	IN_FILE("clusterPoolAssignments", NULL, SETTING_POOLS, cluster_pools, "{}", "cluster pool of a domain's executions: `{production: {pool: p}}`; shown with the execution"),
 
 	NUMBER("registration.maxWorkflowNodes", NULL, workflow_node_maximum, "100", 0, 1000000, "nodes of a workflow without start and end; 0: no limit"),
@@ -89,6 +91,9 @@ const struct setting settings_table[] = {
 	IN_FILE("plugins.k8s.interruptible-tolerations", "FLYTE_INTERRUPTIBLE_TOLERATIONS", SETTING_TOLERATIONS, interruptible_tolerations, "[]", "tolerations of interruptible tasks"),
 	IN_FILE("plugins.k8s.gpu-device-node-label", "FLYTE_GPU_DEVICE_LABEL", SETTING_TEXT, gpu_device_label, "k8s.amazonaws.com/accelerator", "label by which nodes tell the model of their GPUs"),
 	IN_FILE("plugins.k8s.gpu-partition-size-node-label", "FLYTE_GPU_PARTITION_LABEL", SETTING_TEXT, gpu_partition_label, "k8s.amazonaws.com/gpu-partition-size", "label by which nodes tell the size of their GPUs' parts"),
+	IN_FILE("plugins.logs.kubernetes-enabled", NULL, SETTING_BOOLEAN, log_kubernetes, "false", "attempts of tasks have the link `Kubernetes Logs`"),
+	IN_FILE("plugins.logs.kubernetes-template-uri", NULL, SETTING_TEXT, log_kubernetes_template, "", "where that leads, like `https://dashboard/#/log/{{ .namespace }}/{{ .podName }}/pod`; also known are logName, hostname, containerName, generatedName, nodeID, taskID, taskProject, taskDomain, taskVersion, taskRetryAttempt, executionName, executionProject and executionDomain"),
+	IN_FILE("plugins.logs.templates", NULL, SETTING_LOG_TEMPLATES, log_templates, "[]", "further links: a list of `{displayName: NAME, templateUris: [URL]}`"),
 
 	IN_FILE("plugins.connector-service.defaultConnector", NULL, SETTING_CONNECTOR, connector_default, "{}", "connector of every task type that it says it supports: `{endpoint: HOST:PORT, insecure: true, defaultTimeout: 10s, timeouts: {CreateTask: 30s}}`; empty: none"),
 	IN_FILE("plugins.connector-service.connectors", NULL, SETTING_CONNECTORS, connectors, "{}", "further connectors, by name; what they support goes before the default one: `{mine: {endpoint: HOST:PORT}}`"),

@@ -451,6 +451,8 @@ int value_set(const struct setting *setting, struct settings *settings, json_t *
 		return keep(settings, value_get_task_types(settings, value, at, e), field);
 	case SETTING_ASSIGNMENTS:
 		return keep(settings, value_get_assignments(settings, value, at, e), field);
+	case SETTING_LOG_TEMPLATES:
+		return keep(settings, value_get_log_templates(settings, value, at, e), field);
 	}
 	return 0;
 }

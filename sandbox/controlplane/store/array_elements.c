@@ -26,6 +26,23 @@ static int enum_value(const ProtobufCEnumDescriptor *descriptor, const char *nam
 
 /* ---- Reading ---- */
 
+static int read_logs(struct arena *arena, const struct database_rows *rows, size_t row, size_t column,
+                     size_t *ret_count, Flyteidl__Core__TaskLog ***ret_logs, struct err *e)
+{
+	const struct proto_bytes bytes = database_bytes(rows, row, column);
+	*ret_count = 0;
+	*ret_logs = NULL;
+	if (!bytes.data)
+		return 0;
+	const Flyteidl__Admin__TaskExecutionClosure *closure =
+	        proto_unpack(arena, flyteidl__admin__task_execution_closure, bytes.data, bytes.length, e);
+	if (!closure)
+		return err_wrap(e, "the stored links to logs of an element");
+	*ret_count = closure->n_logs;
+	*ret_logs = closure->logs;
+	return 0;
+}
+
 static int read_element(struct arena *arena, const struct database_rows *rows, size_t row,
                         struct array_element *ret_element, struct err *e)
 {
@@ -63,13 +80,13 @@ static int read_element(struct arena *arena, const struct database_rows *rows, s
 			return err_wrap(e, "the stored outputs of element %u", element.index);
 	}
 	*ret_element = element;
-	return 0;
+	return read_logs(arena, rows, row, 20, &ret_element->log_count, &ret_element->logs, e);
 }
 
 #define COLUMNS                                                                                                        \
 	"element, attempt, phase, task_phase, cache_status, user_failures, system_failures, pod_name, reason, error, " \
 	"outputs, queued_at, created_at, started_at, ended_at, retry_at, recheck_at, cache_tag, "                      \
-	"child_name, connector from array_elements"
+	"child_name, connector, logs from array_elements"
 
 static int load(struct database_connection *c, struct arena *arena, const char *sql,
                 const struct database_value *values, size_t value_count, struct array_elements *ret_elements,
@@ -122,12 +139,12 @@ int array_elements_list(struct database_connection *c, struct arena *arena, int6
                         struct array_element_rows *ret_rows, struct err *e)
 {
 	struct database_rows rows;
-	const char *sql = "select element, attempt, task_phase, cache_status, pod_name, child_name from array_elements"
+	const char *sql = "select element, attempt, task_phase, cache_status, pod_name, child_name, logs from array_elements"
 	                  " where task_execution_id = $1 order by element, attempt";
 	if (database_query(c, arena, sql, (struct database_value[]){ DB_INT(task_execution_id) }, 1, &rows, e) < 0)
 		return -1;
 	struct array_element_row *read = arena_array(arena, struct array_element_row, rows.count);
-	for (size_t i = 0; i < rows.count; i++)
+	for (size_t i = 0; i < rows.count; i++) {
 		read[i] = (struct array_element_row){
 			.index = (uint32_t)database_int(&rows, i, 0),
 			.attempt = (uint32_t)database_int(&rows, i, 1),
@@ -136,6 +153,9 @@ int array_elements_list(struct database_connection *c, struct arena *arena, int6
 			.pod_name = database_text(&rows, i, 4),
 			.child_name = database_text(&rows, i, 5),
 		};
+		if (read_logs(arena, &rows, i, 6, &read[i].log_count, &read[i].logs, e) < 0)
+			return -1;
+	}
 	*ret_rows = (struct array_element_rows){ .count = rows.count, .rows = read };
 	return 0;
 }
@@ -189,6 +209,13 @@ static json_t *element_to_json(struct arena *arena, const struct array_element *
 	if (element->outputs &&
 	    protobuf_c_message_get_packed_size(&element->outputs->base) <= ARRAY_ELEMENT_INLINE_MAXIMUM)
 		set_message(arena, row, "outputs", &element->outputs->base);
+	if (element->log_count > 0) {
+		Flyteidl__Admin__TaskExecutionClosure *closure =
+		        proto_new(arena, flyteidl__admin__task_execution_closure);
+		closure->n_logs = element->log_count;
+		closure->logs = element->logs;
+		set_message(arena, row, "logs", &closure->base);
+	}
 	set_time(row, "queued_at", element->queued_at_ns);
 	set_time(row, "created_at", element->has_task ? element->created_at_ns : 0);
 	set_time(row, "started_at", element->started_at_ns);
@@ -201,22 +228,22 @@ static json_t *element_to_json(struct arena *arena, const struct array_element *
 static const char save_sql[] =
         "insert into array_elements (task_execution_id, element, attempt, phase, task_phase, cache_status, cache_tag,"
         " user_failures, system_failures, pod_name, child_name, connector, reason, error, outputs,"
-        " queued_at, created_at, started_at, ended_at, retry_at, recheck_at)"
+        " logs, queued_at, created_at, started_at, ended_at, retry_at, recheck_at)"
         " select $1, x.element, x.attempt, x.phase, x.task_phase, x.cache_status, coalesce(x.cache_tag, ''),"
         " x.user_failures, x.system_failures, coalesce(x.pod_name, ''), coalesce(x.child_name, ''), x.connector, coalesce(x.reason, "
         "''),"
-        " decode(x.error, 'base64'), decode(x.outputs, 'base64'),"
+        " decode(x.error, 'base64'), decode(x.outputs, 'base64'), decode(x.logs, 'base64'),"
         " x.queued_at, x.created_at, x.started_at, x.ended_at, x.retry_at, x.recheck_at"
         " from json_to_recordset($2::json) as x (element integer, attempt integer, phase text, task_phase text,"
         " cache_status smallint, cache_tag text, user_failures integer, system_failures integer, pod_name text,"
-        " child_name text, connector boolean, reason text, error text, outputs text, queued_at timestamptz, created_at timestamptz,"
+        " child_name text, connector boolean, reason text, error text, outputs text, logs text, queued_at timestamptz, created_at timestamptz,"
         " started_at timestamptz, ended_at timestamptz, retry_at timestamptz, recheck_at timestamptz)"
         " on conflict (task_execution_id, element, attempt) do update set phase = excluded.phase,"
         " task_phase = excluded.task_phase, cache_status = excluded.cache_status, cache_tag = excluded.cache_tag,"
         " user_failures = excluded.user_failures, system_failures = excluded.system_failures,"
         " pod_name = excluded.pod_name, child_name = excluded.child_name, connector = excluded.connector, reason = excluded.reason, error = "
         "excluded.error,"
-        " outputs = coalesce(excluded.outputs, array_elements.outputs), queued_at = excluded.queued_at,"
+        " outputs = coalesce(excluded.outputs, array_elements.outputs), logs = excluded.logs, queued_at = excluded.queued_at,"
         " created_at = excluded.created_at, started_at = excluded.started_at, ended_at = excluded.ended_at,"
         " retry_at = excluded.retry_at, recheck_at = excluded.recheck_at";
 

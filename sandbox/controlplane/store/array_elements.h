@@ -7,6 +7,7 @@
 
 #include "controlplane/store/database.h"
 
+#include "flyteidl/admin/task_execution.pb-c.h"
 #include "flyteidl/core/catalog.pb-c.h"
 #include "flyteidl/core/execution.pb-c.h"
 #include "flyteidl/core/literals.pb-c.h"
@@ -28,6 +29,8 @@ struct array_element {
 	const char *pod_name, *reason;
 	const char *child_name; /* the execution that it runs, in the same project and domain; "" for none */
 	bool connector; /* as progress_task.connector */
+	size_t log_count;
+	Flyteidl__Core__TaskLog **logs;
 	const Flyteidl__Core__ExecutionError *error;
 	const Flyteidl__Core__LiteralMap *outputs; /* NULL when unknown or large */
 	int64_t queued_at_ns, created_at_ns, started_at_ns, ended_at_ns;
@@ -59,6 +62,8 @@ struct array_element_row {
 	const char *task_phase;
 	int cache_status;
 	const char *pod_name, *child_name;
+	size_t log_count;
+	Flyteidl__Core__TaskLog **logs;
 };
 struct array_element_rows {
 	size_t count;

@@ -180,11 +180,20 @@ static void test_elements_of_map_tasks(void **state)
 	    "'RUNNING', "
 	    "'run-n0-0-n2-1', 0), (2, 0, 'FAILED', 'run-n0-0-n2-0', 1), (3, 0, 'UNDEFINED', '', 2)) as x "
 	    "where retry_attempt = 0");
+	Flyteidl__Core__TaskLog *log = proto_new(&arena, flyteidl__core__task_log);
+	log->uri = arena_strdup(&arena, "http://logs/run-n0-0-n2-1");
+	Flyteidl__Admin__TaskExecutionClosure *logs = proto_new(&arena, flyteidl__admin__task_execution_closure);
+	proto_append(&arena, logs->n_logs, logs->logs, log);
+	QUERY("update array_elements set logs = $1 where element = 2 and attempt = 1",
+	      DB_BYTES(proto_pack(&arena, &logs->base)));
 	Flyteidl__Admin__TaskExecutionGetRequest *r = proto_new(&arena, flyteidl__admin__task_execution_get_request);
 	r->id = attempt(0);
 	const Flyteidl__Admin__TaskExecution *task = succeed("GetTaskExecution", r);
 	const Flyteidl__Event__TaskExecutionMetadata *metadata = task->closure->metadata;
 	assert_int_equal(metadata->n_external_resources, 5);
+	assert_int_equal(metadata->external_resources[2]->n_logs, 0);
+	assert_int_equal(metadata->external_resources[3]->n_logs, 1);
+	assert_string_equal(metadata->external_resources[3]->logs[0]->uri, log->uri);
 	Flyteidl__Event__ExternalResourceInfo **infos = metadata->external_resources;
 	assert_element(infos[0], 0, 0, "run-n0-0-n0-0", FLYTEIDL__CORE__TASK_EXECUTION__PHASE__SUCCEEDED);
 	assert_element(infos[1], 1, 0, "run-n0-0-n1-0", FLYTEIDL__CORE__TASK_EXECUTION__PHASE__UNDEFINED);

@@ -426,7 +426,7 @@ static void test_phases_and_reasons(void **state)
 	(void)state;
 	struct bench *b = bench_new();
 	workflow_add_task(&b->workflow, 0, NULL, 0);
-	b->options.log_link_template = "http://logs/{{.namespace}}/{{.podName}}?x={{.other}}";
+	b->options.log_links.kubernetes = "http://logs/{{.namespace}}/{{ .podname }}?x={{.other}}";
 	start(b);
 	const struct progress_task *task = node(b, "n0")->row.task;
 	assert_string_equal(task->closure->metadata->plugin_identifier, "container");

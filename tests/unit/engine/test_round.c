@@ -620,6 +620,39 @@ static void test_a_map_task(void **state)
 	fixture_free(f);
 }
 
+/* They are the element's own, kept with it, and stay when it is saved by somebody who has only read its row. */
+static void test_links_to_the_logs_of_elements(void **state)
+{
+	(void)state;
+	struct fixture *f = map(2, 1, 0);
+	f->context.machine.log_links.kubernetes = "http://logs/{{ .podName }}";
+	run(f);
+	forget_plan(f);
+	f->context.machine.log_links.kubernetes = NULL;
+	end_pod(f, "n0-0-n1", 0, 1, "OOMKilled");
+	succeed_element(f, 0, 0, 10);
+	run(f);
+	auto_err struct err e = ERR_INIT;
+	auto_connection struct database_connection *c = NULL;
+	struct array_element_rows elements;
+	int64_t task;
+	assert_true(text_to_int64(query_text(f, "select id::text from task_executions where execution_id = $1"), 1,
+	                          INT64_MAX, &task));
+	must(database_borrow(f->database, clock_monotonic_ms() + 20000, &c, &e), &e);
+	must(array_elements_list(c, &f->arena, task, &elements, &e), &e);
+	assert_int_equal(elements.count, 3);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(elements.rows[i].log_count, 1);
+		assert_string_equal(elements.rows[i].logs[0]->name,
+		                    arena_printf(&f->arena, "Kubernetes Logs-%" PRIu32, i));
+		assert_string_equal(elements.rows[i].logs[0]->uri,
+		                    arena_printf(&f->arena, "http://logs/%s", elements.rows[i].pod_name));
+	}
+	assert_int_equal(elements.rows[2].attempt, 1); /* begun when there were none any more */
+	assert_int_equal(elements.rows[2].log_count, 0);
+	fixture_free(f);
+}
+
 /* Each element has a key of its own: one that is new runs, the others do not. */
 static void test_elements_are_cached(void **state)
 {
@@ -927,19 +960,21 @@ static void test_refused_pods(void **state)
 	(void)state;
 	static const struct {
 		enum err_kind kind;
-		const char *task_phase, *code;
+		const char *message, *task_phase, *code;
 	} cases[] = {
-		{ ERR_EXHAUSTED, "WAITING_FOR_RESOURCES", "" },
-		{ ERR_PERMISSION, "FAILED", "RetriesExhausted|RuntimeFailure" },
-		{ ERR_INVALID, "FAILED", "BadTaskFormat" },
+		{ ERR_EXHAUSTED, "no", "WAITING_FOR_RESOURCES", "" },
+		{ ERR_EXHAUSTED, "exceeded quota: q, requested: cpu=2, used: cpu=0, limited: cpu=1", "FAILED",
+		  "ResourceRequestsExceedLimits" },
+		{ ERR_PERMISSION, "no", "FAILED", "RetriesExhausted|RuntimeFailure" },
+		{ ERR_INVALID, "no", "FAILED", "BadTaskFormat" },
 	};
 	for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
 		struct fixture *f = chain(1, 0);
-		fake_outside_refuse_pods(f->fake, cases[i].kind, "no");
+		fake_outside_refuse_pods(f->fake, cases[i].kind, cases[i].message);
 		run(f);
 		assert_query(f, "select phase from task_executions where execution_id = $1", cases[i].task_phase);
 		assert_query(f, "select error_code from executions where id = $1", cases[i].code);
-		if (cases[i].kind == ERR_EXHAUSTED) {
+		if (text_equal(cases[i].task_phase, "WAITING_FOR_RESOURCES")) {
 			assert_query(f, "select reason from task_executions where execution_id = $1",
 			             "Exceeded resourcequota: no");
 			assert_query(f, "select phase from node_executions where execution_id = $1 and node_id = 'n0'",
@@ -1328,6 +1363,7 @@ int main(void)
 		cmocka_unit_test(test_large_literals_go_through_the_object_store),
 		cmocka_unit_test(test_a_map_task),
 		cmocka_unit_test(test_elements_are_tried_again),
+		cmocka_unit_test(test_links_to_the_logs_of_elements),
 		cmocka_unit_test(test_the_end_of_a_pod_is_heard_once),
 		cmocka_unit_test(test_elements_are_cached),
 		cmocka_unit_test(test_a_large_map_begins_in_rounds),

@@ -270,6 +270,24 @@ static void test_environment(void **state)
 	assert_int_equal(json_array_size(json_object_get(container, "env")), ARRAY_LENGTH(rows));
 }
 
+/* Only where the console is known: it must not be a link to nowhere. */
+static void test_the_page_of_the_attempt(void **state)
+{
+	struct fixture *fixture = *state;
+	struct pod_defaults with_console = defaults;
+	with_console.console_url = "http://localhost:30080/console";
+	fixture->request.defaults = &with_console;
+	auto_json json_t *pod = build(fixture);
+	assert_string_equal(variable(container_of(pod, "spec/containers", 0), "FLYTE_EXECUTION_URL"),
+	                    arena_printf(&fixture->arena,
+	                                 "http://localhost:30080/console/projects/flytesnacks/domains/development/"
+	                                 "executions/exec/nodeId/%s-1/nodes",
+	                                 fixture->request.node_id));
+	with_console.console_url = "";
+	auto_json json_t *without = build(fixture);
+	assert_null(variable(container_of(without, "spec/containers", 0), "FLYTE_EXECUTION_URL"));
+}
+
 static Flyteidl__Core__Resources *memory_request(struct arena *arena, const char *value)
 {
 	Flyteidl__Core__Resources *resources = proto_new(arena, flyteidl__core__resources);
@@ -904,6 +922,7 @@ int main(void)
 		TEST(test_labels),
 		TEST(test_label_values),
 		TEST(test_execution_metadata),
+		TEST(test_the_page_of_the_attempt),
 		TEST(test_environment),
 		TEST(test_defaults_of_the_platform),
 		TEST(test_resources_and_overrides),

@@ -200,6 +200,15 @@ static void test_environment(void **state)
 	assert_int_equal(settings->port, 1234);
 	assert_string_equal(settings->pod_template, "");
 	assert_int_equal(json_array_size(settings->interruptible_tolerations), 1);
+	assert_string_equal(settings->console_url, "");
+	setenv("SANDBOX_PUBLIC_ENDPOINT", "http://localhost:30080", 1);
+	auto_settings const struct settings *of_sandbox = NULL, *of_cluster = NULL;
+	assert_int_equal(settings_parse(text, strlen(text), "config.yaml", true, &of_sandbox, &e), 0);
+	assert_string_equal(of_sandbox->console_url, "http://localhost:30080/console");
+	const char *own = "flyteadmin: {consoleUrl: 'https://flyte.example/console'}";
+	assert_int_equal(settings_parse(own, strlen(own), "config.yaml", true, &of_cluster, &e), 0);
+	assert_string_equal(of_cluster->console_url, "https://flyte.example/console");
+	unsetenv("SANDBOX_PUBLIC_ENDPOINT");
 	setenv("FLYTE_PORT", "70000", 1);
 	assert_int_equal(settings_parse("", 0, "config.yaml", true, &refused, &e), -1);
 	assert_string_equal(err_message(&e), "FLYTE_PORT: '70000' must be a number from 1 to 65535");
@@ -272,6 +281,35 @@ static void test_connectors(void **state)
 	       "plugins.connector-service.connectors");
 	refuse("plugins: {connector-service: {supportedTaskTypes: [a]}}",
 	       "config.yaml: plugins.connector-service.supportedTaskTypes: there is no defaultConnector to run them");
+}
+
+static void test_links_to_logs(void **state)
+{
+	(void)state;
+	auto_settings const struct settings *settings =
+	        parse("plugins:\n"
+	              "  logs:\n"
+	              "    kubernetes-enabled: true\n"
+	              "    kubernetes-template-uri: 'http://d/{{ .podName }}'\n"
+	              "    templates:\n"
+	              "      - {displayName: L, templateUris: ['http://l/{{.namespace}}'], messageFormat: 2}\n");
+	assert_true(settings->log_kubernetes);
+	assert_string_equal(settings->log_kubernetes_template, "http://d/{{ .podName }}");
+	assert_int_equal(json_array_size(settings->log_templates), 1);
+	assert_false(settings_default()->log_kubernetes);
+#define WRONG(text, where, what)                                                                                      \
+	refuse("plugins: {logs: {templates: " text "}}", "config.yaml, line 1: plugins.logs.templates" where ": " what)
+	WRONG("http://l", "", "must be a list of at most 32 maps {displayName: NAME, templateUris: [URL]}");
+	WRONG("[{displayName: L}]", ".0", "must be {displayName: NAME, templateUris: [URL]}");
+	WRONG("[L]", ".0", "must be {displayName: NAME, templateUris: [URL]}");
+	WRONG("[{displayName: L, templateUris: u}]", ".0.templateUris", "must be a list of 1 to 8 templates of URLs");
+	WRONG("[{displayName: L, templateUris: ['']}]", ".0.templateUris.0", "must be the template of a URL");
+	WRONG("[{displayName: L, templateUris: [u], messageFormat: 3}]", ".0.messageFormat",
+	      "must be 0 (unknown), 1 (CSV) or 2 (JSON)");
+	WRONG("[{displayName: L, templateUri: u}]", ".0.templateUri",
+	      "there is no such key; there are displayName, templateUris, messageFormat, showWhilePending and "
+	      "hideOnceFinished");
+#undef WRONG
 }
 
 /* The guide has the table as the program prints it. */
@@ -421,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_values),  cmocka_unit_test(test_size),
 		cmocka_unit_test(test_environment),   cmocka_unit_test(test_resource_policy_text),
 		cmocka_unit_test(test_connectors),    cmocka_unit_test(test_guide),
+		cmocka_unit_test(test_links_to_logs),
 		cmocka_unit_test(test_following),     cmocka_unit_test(test_reload_of_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
