@@ -202,6 +202,11 @@ static int translate(struct http_exchange *exchange, CURLcode result, const char
 		if (os_errno)
 			return http_connect_error(request->url, (int)os_errno, e);
 		return err_set(e, ERR_UNAVAILABLE, "connect-failed", "cannot connect to %s: %s", request->url, reason);
+	case CURLE_SSL_CONNECT_ERROR: /* of what OpenSSL says, not all is of help */
+		return err_set(e, ERR_UNAVAILABLE, "connection-failed",
+		               "%s %s: no TLS with the server, its certificate cannot be checked or the two speak nothing in "
+		               "common: %s",
+		               request->method, request->url, reason);
 	default:
 		return err_set(e, ERR_UNAVAILABLE, "connection-failed", "%s %s: %s", request->method, request->url,
 		               reason);

@@ -197,6 +197,10 @@ static void set_up(CURL *easy, const struct mail_server *server, const char *url
 	curl_easy_setopt(easy, CURLOPT_USE_SSL, levels[server->tls]);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, server->trust_any ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, server->trust_any ? 0L : 2L);
+	if (server->ca_file) { /* and nobody else, as in http_curl.c */
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+		curl_easy_setopt(easy, CURLOPT_CAINFO, server->ca_file);
+	}
 	if (!text_is_empty(server->username)) {
 		curl_easy_setopt(easy, CURLOPT_USERNAME, server->username);
 		curl_easy_setopt(easy, CURLOPT_PASSWORD, server->password ? server->password : "");
@@ -228,6 +232,11 @@ static int translate(CURL *easy, CURLcode result, const char *detail, const stru
 		               reason);
 	case CURLE_ABORTED_BY_CALLBACK:
 		return err_set(e, ERR_CANCELLED, "cancelled", "interrupted");
+	case CURLE_SSL_CONNECT_ERROR:
+		return err_set(e, ERR_UNAVAILABLE, "mail-failed",
+		               "the mail server %s:%u: no TLS with it, its certificate cannot be checked or the two speak "
+		               "nothing in common: %s",
+		               server->host, server->port, reason);
 	default:
 		if (code >= 400)
 			return err_set(e, ERR_UNAVAILABLE, "mail-refused", "the mail server %s:%u answered %ld: %s",

@@ -23,6 +23,7 @@ struct mail_server {
 	uint16_t port;
 	enum mail_tls tls;
 	bool trust_any;                  /* its certificate is not checked */
+	const char *ca_file;             /* PEM: who signs its certificate; NULL: whom the system trusts */
 	const char *username, *password; /* username NULL or "": without signing in */
 };
 

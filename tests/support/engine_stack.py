@@ -140,12 +140,23 @@ class ControlPlane:
                     raise AssertionError(f"the control plane does not start: {e}\n{self.log.read_text()[-2000:]}") from e
                 time.sleep(0.05)
 
-    def post(self, path, message):
+    def post(self, path, message, method="POST"):
         """A REST call with a message in proto3 JSON."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1/{path}", json.dumps(message).encode(),
-                                         {"Content-Type": "application/json"})
+                                         {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request) as response:
             return json.load(response)
+
+    def get(self, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/{path}") as response:
+            return json.load(response)
+
+    def metric(self, name):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as response:
+            for line in response.read().decode().splitlines():
+                if line.startswith(f"{name} "):
+                    return float(line.split()[1])
+        raise AssertionError(f"there is no metric {name}")
 
     def memory(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
@@ -210,8 +221,8 @@ def identifier(kind, name, version):
     return {"resourceType": kind, "project": PROJECT, "domain": DOMAIN, "name": name, "version": version}
 
 
-def register_chain(plane, name, length, version="1"):
-    """Tasks that take and give nothing, one after the other. Returns the launch plan's id."""
+def register_chain(plane, name, length, version="1", schedule=None):
+    """Tasks that take and give nothing, one after the other. Returns the launch plan's id; with a schedule it is active."""
     task, workflow = identifier("TASK", f"{name}.task", version), identifier("WORKFLOW", name, version)
     plan = identifier("LAUNCH_PLAN", name, version)
     plane.post("tasks", {"id": task, "spec": {"template": {
@@ -221,7 +232,9 @@ def register_chain(plane, name, length, version="1"):
               "upstreamNodeIds": [f"n{k - 1}"] if k else []} for k in range(length)]
     plane.post("workflows", {"id": workflow, "spec": {"template": {
         "id": workflow, "metadata": {}, "metadataDefaults": {}, "interface": {}, "nodes": nodes}}})
-    plane.post("launch_plans", {"id": plan, "spec": {"workflowId": workflow}})
+    plane.post("launch_plans", {"id": plan, "spec": {"workflowId": workflow, "entityMetadata": {"schedule": schedule} if schedule else {}}})
+    if schedule:
+        plane.post(f"launch_plans/{PROJECT}/{DOMAIN}/{name}/{version}", {"id": plan, "state": "ACTIVE"}, method="PUT")
     return plan
 
 

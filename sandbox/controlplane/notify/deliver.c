@@ -54,6 +54,7 @@ static int send_mail(const struct deliver_context *context, struct arena *arena,
 		                      .port = (uint16_t)s->smtp_port,
 		                      .tls = tls_of(s),
 		                      .trust_any = s->smtp_trust_any,
+		                      .ca_file = text_is_empty(s->ca_file) ? NULL : s->ca_file,
 		                      .username = s->smtp_username };
 	if (read_secret(s->smtp_password_file, arena, &server.password, e) < 0)
 		return err_wrap(e, "notifications.emailer.emailServerConfig.smtpPasswordFile");
@@ -77,7 +78,9 @@ static int post(const struct deliver_context *context, const char *token, const 
 	auto_http_response struct http_response response = HTTP_RESPONSE_INIT;
 	auto_free char *url = host_reachable(context->settings->webhook_url);
 	struct http_client *client = http_client_new(&(struct http_client_options){
-	        .cancel_fd = context->cancel_fd, .bearer_token = text_is_empty(token) ? NULL : token });
+	        .cancel_fd = context->cancel_fd,
+	        .bearer_token = text_is_empty(token) ? NULL : token,
+	        .ca_file = text_is_empty(context->settings->ca_file) ? NULL : context->settings->ca_file });
 	const struct http_header headers[] = { { "Content-Type", "application/json" }, { "Idempotency-Key", id } };
 	const struct http_request request = { .method = "POST",
 		                              .url = url,

@@ -94,6 +94,8 @@ struct settings {
 	json_t *cluster_resource_data;    /* map: template variable -> value */
 	json_t *cluster_resource_domain_data; /* domain -> such a map */
 
+	const char *ca_file; /* who signs the certificates of connectors, mail server and webhook; "": whom the system trusts */
+
 	/* Of notifications about executions that have ended. */
 	const char *smtp_server; /* "": no mail is sent */
 	int64_t smtp_port;
@@ -149,6 +151,7 @@ struct settings_connector {
 	const char *target; /* "http://host:port", or https */
 	int64_t timeout_ms; /* of a call that `timeouts` does not name */
 	const json_t *timeouts; /* map: method -> milliseconds */
+	const char *ca_file;    /* NULL: whom the system trusts */
 };
 #define CONNECTOR_DEFAULT "defaultConnector"
 /* False when there is none of that name. */

@@ -220,6 +220,7 @@ bool settings_connector(const struct settings *settings, const char *name, struc
 		.target = target,
 		.timeout_ms = json_integer_value(json_object_get(connector, "timeoutMs")),
 		.timeouts = json_object_get(connector, "timeouts"),
+		.ca_file = text_is_empty(settings->ca_file) ? NULL : settings->ca_file,
 	};
 	return true;
 }

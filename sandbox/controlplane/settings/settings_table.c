@@ -104,6 +104,8 @@ const struct setting settings_table[] = {
 	NUMBER("plugins.connector-service.webApi.caching.maxSystemFailures", NULL, connector_failure_maximum, "5", 0, 1000, "errors in answer to this question, in a row, after which the task fails"),
 	DURATION("plugins.connector-service.unreachableTimeout", connector_unreachable_ms, "10m", 0, 604800000, "how long a connector that cannot be reached is waited for before its tasks fail"),
 
+	IN_FILE("tls.caFile", "SSL_CERT_FILE", SETTING_TEXT, ca_file, "", "PEM file with the certificate authorities by which connectors, mail server and webhook are known, the only ones then; empty: those of the system"),
+
 	IN_FILE("notifications.emailer.emailServerConfig.smtpServer", NULL, SETTING_TEXT, smtp_server, "", "mail server for notifications; empty: none are mailed"),
 	NUMBER("notifications.emailer.emailServerConfig.smtpPort", NULL, smtp_port, "25", 1, 65535, "its port"),
 	IN_FILE("notifications.emailer.emailServerConfig.smtpUsername", NULL, SETTING_TEXT, smtp_username, "", "who signs in there; empty: nobody"),

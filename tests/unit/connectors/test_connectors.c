@@ -16,6 +16,7 @@
 #include "controlplane/connectors/work.h"
 #include "fake_connector.h"
 #include "postgres.h"
+#include "tls_peer.h"
 
 #include "flyteidl/admin/agent.pb-c.h"
 
@@ -107,19 +108,24 @@ struct caller {
 	const struct connector_catalog *catalog;
 };
 
-static struct caller new_caller(const char *more, const char *problem)
+static struct caller caller_of(const char *text, const char *problem)
 {
 	auto_err struct err e = ERR_INIT;
 	struct caller caller;
-	const char *text = arena_printf(&arena,
-	                                "plugins: {connector-service: {defaultConnector: {endpoint: \"127.0.0.1:%u\"}, "
-	                                "supportedTaskTypes: [work]%s}}",
-	                                fake.port, more);
 	if (settings_parse(text, strlen(text), "test", false, &caller.settings, &e) < 0)
 		fail_msg("%s", err_message(&e));
 	const struct connector_answer answer = { .asked = true, .silent = !problem, .problem = problem };
 	caller.catalog = connector_catalog_new(caller.settings, NULL, &answer);
 	return caller;
+}
+
+static struct caller new_caller(const char *more, const char *problem)
+{
+	return caller_of(arena_printf(&arena,
+	                              "plugins: {connector-service: {defaultConnector: {endpoint: \"127.0.0.1:%u\"}, "
+	                              "supportedTaskTypes: [work]%s}}",
+	                              fake.port, more),
+	                 problem);
 }
 
 static void free_caller(struct caller *caller)
@@ -377,6 +383,53 @@ static void test_connector_was_never_heard(void **state)
 	assert_int_equal(fake.created, 1);
 }
 
+/* ---- TLS ---- */
+
+static struct caller caller_in_tls(const struct tls_peer *peer, const struct tls_authority *trusted)
+{
+	return caller_of(arena_printf(&arena,
+	                              "%s%s\nplugins: {connector-service: {defaultConnector: {endpoint: "
+	                              "\"127.0.0.1:%u\", insecure: false}, supportedTaskTypes: [work]}}",
+	                              trusted ? "tls: {caFile: " : "",
+	                              trusted ? arena_printf(&arena, "%s}", tls_authority_file(trusted)) : "",
+	                              tls_peer_port(peer)),
+	                 NULL);
+}
+
+static void refuse(const struct tls_peer *peer, const struct tls_authority *trusted)
+{
+	auto_caller struct caller caller = caller_in_tls(peer, trusted);
+	take_and_run(&caller);
+	assert_string_equal(text_of("select phase from connector_tasks"), "CREATE"); /* waited for, as one that is away */
+	const char *problem = text_of("select problem from connector_tasks");
+	if (!strstr(problem, "certificate"))
+		fail_msg("no word of the certificate: %s", problem);
+	assert_int_equal(fake.created, 0);
+}
+
+static void test_a_connector_with_tls(void **state)
+{
+	(void)state;
+	struct tls_authority *ours = tls_authority_new("ours"), *another = tls_authority_new("another");
+	struct tls_peer *peer = tls_peer_start(ours, "127.0.0.1", fake.port);
+	struct tls_peer *elsewhere = tls_peer_start(ours, "elsewhere.example", fake.port);
+	begin_task("a");
+	refuse(peer, NULL);
+	refuse(peer, another);
+	refuse(elsewhere, ours);
+	auto_caller struct caller caller = caller_in_tls(peer, ours);
+	take_and_run(&caller);
+	assert_string_equal(text_of("select phase || problem from connector_tasks"), "RUN");
+	fake.phase = TASK(SUCCEEDED);
+	take_and_run(&caller);
+	assert_string_equal(text_of("select phase from connector_tasks"), "END");
+	assert_int_equal(fake.created, 1);
+	tls_peer_stop(elsewhere);
+	tls_peer_stop(peer);
+	tls_authority_free(another);
+	tls_authority_free(ours);
+}
+
 /* ---- The threads ---- */
 
 static void await(const char *sql, const char *expected)
@@ -457,6 +510,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_from_beginning_to_end, set_up),
 		cmocka_unit_test_setup(test_deleted, set_up),
+		cmocka_unit_test_setup(test_a_connector_with_tls, set_up),
 		cmocka_unit_test_setup(test_death_around_the_creation, set_up),
 		cmocka_unit_test_setup(test_death_after_the_creation, set_up),
 		cmocka_unit_test_setup(test_ended_while_it_is_created, set_up),

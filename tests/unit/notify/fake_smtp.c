@@ -1,5 +1,7 @@
 #include "fake_smtp.h"
 
+#include "tls_peer.h"
+
 #include "base/buf.h"
 #include "base/text.h"
 
@@ -23,6 +25,7 @@ struct fake_smtp {
 	uint16_t port;
 	unsigned refusals;
 	bool sign_in;
+	const struct tls_server *tls; /* NULL: it is not offered */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	size_t count;
@@ -69,30 +72,78 @@ static bool take_text(struct fake_smtp *smtp, FILE *peer)
 	return !feof(peer);
 }
 
-static void serve(struct fake_smtp *smtp, FILE *peer)
+static const char *capabilities(const struct fake_smtp *smtp, bool secure)
+{
+	if (smtp->tls && !secure)
+		return "250-test\r\n250 STARTTLS";
+	return smtp->sign_in ? "250-test\r\n250 AUTH PLAIN" : "250 test";
+}
+
+/* True when the client wants to go on in TLS. */
+static bool serve(struct fake_smtp *smtp, FILE *peer, bool secure)
 {
 	char line[LINE_MAXIMUM];
 	bool known = !smtp->sign_in;
-	answer(peer, "220 test");
+	if (!secure)
+		answer(peer, "220 test");
 	while (fgets(line, sizeof(line), peer)) {
 		if (begins(line, "DATA")) {
 			if (!take_text(smtp, peer))
-				return;
+				return false;
 			continue;
 		}
 		keep(smtp, line);
 		if (begins(line, "EHLO")) {
-			answer(peer, smtp->sign_in ? "250-test\r\n250 AUTH PLAIN" : "250 test");
+			answer(peer, capabilities(smtp, secure));
+		} else if (begins(line, "STARTTLS") && smtp->tls && !secure) {
+			answer(peer, "220 go on");
+			return true;
 		} else if (begins(line, "AUTH PLAIN")) {
 			known = true;
 			answer(peer, "235 welcome");
 		} else if (begins(line, "QUIT")) {
 			answer(peer, "221 bye");
-			return;
+			return false;
 		} else {
-			answer(peer, known ? "250 fine" : "530 who are you?");
+			answer(peer, !known ? "530 who are you?" : smtp->tls && !secure ? "530 STARTTLS first" : "250 fine");
 		}
 	}
+	return false;
+}
+
+/* ---- TLS ---- */
+
+struct upgrade {
+	const struct tls_server *server;
+	int fd, plain_fd;
+};
+
+static void *relay(void *context)
+{
+	const struct upgrade *upgrade = context;
+	tls_server_relay(upgrade->server, upgrade->fd, upgrade->plain_fd);
+	shutdown(upgrade->plain_fd, SHUT_RDWR);
+	return NULL;
+}
+
+static void serve_in_tls(struct fake_smtp *smtp, int fd)
+{
+	pthread_t thread;
+	int ends[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	struct upgrade upgrade = { .server = smtp->tls, .fd = fd, .plain_fd = ends[0] };
+	assert_int_equal(pthread_create(&thread, NULL, relay, &upgrade), 0);
+	FILE *peer = fdopen(ends[1], "r+");
+	setvbuf(peer, NULL, _IONBF, 0);
+	(void)serve(smtp, peer, true);
+	fclose(peer);
+	pthread_join(thread, NULL);
+	close(ends[0]);
+}
+
+void fake_smtp_offer_tls(struct fake_smtp *smtp, const struct tls_server *server)
+{
+	smtp->tls = server;
 }
 
 static void *run(void *context)
@@ -104,7 +155,8 @@ static void *run(void *context)
 			return NULL;
 		FILE *peer = fdopen(fd, "r+");
 		setvbuf(peer, NULL, _IONBF, 0);
-		serve(smtp, peer);
+		if (serve(smtp, peer, false))
+			serve_in_tls(smtp, fileno(peer));
 		fclose(peer);
 	}
 }

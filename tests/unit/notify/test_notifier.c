@@ -16,6 +16,7 @@
 #include "controlplane/store/notifications.h"
 #include "fake_smtp.h"
 #include "postgres.h"
+#include "tls_peer.h"
 
 #include "flyteidl/admin/execution.pb-c.h"
 
@@ -340,6 +341,109 @@ static void test_stop_while_a_webhook_thinks(void **state)
 	script_server_stop(server);
 }
 
+/* ---- TLS, with peers that have certificates of an authority of their own ---- */
+
+static const struct settings *settings_trusting(const struct tls_authority *authority, const char *more)
+{
+	auto_err struct err e = ERR_INIT;
+	const struct settings *settings;
+	const char *trusted = authority ? arena_printf(&arena, "tls: {caFile: %s}\n", tls_authority_file(authority)) : "";
+	const char *text = arena_printf(&arena, "%snotifications: {%s}", trusted, more);
+	if (settings_parse(text, strlen(text), "test", false, &settings, &e) < 0)
+		fail_msg("%s", err_message(&e));
+	return settings;
+}
+
+/* NULL when it was sent; else why not. */
+static const char *try_with(const struct tls_authority *trusted, const char *more, bool webhook)
+{
+	auto_err struct err e = ERR_INIT;
+	auto_settings const struct settings *settings = settings_trusting(trusted, more);
+	const struct deliver_context context = { .settings = settings, .cancel_fd = -1 };
+	struct notification_work work;
+	query("delete from notifications", NULL, 0);
+	end(insert_execution(), PHASE(SUCCEEDED), !webhook, webhook);
+	assert_true(take(&work));
+	if (deliver(&context, &work, &e) == 0)
+		return NULL;
+	assert_int_equal(e.kind, ERR_UNAVAILABLE); /* tried again: somebody may mend it */
+	return arena_strdup(&arena, err_message(&e));
+}
+
+static void assert_untrusted(const char *problem)
+{
+	assert_non_null(problem);
+	if (!strstr(problem, "certificate"))
+		fail_msg("no word of the certificate: %s", problem);
+}
+
+static void test_a_webhook_with_tls(void **state)
+{
+	(void)state;
+	struct tls_authority *ours = tls_authority_new("ours"), *another = tls_authority_new("another");
+	struct tls_authority *namesake = tls_authority_new("ours");
+	const struct script_answer answers[] = { { .status = 200 }, { .status = 200 } };
+	struct script_server *server = script_server_start(answers, ARRAY_LENGTH(answers), 1);
+	const uint16_t port = (uint16_t)strtoul(strrchr(script_server_url(server), ':') + 1, NULL, 10);
+	struct tls_peer *peer = tls_peer_start(ours, "127.0.0.1", port);
+	struct tls_peer *elsewhere = tls_peer_start(ours, "elsewhere.example", port);
+	const char *at = arena_printf(&arena, "webhook: {url: 'https://127.0.0.1:%u/'}", tls_peer_port(peer));
+	const char *misnamed = arena_printf(&arena, "webhook: {url: 'https://127.0.0.1:%u/'}", tls_peer_port(elsewhere));
+	assert_untrusted(try_with(NULL, at, true));
+	assert_untrusted(try_with(another, at, true));
+	assert_untrusted(try_with(namesake, at, true)); /* as one that was made anew */
+	assert_untrusted(try_with(ours, misnamed, true));
+	assert_int_equal(script_server_count(server), 0); /* nobody was told anything */
+	assert_null(try_with(ours, at, true));
+	assert_int_equal(script_server_count(server), 1);
+	tls_peer_stop(elsewhere);
+	tls_peer_stop(peer);
+	script_server_stop(server);
+	tls_authority_free(namesake);
+	tls_authority_free(another);
+	tls_authority_free(ours);
+}
+
+static const char *mail_at(uint16_t port, const char *tls, const char *more)
+{
+	return arena_printf(&arena,
+	                    "emailer: {emailServerConfig: {smtpServer: 127.0.0.1, smtpPort: %u, smtpTLS: %s%s}}", port,
+	                    tls, more);
+}
+
+static void test_mail_with_tls(void **state)
+{
+	(void)state;
+	struct tls_authority *ours = tls_authority_new("ours"), *another = tls_authority_new("another");
+	struct fake_smtp *smtp = fake_smtp_start(0, false);
+	struct tls_peer *peer = tls_peer_start(ours, "127.0.0.1", fake_smtp_port(smtp));
+	const char *implicit = mail_at(tls_peer_port(peer), "implicit", "");
+	assert_untrusted(try_with(NULL, implicit, false));
+	assert_untrusted(try_with(another, implicit, false));
+	assert_int_equal(fake_smtp_count(smtp), 0);
+	assert_null(try_with(ours, implicit, false));
+	assert_int_equal(fake_smtp_count(smtp), 1);
+	tls_peer_stop(peer);
+	struct tls_server *server = tls_server_new(ours, "127.0.0.1");
+	fake_smtp_offer_tls(smtp, server);
+	static const char *const modes[] = { "required", "offered" };
+	for (size_t i = 0; i < ARRAY_LENGTH(modes); i++) {
+		const char *upgraded = mail_at(fake_smtp_port(smtp), modes[i], "");
+		const size_t before = fake_smtp_count(smtp);
+		assert_untrusted(try_with(NULL, upgraded, false));
+		assert_untrusted(try_with(another, upgraded, false));
+		assert_int_equal(fake_smtp_count(smtp), before);
+		assert_null(try_with(ours, upgraded, false));
+		assert_int_equal(fake_smtp_count(smtp), before + 1);
+	}
+	const char *blind = mail_at(fake_smtp_port(smtp), "required", ", smtpSkipTLSVerify: true");
+	assert_null(try_with(another, blind, false)); /* who asks for it */
+	fake_smtp_stop(smtp);
+	tls_server_free(server);
+	tls_authority_free(another);
+	tls_authority_free(ours);
+}
+
 int main(void)
 {
 	auto_err struct err e = ERR_INIT;
@@ -363,6 +467,8 @@ int main(void)
 		cmocka_unit_test_setup(test_switched_off, set_up),
 		cmocka_unit_test_setup(test_webhook, set_up),
 		cmocka_unit_test_setup(test_stop_while_a_webhook_thinks, set_up),
+		cmocka_unit_test_setup(test_a_webhook_with_tls, set_up),
+		cmocka_unit_test_setup(test_mail_with_tls, set_up),
 	};
 	const int result = cmocka_run_group_tests(tests, NULL, NULL);
 	database_free(database);

@@ -1,5 +1,7 @@
 """Three control planes on one Postgres, with tests/support/pod_double.c as Kubernetes and object store: one is killed while all of them work.
-What it had begun is finished by the others, and nothing is done twice."""
+What it had begun is finished by the others, and nothing is done twice: neither a pod nor the tick of a schedule."""
+
+import datetime
 
 import os
 import pathlib
@@ -51,6 +53,57 @@ class Replicas(unittest.TestCase):
         self.stack.add()
         takeover.wait("the end", lambda: takeover.count("phase = 'SUCCEEDED'") == 4, DEADLINE_S)
         self.assert_nothing_twice(4 * 3)
+
+    # ---- Schedules ----
+
+    MISSED = 20  # ticks of each schedule, all due in the same moment for every replica
+    SCHEDULES = 5
+
+    def let_ticks_be_due(self):
+        """Schedules of every minute whose last ticks were missed; all replicas hear of it at once. Returns the plans' names."""
+        for _ in range(2):
+            self.stack.add()
+        names = [f"scheduled.{number}" for number in range(self.SCHEDULES)]
+        for name in names:
+            register_chain(self.stack.plane, name, 1, schedule={"cronSchedule": {"schedule": "* * * * *"}})
+        self.stack.double.run_ms(0)
+        self.query(f"with late as (update schedules set last_tick_at = date_trunc('minute', now()) - interval '{self.MISSED} minutes',"
+                   " next_tick_at = null returning 1) select pg_notify('flyte_schedules', count(*)::text) from late")
+        return names
+
+    def wait(self, what, reached):
+        Takeover(self.stack, 0).wait(what, reached, DEADLINE_S)
+
+    def all_caught_up(self):
+        return self.query("select count(*) from schedules where next_tick_at > now()") == str(self.SCHEDULES)
+
+    def assert_one_execution_a_tick(self, plane, names):
+        listed = plane.get("executions/flytesnacks/development?limit=1000")["executions"]
+        ticks = {name: [] for name in names}
+        for execution in listed:
+            metadata = execution["spec"]["metadata"]
+            self.assertEqual(metadata["mode"], "SCHEDULED")
+            ticks[execution["spec"]["launch_plan"]["name"]].append(datetime.datetime.fromisoformat(metadata["scheduled_at"].rstrip("Z")))
+        for times in ticks.values():
+            times.sort()
+            self.assertGreaterEqual(len(times), self.MISSED)
+            self.assertEqual({after - before for before, after in zip(times, times[1:])}, {datetime.timedelta(minutes=1)})
+
+    def test_each_tick_is_one_execution_whoever_hears_of_it(self):
+        names = self.let_ticks_be_due()
+        self.wait("the ticks that were missed", self.all_caught_up)
+        self.assert_one_execution_a_tick(self.stack.plane, names)
+        # Who finds a tick started by another does not count it. (A minute may begin between the two figures.)
+        self.wait("as many starts as executions", lambda: sum(plane.metric("sandbox_scheduler_started_total") for plane in self.stack.planes)
+                  == int(self.query("select count(*) from executions")))
+        self.assertEqual([plane.metric("sandbox_scheduler_failures_total") for plane in self.stack.planes], [0, 0, 0])
+
+    def test_ticks_that_the_killed_one_was_at_are_started_by_the_others(self):
+        names = self.let_ticks_be_due()
+        self.wait("the first ticks", lambda: int(self.query("select count(*) from executions")) >= 3)
+        self.stack.planes[1].kill()
+        self.wait("the ticks that were missed", self.all_caught_up)
+        self.assert_one_execution_a_tick(self.stack.plane, names)
 
 
 if __name__ == "__main__":
