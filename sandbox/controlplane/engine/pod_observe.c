@@ -134,7 +134,8 @@ static bool account_for_container(const struct view *view, const json_t *contain
 
 static bool is_interruption(const char *reason)
 {
-	static const char *const reasons[] = { "Shutdown", "NodeShutdown", "Terminated", "NodeAffinity" };
+	/* The last one is ours: a machine that is gone is nothing that the task's author can do anything about. */
+	static const char *const reasons[] = { "Shutdown", "NodeShutdown", "Terminated", "NodeAffinity", "NodeLost" };
 	for (size_t i = 0; i < ARRAY_LENGTH(reasons); i++) {
 		if (text_equal(reason, reasons[i]))
 			return true;

@@ -287,6 +287,16 @@ json_t *fake_outside_set_status(struct fake_outside *fake, const char *name, jso
 	return copy;
 }
 
+json_t *fake_outside_begin_deletion(struct fake_outside *fake, const char *name)
+{
+	pthread_mutex_lock(&fake->mutex);
+	json_t *pod = json_object_get(fake->pods, name);
+	json_object_set_new(json_object_get(pod, "metadata"), "deletionTimestamp", json_string("2026-01-01T00:05:00Z"));
+	json_t *copy = json_deep_copy(pod);
+	pthread_mutex_unlock(&fake->mutex);
+	return copy;
+}
+
 void fake_outside_remove_pod(struct fake_outside *fake, const char *name)
 {
 	pthread_mutex_lock(&fake->mutex);

@@ -33,6 +33,8 @@ unsigned fake_outside_pods_deleted(struct fake_outside *fake);
 json_t *fake_outside_pod(struct fake_outside *fake, const char *name);
 /* Replaces the pod's status; returns the pod as a watch would report it, a new reference. */
 json_t *fake_outside_set_status(struct fake_outside *fake, const char *name, json_t *status);
+/* Somebody has asked for its deletion, and it is still there; returns it in the same way. */
+json_t *fake_outside_begin_deletion(struct fake_outside *fake, const char *name);
 void fake_outside_remove_pod(struct fake_outside *fake, const char *name);
 /* Takes the template over. */
 void fake_outside_put_pod_template(struct fake_outside *fake, const char *namespace, const char *name,

@@ -942,6 +942,63 @@ static void test_a_vanished_pod_is_asked_for_and_replaced(void **state)
 	fixture_free(f);
 }
 
+static json_t *running(const char *container, const char *phase, const char *ready)
+{
+	return json_pack("{s:s, s:[{s:s, s:s}], s:[{s:s, s:{s:{s:s}}}]}", "phase", phase, "conditions", "type", "Ready",
+	                 "status", ready, "containerStatuses", "name", container, "state", "running", "startedAt",
+	                 "2026-01-01T00:00:00Z");
+}
+
+/* The machine of two pods vanishes. Their tasks allow no retries: it is the system that tries again, elsewhere, once it
+ * is said that the pods are to go; what becomes of them afterwards is of no interest. */
+static void test_a_machine_that_vanishes(void **state)
+{
+	(void)state;
+	auto_arena struct arena arena = ARENA_INIT((size_t)16 << 20);
+	struct workflow_builder b = workflow_builder(&arena);
+	workflow_add_task(&b, 0, NULL, 0);
+	workflow_add_task(&b, 0, NULL, 0);
+	struct fixture *f = fixture_new(workflow_finish(&b));
+	f->context.machine.retry_delay_ns = 0;
+	run(f);
+	const char *const nodes[] = { "n0", "n1" };
+	for (size_t i = 0; i < 2; i++) {
+		const char *name = pod_name(f, nodes[i], 0);
+		report(f, fake_outside_set_status(f->fake, name, running(name, "Running", "True")));
+		report(f, fake_outside_set_status(f->fake, name, running(name, "Running", "False")));
+	}
+	run(f); /* NotReady: it may come back */
+	assert_query(f, "select string_agg(distinct phase, ' ') from task_executions where execution_id = $1", "RUNNING");
+	for (size_t i = 0; i < 2; i++)
+		report(f, fake_outside_begin_deletion(f->fake, pod_name(f, nodes[i], 0)));
+	run(f);
+	assert_query(f,
+	             "select string_agg(node_id || ' ' || retry_attempt || ' ' || t.phase, ', ' order by node_id, "
+	             "retry_attempt) from task_executions t join node_executions n on n.id = t.node_execution_id where "
+	             "t.execution_id = $1",
+	             "n0 0 FAILED, n0 1 QUEUED, n1 0 FAILED, n1 1 QUEUED");
+	/* The Node is removed, and the pods with it. */
+	for (size_t i = 0; i < 2; i++) {
+		const char *name = pod_name(f, nodes[i], 0);
+		json_t *last = fake_outside_set_status(f->fake, name, running(name, "Failed", "False"));
+		(void)pod_cache_update(f->context.pods, last, false);
+		(void)pod_cache_update(f->context.pods, last, true);
+		json_decref(last);
+		fake_outside_remove_pod(f->fake, name);
+	}
+	run(f);
+	succeed(f, "n0", 1, 10);
+	succeed(f, "n1", 1, 11);
+	assert_int_equal(run(f), ROUND_FINISHED);
+	assert_query(f, "select phase from executions where id = $1", "SUCCEEDED");
+	assert_query(f,
+	             "select string_agg(engine_user_failures || '/' || engine_system_failures, ' ') from node_executions "
+	             "where execution_id = $1 and node_id in ('n0', 'n1')",
+	             "0/1 0/1");
+	assert_int_equal(fake_outside_pods_created(f->fake), 4);
+	fixture_free(f);
+}
+
 static void test_a_pod_that_ended_before_it_was_deleted_counts(void **state)
 {
 	(void)state;
@@ -1376,6 +1433,7 @@ int main(void)
 		cmocka_unit_test(test_unreadable_outputs_use_the_systems_budget),
 		cmocka_unit_test(test_a_pod_killed_for_memory),
 		cmocka_unit_test(test_a_vanished_pod_is_asked_for_and_replaced),
+		cmocka_unit_test(test_a_machine_that_vanishes),
 		cmocka_unit_test(test_a_pod_that_ended_before_it_was_deleted_counts),
 		cmocka_unit_test(test_refused_pods),
 		cmocka_unit_test(test_a_pod_name_of_another_execution),

@@ -277,12 +277,43 @@ static void test_evicted(void **state)
 static void test_node_interruptions(void **state)
 {
 	(void)state;
-	static const char *const reasons[] = { "Shutdown", "NodeShutdown", "Terminated", "NodeAffinity" };
+	static const char *const reasons[] = { "Shutdown", "NodeShutdown", "Terminated", "NodeAffinity", "NodeLost" };
 	for (size_t i = 0; i < ARRAY_LENGTH(reasons); i++) {
 		auto_free char *status =
 		        xasprintf("{\"phase\":\"Failed\",\"reason\":\"%s\",\"message\":\"going down\"}", reasons[i]);
 		expect_failure(observe(status, 5), POD_FAILURE_SYSTEM, "Interrupted", "going down");
 	}
+}
+
+/*
+ * A machine that vanishes, as the API shows its pods: they are not ready any more, which the node controller says, and
+ * may come back; after five minutes they are to be deleted, which nobody is there to do; when the machine's Node is
+ * removed, the garbage collector of pods ends them. Their containers seem to run all the time.
+ */
+#define LOST_CONTAINER "\"containerStatuses\":[{\"name\":\"main\",\"ready\":true,\"state\":{\"running\":{\"startedAt\":" \
+                       "\"2026-01-01T00:00:00Z\"}}}]"
+#define DISRUPTED(reason) "{\"type\":\"DisruptionTarget\",\"status\":\"True\",\"reason\":\"" reason "\"}"
+
+static struct pod_observation observe_text(const char *text);
+
+static void test_a_machine_that_vanishes(void **state)
+{
+	(void)state;
+	struct pod_observation seen =
+	        observe("{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\"}]," LOST_CONTAINER
+	                "}",
+	                5);
+	assert_int_equal(seen.state, POD_RUNNING);
+	seen = observe_text("{\"metadata\":{\"namespace\":\"p-d\",\"name\":\"e1-n0-0\",\"deletionTimestamp\":"
+	                    "\"2026-01-01T00:05:00Z\"},\"spec\":{\"containers\":[{\"name\":\"main\"}]},\"status\":{"
+	                    "\"phase\":\"Running\",\"conditions\":[" DISRUPTED("DeletionByTaintManager") "]," LOST_CONTAINER
+	                    "}}");
+	expect_failure(seen, POD_FAILURE_SYSTEM, "UnexpectedObjectDeletion",
+	               "object [p-d/e1-n0-0] terminated in the background, manually");
+	expect_failure(observe("{\"phase\":\"Failed\",\"message\":\"PodGC: node no longer exists\",\"conditions\":["
+	                       DISRUPTED("DeletionByPodGC") "]," LOST_CONTAINER "}",
+	                       5),
+	               POD_FAILURE_SYSTEM, "Interrupted", "PodGC: node no longer exists");
 }
 
 static void test_gone(void **state)
@@ -423,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_failure_names_every_container),
 		cmocka_unit_test(test_evicted),
 		cmocka_unit_test(test_node_interruptions),
+		cmocka_unit_test(test_a_machine_that_vanishes),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_being_deleted),
 		cmocka_unit_test(test_primary_not_found),
