@@ -3,7 +3,7 @@
  * because most who ask find something; it is repeated after the turn was taken, because the one before may have
  * finished in between.
  */
-#include "controlplane/engine/round.h"
+#include "controlplane/engine/effects.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -66,12 +66,12 @@ static int reserve(const struct round_context *context, struct machine *m, struc
 	return catalog_reserve(own, m->arena, &node->cache.key, &owner, ret_acquired, &node->cache.expires_ns, e);
 }
 
-int effects_consult_catalog(const struct round_context *context, struct database_connection *c, struct machine *m,
-                            struct machine_node *node, const char **ret_uri, struct err *e)
+/* An object that has to be read is in `ret_uri`; else the answer is given. */
+static int consult(struct effects *effects, struct machine_node *node, const char **ret_uri, struct err *e)
 {
 	bool acquired;
 	*ret_uri = NULL;
-	int done = look(c, m, node, ret_uri, e);
+	int done = look(effects->c, effects->m, node, ret_uri, e);
 	if (done != 0 || !node->cache.serialize) {
 		if (done == 0) {
 			node->cache.outcome = CACHE_ABSENT;
@@ -79,20 +79,43 @@ int effects_consult_catalog(const struct round_context *context, struct database
 		}
 		return done < 0 ? -1 : 0;
 	}
-	if (reserve(context, m, node, &acquired, e) < 0)
+	if (reserve(effects->context, effects->m, node, &acquired, e) < 0)
 		return -1;
-	if (acquired && (done = look(c, m, node, ret_uri, e)) != 0)
+	if (acquired && (done = look(effects->c, effects->m, node, ret_uri, e)) != 0)
 		return done < 0 ? -1 : 0;
 	node->cache.outcome = acquired ? CACHE_ABSENT : CACHE_OCCUPIED;
 	node->answer = ANSWER_GIVEN;
 	return 0;
 }
 
-void effects_take_cached(struct machine *m, struct machine_node *node, const struct proto_bytes *bytes)
+static int prepare(struct effects *effects, struct machine_node *node, struct err *e)
 {
-	auto_err struct err e = ERR_INIT;
-	node->outputs =
-	        bytes ? proto_unpack(m->arena, flyteidl__core__literal_map, bytes->data, bytes->length, &e) : NULL;
+	const char *uri;
+	if (consult(effects, node, &uri, e) < 0)
+		return -1;
+	if (uri)
+		effects_add_get(effects, node, uri);
+	return 0;
+}
+
+/* An object store that is away is waited for; an object that is not there, or cannot be read, is no reason not to run
+ * the task. */
+static int take(struct effects *effects, struct job *job, struct err *e)
+{
+	struct machine_node *node = job->node;
+	auto_err struct err failure = ERR_INIT;
+	(void)e;
+	if (job->error.kind != ERR_NONE && job->error.kind != ERR_EXHAUSTED) {
+		effects_give_up(effects, node, &job->error, "cannot read cached outputs");
+		return 0;
+	}
+	node->outputs = NULL;
+	if (job->error.kind == ERR_NONE && !job->absent)
+		node->outputs = proto_unpack(effects->arena, flyteidl__core__literal_map, job->bytes.data,
+		                             job->bytes.length, &failure);
 	node->cache.outcome = node->outputs ? CACHE_FOUND : CACHE_UNREADABLE;
 	node->answer = ANSWER_GIVEN;
+	return 0;
 }
+
+const struct effect effect_cache = { prepare, take };

@@ -3,8 +3,9 @@
  * connector_tasks. The row is part of the round's transaction, so nobody calls a connector for an attempt that was never
  * committed.
  */
+#include "controlplane/engine/effects.h"
+
 #include "controlplane/engine/connector_request.h"
-#include "controlplane/engine/round.h"
 #include "controlplane/store/connector_tasks.h"
 
 static Flyteidl__Core__TaskExecutionIdentifier *id_of(struct machine *m, const struct machine_node *node)
@@ -26,27 +27,43 @@ static Flyteidl__Core__TaskExecutionIdentifier *id_of(struct machine *m, const s
 	return id;
 }
 
-int effects_begin_on_connector(struct database_connection *c, struct machine *m, struct machine_node *node,
-                               const struct pod_request *request, struct err *e)
+static int begin(struct effects *effects, struct machine_node *node, struct err *e)
 {
 	auto_err struct err failure = ERR_INIT;
+	struct machine *m = effects->m;
+	const struct pod_request request = effects_pod_request(effects, node);
 	const Flyteidl__Core__TaskTemplate *task = node->vertex->task;
 	const struct connector_request_extra extra = { .id = id_of(m, node),
 		                                       .maximum_attempts = machine_maximum_attempts(m, node) };
 	const struct connector_task_new row = {
 		.execution_id = m->definition->id,
-		.name = request->name,
+		.name = request.name,
 		.task_type = task->type,
 		.task_version = task->task_type_version,
-		.output_prefix = request->output_prefix,
-		.request = connector_request_build(m->arena, request, &extra, &failure),
+		.output_prefix = request.output_prefix,
+		.request = connector_request_build(m->arena, &request, &extra, &failure),
 	};
 	node->answer = ANSWER_GIVEN;
 	if (row.request.data)
-		return connector_tasks_begin(c, &row, e);
-	node->failure = (struct machine_failure){ .budget = POD_FAILURE_PERMANENT,
-		                                  .kind = ERROR_KIND(USER),
-		                                  .code = "BadTaskSpecification",
-		                                  .message = arena_strdup(m->arena, err_message(&failure)) };
+		return connector_tasks_begin(effects->c, &row, e);
+	effects_fail(node, ERROR_KIND(USER), "BadTaskSpecification", arena_strdup(m->arena, err_message(&failure)));
 	return 0;
 }
+
+static int prepare(struct effects *effects, struct machine_node *node, struct err *e)
+{
+	if (effects_reads_inputs_of_array(node))
+		return begin(effects, node, e);
+	effects_add_write(effects, node, node->row.inputs_uri, &node->inputs->base);
+	return 0;
+}
+
+static int take(struct effects *effects, struct job *job, struct err *e)
+{
+	if (job->error.kind == ERR_NONE)
+		return begin(effects, job->node, e);
+	effects_give_up(effects, job->node, &job->error, "cannot write the inputs of a task");
+	return 0;
+}
+
+const struct effect effect_connector = { prepare, take };

@@ -70,33 +70,7 @@ int round_end_reservations(struct database_connection *c, struct machine *m, str
 int round_observe_connectors(struct database_connection *c, struct machine *m, struct err *e);
 int round_end_connectors(struct database_connection *c, struct machine *m, struct err *e);
 
-/* ---- Between effects.c and effects_cache.c ---- */
-
-/* Answers WANT_CACHE, unless `ret_uri` says what has to be read for it; then effects_take_cached does, with NULL when
- * it is not there. */
-int effects_consult_catalog(const struct round_context *context, struct database_connection *c, struct machine *m,
-                            struct machine_node *node, const char **ret_uri, struct err *e);
-void effects_take_cached(struct machine *m, struct machine_node *node, const struct proto_bytes *bytes);
-
-/* ---- Between effects.c and effects_children.c ---- */
-
-struct effects_children {
-	size_t count;
-	struct machine_node **nodes;
-	struct err problem; /* why some of them could not be launched now; the caller releases it */
-};
-/* Answers WANT_CHILD of all these nodes, launching the children that there are none of. Where child.outputs_uri is set
- * afterwards, the answer is pending until what is there has been read into child.outputs. */
-int effects_find_children(const struct round_context *context, struct database_connection *c, struct machine *m,
-                          struct effects_children *wanted, struct err *e);
-
-/* ---- Between effects.c and effects_connector.c ---- */
-
-/* Answers WANT_CONNECTOR, once the inputs are where they belong. */
-int effects_begin_on_connector(struct database_connection *c, struct machine *m, struct machine_node *node,
-                               const struct pod_request *request, struct err *e);
-
-/* ---- Between round.c and effects.c ---- */
+/* ---- Between round.c and effects.c, effects_pods.c ---- */
 
 /* Fills in the pods of the nodes that have one. Things that could not be found out go to `result`. With `patiently`, what was
  * heard of a pod just now is left to the replica that moves the execution; result->wake_at_ns tells when it was heard. */
