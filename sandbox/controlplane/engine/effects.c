@@ -3,7 +3,8 @@
 static int prepare_elements(struct effects *effects, struct machine_node *node, struct err *e)
 {
 	node->answer = ANSWER_GIVEN;
-	return array_elements_load_all(effects->c, effects->arena, node->row.task->row_id, &node->row.task->elements, e);
+	return array_elements_load_all(effects->c, effects->arena, node->row.task->row_id, &node->row.task->elements,
+	                               e);
 }
 
 static const struct effect effect_elements = { prepare_elements, NULL };

@@ -1,8 +1,8 @@
 /*
- * What a round does outside. Every pending want of the machine is prepared: it becomes one or a few jobs, or is answered
- * at once. All jobs run at the same time on the shared threads, then what came of them is taken, and becomes answers.
- * Jobs touch only their own memory; the machine, its arena and the round's connection belong to the round's thread, which
- * prepares jobs before and takes them after.
+ * What a round does outside. Every pending want of the machine is prepared: it becomes one or a few jobs, or is
+ * answered at once. All jobs run at the same time on the shared threads, then what came of them is taken, and becomes
+ * answers. Jobs touch only their own memory; the machine, its arena and the round's connection belong to the round's
+ * thread, which prepares jobs before and takes them after.
  */
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_EFFECTS_H
 #define SANDBOX_CONTROLPLANE_ENGINE_EFFECTS_H

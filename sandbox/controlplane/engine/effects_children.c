@@ -32,7 +32,8 @@ static void launch(const struct round_context *context, struct machine *m, struc
 	                    node->inputs, &failure) == 0)
 		return;
 	if (failure.kind == ERR_INVALID || failure.kind == ERR_NOT_FOUND) {
-		effects_fail(node, ERROR_KIND(USER), "RuntimeExecutionError", arena_strdup(m->arena, err_message(&failure)));
+		effects_fail(node, ERROR_KIND(USER), "RuntimeExecutionError",
+		             arena_strdup(m->arena, err_message(&failure)));
 		return;
 	}
 	node->answer = ANSWER_UNAVAILABLE;
@@ -44,8 +45,8 @@ static void take(struct machine *m, struct machine_node *node, const struct chil
 {
 	if (child->node_row_id != owner_of(node)->row.row_id) {
 		effects_fail(node, ERROR_KIND(USER), "ChildNameTaken",
-		              arena_printf(m->arena, "there is an execution \"%s\" already, and it is not this node's",
-		                           child->name));
+		             arena_printf(m->arena, "there is an execution \"%s\" already, and it is not this node's",
+		                          child->name));
 		return;
 	}
 	node->child.phase = child->phase;

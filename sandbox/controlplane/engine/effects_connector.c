@@ -1,7 +1,7 @@
 /*
  * WANT_CONNECTOR: the attempt's inputs are put where clients read them, as for a pod, and then its row is made in
- * connector_tasks. The row is part of the round's transaction, so nobody calls a connector for an attempt that was never
- * committed.
+ * connector_tasks. The row is part of the round's transaction, so nobody calls a connector for an attempt that was
+ * never committed.
  */
 #include "controlplane/engine/effects.h"
 

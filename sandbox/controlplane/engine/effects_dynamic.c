@@ -24,7 +24,8 @@ static int compile_futures(struct effects *effects, struct machine_node *node, c
 		.node_id = node->row.node_id,
 		.version = names_generated(effects->arena, d->name, node->row.node_id, node->row.attempt),
 		.task = node->vertex->task,
-		.job = proto_unpack(effects->arena, flyteidl__core__dynamic_job_spec, bytes->data, bytes->length, &failure),
+		.job = proto_unpack(effects->arena, flyteidl__core__dynamic_job_spec, bytes->data, bytes->length,
+		                    &failure),
 	};
 	node->dynamic = request.job ? dynamic_compile(effects->c, effects->arena, &request, &failure) : NULL;
 	if (node->dynamic) {
@@ -41,11 +42,13 @@ static int take(struct effects *effects, struct job *job, struct err *e)
 {
 	struct machine_node *node = job->node;
 	if (job->error.kind == ERR_EXHAUSTED)
-		effects_fail(node, ERROR_KIND(USER), BUILD_FAILED, arena_strdup(effects->arena, err_message(&job->error)));
+		effects_fail(node, ERROR_KIND(USER), BUILD_FAILED,
+		             arena_strdup(effects->arena, err_message(&job->error)));
 	else if (job->error.kind != ERR_NONE)
 		effects_give_up(effects, node, &job->error, "cannot read what a dynamic task has made");
 	else if (job->absent)
-		effects_fail(node, ERROR_KIND(USER), BUILD_FAILED, arena_printf(effects->arena, "the object %s does not exist", job->uri));
+		effects_fail(node, ERROR_KIND(USER), BUILD_FAILED,
+		             arena_printf(effects->arena, "the object %s does not exist", job->uri));
 	else
 		return compile_futures(effects, node, &job->bytes, e);
 	return 0;

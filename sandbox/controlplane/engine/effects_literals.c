@@ -10,7 +10,8 @@
 
 static int prepare_outputs(struct effects *effects, struct machine_node *node, struct err *e)
 {
-	if (node->row.row_id && progress_load_outputs(effects->c, effects->arena, node->row.row_id, &node->outputs, e) < 0)
+	if (node->row.row_id &&
+	    progress_load_outputs(effects->c, effects->arena, node->row.row_id, &node->outputs, e) < 0)
 		return -1;
 	if (!node->outputs && !text_is_empty(node->row.outputs_uri)) {
 		effects_add_get(effects, node, node->row.outputs_uri);
@@ -29,20 +30,21 @@ void effects_take_literals(struct effects *effects, struct job *job)
 	auto_err struct err e = ERR_INIT;
 	if (job->error.kind != ERR_NONE) {
 		if (job->error.kind == ERR_EXHAUSTED)
-			effects_fail(node, ERROR_KIND(SYSTEM), "OutputSizeExceeded", arena_strdup(arena, err_message(&job->error)));
+			effects_fail(node, ERROR_KIND(SYSTEM), "OutputSizeExceeded",
+			             arena_strdup(arena, err_message(&job->error)));
 		else
 			effects_give_up(effects, node, &job->error, "cannot read literals");
 		return;
 	}
 	if (job->absent) {
 		effects_fail(node, ERROR_KIND(SYSTEM), "BindingResolutionFailure",
-		              arena_printf(arena, "the object %s does not exist", job->uri));
+		             arena_printf(arena, "the object %s does not exist", job->uri));
 		return;
 	}
 	node->outputs = proto_unpack(arena, flyteidl__core__literal_map, job->bytes.data, job->bytes.length, &e);
 	if (!node->outputs)
 		effects_fail(node, ERROR_KIND(SYSTEM), "BindingResolutionFailure",
-		              arena_printf(arena, "%s: %s", job->uri, err_message(&e)));
+		             arena_printf(arena, "%s: %s", job->uri, err_message(&e)));
 	else
 		node->answer = ANSWER_GIVEN;
 }
@@ -92,8 +94,8 @@ static int take_offloaded(struct effects *effects, struct job *job, struct err *
 	}
 	if (failure.kind != ERR_NONE)
 		effects_fail(node, ERROR_KIND(SYSTEM), "RuntimeExecutionError",
-		              arena_printf(arena, "couldn't read the offloaded literal at [%s]: %s", job->uri,
-		                           err_message(&failure)));
+		             arena_printf(arena, "couldn't read the offloaded literal at [%s]: %s", job->uri,
+		                          err_message(&failure)));
 	else
 		node->answer = ANSWER_GIVEN;
 	return 0;

@@ -4,16 +4,16 @@
 #include "base/text.h"
 
 /* An array has its inputs beside the directories of its attempts. */
-static int find_elements(struct effects *effects, struct machine_node *node,
-                         const struct progress_recovered *found, struct err *e)
+static int find_elements(struct effects *effects, struct machine_node *node, const struct progress_recovered *found,
+                         struct err *e)
 {
 	const char *end = strrchr(found->inputs_uri, '/');
 	if (!end) /* it had not begun */
 		return 0;
 	node->recovery.directory = arena_printf(effects->arena, "%.*s/%" PRIu32, (int)(end - found->inputs_uri),
 	                                        found->inputs_uri, found->attempt);
-	return array_elements_load_succeeded(effects->c, effects->arena, effects->m->definition->recovered_id, node->row.node_id,
-	                                     &node->recovery.elements, e);
+	return array_elements_load_succeeded(effects->c, effects->arena, effects->m->definition->recovered_id,
+	                                     node->row.node_id, &node->recovery.elements, e);
 }
 
 static int prepare(struct effects *effects, struct machine_node *node, struct err *e)
@@ -55,8 +55,8 @@ static int take(struct effects *effects, struct job *job, struct err *e)
 	}
 	node->answer = ANSWER_GIVEN;
 	if (job->error.kind == ERR_NONE && !job->absent)
-		node->outputs =
-		        proto_unpack(effects->arena, flyteidl__core__literal_map, job->bytes.data, job->bytes.length, &failure);
+		node->outputs = proto_unpack(effects->arena, flyteidl__core__literal_map, job->bytes.data,
+		                             job->bytes.length, &failure);
 	if (!node->outputs)
 		node->recovery.phase = NODE(UNDEFINED);
 	return 0;

@@ -1,5 +1,5 @@
-/* WANT_RESULT: what an attempt that has ended well has left: error.pb, outputs.pb or futures.pb, and perhaps a deck. All are
- * looked for at the same time. */
+/* WANT_RESULT: what an attempt that has ended well has left: error.pb, outputs.pb or futures.pb, and perhaps a deck.
+ * All are looked for at the same time. */
 #include "controlplane/engine/effects.h"
 
 #include "base/text.h"
@@ -75,10 +75,11 @@ static int take(struct effects *effects, struct job *job, struct err *e)
 	struct machine_node *node = job->node;
 	(void)e;
 	if (job->error.kind == ERR_EXHAUSTED) {
-		node->failure = (struct machine_failure){ .budget = POD_FAILURE_PERMANENT,
-			                                  .kind = ERROR_KIND(USER),
-			                                  .code = "OutputSizeExceeded",
-			                                  .message = arena_strdup(effects->arena, err_message(&job->error)) };
+		node->failure =
+		        (struct machine_failure){ .budget = POD_FAILURE_PERMANENT,
+			                          .kind = ERROR_KIND(USER),
+			                          .code = "OutputSizeExceeded",
+			                          .message = arena_strdup(effects->arena, err_message(&job->error)) };
 	} else if (job->error.kind != ERR_NONE) {
 		effects_give_up(effects, node, &job->error, "cannot read the result of a task");
 	} else if (effects_is_head(job)) {
