@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/text.h"
+#include "controlplane/engine/pod_sweep.h"
 #include "controlplane/engine/queue.h"
 #include "controlplane/engine/round.h"
 #include "controlplane/store/executions.h"
@@ -47,6 +48,7 @@ struct engine {
 	struct round_context rounds;
 	struct queue *queue;
 	struct kubernetes_watch *watch;
+	struct pod_sweep *sweep;
 	int stop_fd;
 	pthread_t watch_thread, listen_thread;
 	pthread_t *workers;
@@ -83,8 +85,11 @@ static void on_pod(void *context, enum kubernetes_event event, const json_t *pod
 		atomic_store(&engine->listed, true);
 		pod_cache_synced(engine->rounds.pods);
 		queue_wake_all(engine->queue);
+		pod_sweep_listed(engine->sweep);
 		return;
 	}
+	if (event != KUBERNETES_DELETED)
+		pod_sweep_see(engine->sweep, pod, clock_wall_ns());
 	const int64_t execution_id = pod_cache_update(engine->rounds.pods, pod, event == KUBERNETES_DELETED);
 	if (execution_id)
 		queue_wake(engine->queue, execution_id);
@@ -381,6 +386,7 @@ static struct engine *engine_new(const struct engine_options *options)
 	engine->options = *options;
 	engine->outside = outside_new(options->objects, options->kubernetes);
 	engine->queue = queue_new(free_attachment);
+	engine->sweep = pod_sweep_new(options->database, engine->outside, options->settings);
 	auto_free char *selector = selector_of(options->platform_namespace);
 	engine->watch = kubernetes_watch_new(options->kubernetes, "/api/v1/pods", selector);
 	kubernetes_watch_on_problem(engine->watch, on_watch_problem, engine);
@@ -415,6 +421,7 @@ static struct engine *engine_free(struct engine *engine)
 {
 	metrics_remove_collector(&engine->collector);
 	kubernetes_watch_free(engine->watch);
+	pod_sweep_free(engine->sweep);
 	queue_free(engine->queue);
 	pod_cache_free(engine->rounds.pods);
 	parallel_free(engine->rounds.parallel);
@@ -429,6 +436,8 @@ static struct engine *engine_free(struct engine *engine)
 static int start_threads(struct engine *engine, struct err *e)
 {
 	const unsigned wanted = engine->options.workers ? engine->options.workers : 1;
+	if (pod_sweep_start(engine->sweep, e) < 0)
+		return -1;
 	int failure = pthread_create(&engine->watch_thread, NULL, watch_main, engine);
 	if (failure)
 		return err_set_errno(e, failure, NULL, "cannot start the pod watch");

@@ -75,6 +75,7 @@ struct settings {
 	const char *copilot_image;
 	json_t *interruptible_node_selector, *interruptible_tolerations;
 	const char *gpu_device_label, *gpu_partition_label;
+	int64_t pod_ttl_hours; /* how long pods stay after the end of their execution; 0: for ever */
 	/* Links to the logs of tasks. */
 	bool log_kubernetes;
 	const char *log_kubernetes_template;

@@ -5,6 +5,7 @@
  */
 #include "controlplane/store/progress.h"
 
+#include "base/json.h"
 #include "base/text.h"
 #include "controlplane/store/executions.h"
 
@@ -216,6 +217,14 @@ int progress_save_execution(struct database_connection *c, struct arena *arena, 
 	return progress_execution_is_finished(x->phase) ? wake_parent(c, x->id, e) : 0;
 }
 
+static struct progress_ids read_ids(struct arena *arena, const struct database_rows *rows)
+{
+	const struct progress_ids ids = { .count = rows->count, .ids = arena_array(arena, int64_t, rows->count) };
+	for (size_t i = 0; i < rows->count; i++)
+		ids.ids[i] = database_int(rows, i, 0);
+	return ids;
+}
+
 int progress_unfinished(struct database_connection *c, struct arena *arena, struct progress_ids *ret_ids, struct err *e)
 {
 	struct database_rows rows;
@@ -224,9 +233,25 @@ int progress_unfinished(struct database_connection *c, struct arena *arena, stru
 	                  "'TIMED_OUT') order by id";
 	if (database_query(c, arena, sql, NULL, 0, &rows, e) < 0)
 		return -1;
-	*ret_ids = (struct progress_ids){ .count = rows.count, .ids = arena_array(arena, int64_t, rows.count) };
-	for (size_t i = 0; i < rows.count; i++)
-		ret_ids->ids[i] = database_int(&rows, i, 0);
+	*ret_ids = read_ids(arena, &rows);
+	return 0;
+}
+
+int progress_over(struct database_connection *c, struct arena *arena, const struct progress_ids *ids, int64_t before_ns,
+                  struct progress_ids *ret_ids, struct err *e)
+{
+	struct database_rows rows;
+	auto_json json_t *list = json_array();
+	for (size_t i = 0; i < ids->count; i++)
+		json_array_append_new(list, json_integer(ids->ids[i]));
+	auto_free char *text = json_to_text(list);
+	const char *sql = "select x.id from (select value::bigint as id from json_array_elements_text($1::json)) as x"
+	                  " where not exists (select 1 from executions e where e.id = x.id"
+	                  " and (e.ended_at is null or e.ended_at > $2)) order by x.id";
+	if (database_query(c, arena, sql, (struct database_value[]){ DB_TEXT(text), DB_TIME(before_ns) }, 2, &rows, e) <
+	    0)
+		return -1;
+	*ret_ids = read_ids(arena, &rows);
 	return 0;
 }
 

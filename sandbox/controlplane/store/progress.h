@@ -160,6 +160,9 @@ struct progress_ids {
 /* Every execution that is not finished. */
 int progress_unfinished(struct database_connection *c, struct arena *arena, struct progress_ids *ret_ids,
                         struct err *e);
+/* Those of the given ones that ended before that time, or do not exist, in ascending order. */
+int progress_over(struct database_connection *c, struct arena *arena, const struct progress_ids *ids, int64_t before_ns,
+                  struct progress_ids *ret_ids, struct err *e);
 static inline bool progress_execution_is_finished(Flyteidl__Core__WorkflowExecution__Phase phase)
 {
 	switch (phase) {
