@@ -5,6 +5,7 @@ const page = document.getElementById("page");
 const scope = document.getElementById("scope");
 const refreshMilliseconds = 2000;
 const pageSize = 50;
+const problemsAsked = 10;
 let timer;
 let shown = 0; // counts what was asked for: an answer that comes after the next question is dropped
 
@@ -108,7 +109,7 @@ async function showExecutions(project, domain) {
 			element("a", { href: pathOf(id.project, id.domain, id.name), textContent: id.name }),
 			(closure.workflow_id || {}).name || "", phase(closure.phase), time(closure.created_at), duration(closure.duration)];
 	});
-	const nothing = token ? "There are no older ones." : "Nothing has run here yet: pyflyte run --remote FILE WORKFLOW";
+	const nothing = token ? "There are no older ones." : `Nothing has run here yet: pyflyte run --remote --project ${project} --domain ${domain} FILE WORKFLOW`;
 	return {
 		title: `Executions in ${project}/${domain}`,
 		live: true,
@@ -123,6 +124,12 @@ async function showExecutions(project, domain) {
 
 const finished = (closure) => ["SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT"].includes((closure || {}).phase);
 
+// Lists have only the beginning of a message, which of flytekit's is that of a stack.
+async function problemsOf(execution, nodes) {
+	const whole = await Promise.all(nodes.slice(0, problemsAsked).map((node) => get(`node_executions/${execution}/${encodeURIComponent(node.id.node_id)}`)));
+	return new Map(nodes.map((node, i) => [node, ((whole[i] || node).closure.error?.message || "").split(/^Message:\n/m).at(-1).trim()]));
+}
+
 async function showExecution(project, domain, name) {
 	const id = [project, domain, name].map(encodeURIComponent).join("/");
 	const [execution, data, nodes] = await Promise.all([
@@ -130,11 +137,12 @@ async function showExecution(project, domain, name) {
 		get(`node_executions/${id}?limit=100&sort_by.key=created_at&sort_by.direction=ASCENDING`)]);
 	const closure = execution.closure || {};
 	const states = nodes.node_executions || [];
-	const failed = states.some((node) => node.closure?.error);
+	const failed = states.filter((node) => node.closure?.error);
+	const problems = await problemsOf(id, failed);
 	const rows = states.map((node) => {
 		const state = node.closure || {};
 		const cells = [node.metadata?.spec_node_id || node.id.node_id, phase(state.phase), time(state.started_at), duration(state.duration)];
-		return failed ? [...cells, element("td", { className: "wide", textContent: state.error?.message || "" })] : cells;
+		return failed.length ? [...cells, element("td", { className: "wide", textContent: problems.get(node) || "" })] : cells;
 	});
 	const error = closure.error?.message || (closure.abort_metadata && `aborted: ${closure.abort_metadata.cause}`);
 	return {
@@ -145,7 +153,7 @@ async function showExecution(project, domain, name) {
 			element("p", {}, phase(closure.phase), ` ${(closure.workflow_id || {}).name || ""} `,
 				element("span", { className: "quiet", textContent: `${time(closure.created_at)} · ${duration(closure.duration)}` })),
 			...(error ? [element("h2", { textContent: "Error" }), element("pre", { textContent: error })] : []),
-			element("h2", { textContent: "Nodes" }), table(["Node", "Phase", "Started", "Duration", ...(failed ? ["Error"] : [])], rows),
+			element("h2", { textContent: "Nodes" }), table(["Node", "Phase", "Started", "Duration", ...(failed.length ? ["Error"] : [])], rows),
 			...(nodes.token ? [element("p", { className: "quiet", textContent: "These are the first 100." })] : []),
 			element("h2", { textContent: "Inputs" }), literals(data.full_inputs),
 			element("h2", { textContent: "Outputs" }), literals(data.full_outputs)],

@@ -11,6 +11,10 @@
 #include "docker/archive.h"
 #include "docker/exec.h"
 
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
 #define PROGRAM "flyte-controlplane"
 #define SERVICE "controlplane"
 #define RESTART_MS INT64_C(60000)
@@ -38,12 +42,26 @@ static int capture(struct cli *cli, const struct sandbox *sandbox, const char *c
 	return docker_exec_capture(cli->docker, sandbox->id, command, RESTART_MS, &output, e);
 }
 
+/* What is none would keep the sandbox from ever being ready, also after the next start. */
+static int check_program(const char *path, struct err *e)
+{
+	static const char elf[] = { 0x7f, 'E', 'L', 'F' };
+	char head[sizeof(elf)];
+	auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, head, sizeof(head)) == (ssize_t)sizeof(head) && memcmp(head, elf, sizeof(elf)) == 0)
+		return 0;
+	err_set(e, ERR_INVALID, "no-program", "'%s' is no program of Linux", path);
+	return err_hint(e, "a configuration is put in place with --config");
+}
+
 static int put_program(struct cli *cli, const struct sandbox *sandbox, const char *path, struct err *e)
 {
 	auto_tar struct tar *tar = tar_new();
 	tar_add_directory(tar, "override", 0755);
 	if (tar_add_file(tar, "override/" PROGRAM, 0755, path, e) < 0)
 		return err_hint(e, "build it: cmake --preset container && cmake --build --preset container");
+	if (check_program(path, e) < 0)
+		return -1;
 	return docker_archive_put(cli->docker, sandbox->id, SPEC_STATE_DIRECTORY, tar, NULL, NULL, e);
 }
 
@@ -79,7 +97,7 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	if (values->reset ? capture(cli, &sandbox, remove, e) < 0 : put_program(cli, &sandbox, path, e) < 0)
 		return -1;
 	if (capture(cli, &sandbox, restart, e) < 0)
-		return cli_hint_command(cli, e, "logs " SERVICE);
+		return cli_hint_command(cli, e, values->reset ? "logs " SERVICE : "reload --reset");
 	cli_say(cli, "%s runs from %s (%lld ms)", SERVICE, values->reset ? "the image" : path,
 	        (long long)(clock_monotonic_ms() - began));
 	return EXIT_CODE_OK;

@@ -36,7 +36,8 @@ static void print_text(struct cli *cli, const struct sandbox *sandbox, const str
 		printf("  (exit code %d%s; `sandbox logs` tells more)", sandbox->exit_code,
 		       sandbox->out_of_memory ? ", out of memory" : "");
 	if (sandbox->state == SANDBOX_ABSENT)
-		printf("  (`sandbox start` makes one)");
+		printf("  (`sandbox start%s%s` makes one)", cli->instance.is_default ? "" : " --name ",
+		       cli->instance.is_default ? "" : cli->instance.name);
 	putchar('\n');
 	if (!services->count)
 		return;

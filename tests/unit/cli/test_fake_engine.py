@@ -1238,8 +1238,15 @@ class Build(Case):
         self.engine.commands["rm -f /var/lib/sandbox/override/flyte-controlplane"] = Exec()
         self.run_sandbox("reload", str(program))
         self.assertEqual(self.engine.uploads[0][1]["override/flyte-controlplane"], b"\x7fELF")
+        self.engine.commands["sandbox-init restart controlplane"] = Exec(stderr="it fails", code=1)
+        self.assert_error(self.run_sandbox("reload", str(program), code=1), "exec-failed", "hint: sandbox reload --reset")
+        self.engine.commands["sandbox-init restart controlplane"] = Exec("controlplane ready\n")
         self.run_sandbox("reload", "--reset")
         self.assert_error(self.run_sandbox("reload", "/nonexistent", code=3), "not-found")
+
+    def test_reload_of_what_is_no_program(self):
+        self.assert_error(self.run_sandbox("reload", str(self.put_configuration("a: 1")), code=12), "no-program", "mine.yaml", "hint: a configuration is put in place with --config")
+        self.assertEqual(self.engine.uploads, [])
 
     def put_configuration(self, text):
         file = pathlib.Path(self.directory, "mine.yaml")

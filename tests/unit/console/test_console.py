@@ -37,6 +37,9 @@ class Api:
         return {"id": {"project": "flytesnacks", "domain": "development", "name": name},
                 "closure": {"phase": phase, "workflow_id": {"name": hostile("workflow")}, "created_at": "2026-01-01T00:00:00Z", **closure}}
 
+    def node(self, error):
+        return {"id": {"node_id": hostile("node")}, "closure": {"phase": "FAILED", "error": {"message": error}}}
+
     def answer(self, path, query):
         if path == ["projects"]:
             domains = [{"id": "development"}, {"id": hostile("domain")}]
@@ -51,7 +54,9 @@ class Api:
             text = {"scalar": {"primitive": {"string_value": hostile("value")}}}
             return {"full_inputs": {"literals": {hostile("variable"): text}}, "full_outputs": {"literals": {"o": {"map": {"literals": {hostile("key"): text}}}}}}
         if path == ["node_executions", "flytesnacks", "development", NAME]:
-            return {"node_executions": [{"id": {"node_id": hostile("node")}, "closure": {"phase": "FAILED", "error": {"message": hostile("node error")}}}]}
+            return {"node_executions": [self.node("Trace:\n\n    Trace")]}
+        if path == ["node_executions", "flytesnacks", "development", NAME, hostile("node")]:
+            return self.node(f"Trace:\n\n    Traceback: {hostile('trace')}\n\nMessage:\n\n    {hostile('node error')}")
         return None
 
 
