@@ -17,8 +17,8 @@ struct grpc_client {
 	char *base_url;
 };
 
-int grpc_client_open_with(const char *target, const struct http_client_options *options,
-                          struct grpc_client **ret_client, struct err *e)
+int grpc_client_open(const char *target, const struct http_client_options *options, struct grpc_client **ret_client,
+                     struct err *e)
 {
 	const bool has_scheme = text_starts_with(target, "http://") || text_starts_with(target, "https://");
 	const char *host = has_scheme ? strstr(target, "://") + 3 : target;

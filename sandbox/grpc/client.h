@@ -17,8 +17,8 @@ struct grpc_client;
 
 /* "host:port", "dns:///host:port", "http://host:port" or "https://host:port"; ERR_INVALID for anything else. The options are those
  * of the HTTP client below: `cancel_fd`, certificates (base/http.h). HTTP/2 it is anyway. */
-int grpc_client_open_with(const char *target, const struct http_client_options *options,
-                          struct grpc_client **ret_client, struct err *e);
+int grpc_client_open(const char *target, const struct http_client_options *options, struct grpc_client **ret_client,
+                     struct err *e);
 struct grpc_client *grpc_client_free(struct grpc_client *client);
 
 struct grpc_request {

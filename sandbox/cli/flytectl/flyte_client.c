@@ -91,7 +91,7 @@ int flyte_open(struct cli *cli, const struct flyte_options *options, struct flyt
 	int outcome = find(cli, options, &place, e);
 	const struct http_client_options http = { .cancel_fd = interrupt_fd(), .ca_file = place.ca_file };
 	if (outcome == 0)
-		outcome = grpc_client_open_with(place.target, &http, &flyte.client, e);
+		outcome = grpc_client_open(place.target, &http, &flyte.client, e);
 	if (outcome == 0)
 		cli_say_verbose(cli, "control plane at %s", place.target);
 	free(place.target);

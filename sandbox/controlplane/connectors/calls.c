@@ -14,7 +14,7 @@ static int open_client(const struct connector_place *place, int cancel_fd, struc
 {
 	auto_free char *target = host_reachable(place->at.target);
 	const struct http_client_options options = { .cancel_fd = cancel_fd, .ca_file = place->at.ca_file };
-	return grpc_client_open_with(target, &options, ret_client, e);
+	return grpc_client_open(target, &options, ret_client, e);
 }
 
 static ProtobufCMessage *unary(struct arena *arena, const struct connector_place *place, int cancel_fd,

@@ -49,7 +49,7 @@ static void stop_server(struct fixture *f)
 
 static int open_client(const char *target, struct grpc_client **ret_client, struct err *e)
 {
-	return grpc_client_open_with(target, &(struct http_client_options){ .cancel_fd = -1 }, ret_client, e);
+	return grpc_client_open(target, &(struct http_client_options){ .cancel_fd = -1 }, ret_client, e);
 }
 
 static int set_up(void **state)
