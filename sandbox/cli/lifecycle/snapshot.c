@@ -184,11 +184,14 @@ int snapshot_save(struct cli *cli, const char *path, json_t **ret_manifest, stru
 		return err_wrap(e, "cannot save '%s'", cli->instance.name);
 	int outcome = save_at_rest(cli, docker, &sandbox, path, ret_manifest, e);
 	auto_err struct err problem = ERR_INIT;
-	if (pauses && docker_container_unpause(docker, sandbox.id, &problem) < 0 && outcome == 0) {
+	if (!pauses || docker_container_unpause(docker, sandbox.id, &problem) == 0)
+		return outcome < 0 ? err_wrap(e, "cannot save '%s'", cli->instance.name) : 0;
+	if (outcome == 0) {
 		json_decref(*ret_manifest);
-		outcome = err_move(e, &problem);
+		err_move(e, &problem);
 	}
-	return outcome < 0 ? err_wrap(e, "cannot save '%s'", cli->instance.name) : 0;
+	err_wrap(e, "cannot save '%s', and it stays paused", cli->instance.name);
+	return cli_hint_command(cli, e, "resume");
 }
 
 /* ---- restoring ---- */

@@ -128,7 +128,9 @@ struct snapshot_writer *snapshot_writer_open(const char *path, struct err *e)
 	writer->path = xstrdup(path);
 	writer->temporary = xasprintf("%s.part", path);
 	sha256_init(&writer->hash);
-	writer->fd = open(writer->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	/* What is left of a launcher that was killed; or somebody's link to elsewhere, in a folder that many may write to. */
+	(void)unlink(writer->temporary);
+	writer->fd = open(writer->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (writer->fd < 0)
 		err_set_errno(e, errno, "snapshot-write", "cannot write '%s'", writer->temporary);
 	else if (begin_volume(writer, e) == 0)

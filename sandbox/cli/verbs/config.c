@@ -126,7 +126,8 @@ const struct verb verb_config = {
 	        "~/.config/sandbox/config.yaml. A file has the options of every verb by their names, and for each verb "
 	        "a "
 	        "mapping of its options. What comes later wins: default, project's file, user's file, environment, "
-	        "command line. A name or value that is not known is an error with file and line.\n\n"
+	        "command line. A name or value that is not known is an error with file and line. The project's file may name image, source tree and engine: "
+	        "like a Makefile, it is to be trusted before the sandbox is started in its folder.\n\n"
 	        "view: prints every option that has a value. schema: prints the JSON schema of such a file, for editors.",
 	.examples = "sandbox config view --origin\twhat holds here, and why\n"
 	            "sandbox config schema > sandbox.schema.json\tfor an editor that completes sandbox.yaml",

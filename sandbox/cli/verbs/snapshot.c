@@ -157,7 +157,8 @@ const struct verb verb_snapshot = {
 	        "~/.local/share/sandbox/snapshots. A running sandbox is paused meanwhile.\n\n"
 	        "restore: makes the state of an instance that does not exist from FILE; `sandbox start` goes on with "
 	        "it, and "
-	        "`sandbox start --from FILE` does both. The image must be the one that the snapshot was made with.\n\n"
+	        "`sandbox start --from FILE` does both. The image must be the one that the snapshot was made with. "
+	        "What is in FILE runs with the sandbox's rights: trust it like an image.\n\n"
 	        "list: shows the snapshots in a directory, by default the one that save uses.",
 	.examples = "sandbox snapshot save before.sandbox\tbefore an experiment\n"
 	            "sandbox start --name copy --from before.sandbox\tanother instance with that state",

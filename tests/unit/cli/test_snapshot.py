@@ -132,6 +132,23 @@ class Snapshots(Case):
         self.assertEqual((self.engine.running(), list(pathlib.Path(self.directory).glob("s.sandbox*"))), (["flyte-sandbox"], []))
         self.assert_no_helper()
 
+    def test_what_stays_paused_is_told(self):
+        self.engine.faults["POST /unpause$"] = (500, "no such cgroup")
+        self.assert_error(self.save(code=1), "docker-error", "stays paused", "no such cgroup", "hint: sandbox resume")
+        self.engine.commands[SAVE] = Exec(stderr="tar: ./x: Cannot read\n", code=2)
+        del self.engine.faults["POST /unpause$"]
+        self.run_sandbox("resume")
+        self.engine.faults["POST /unpause$"] = (500, "no such cgroup")
+        self.assert_error(self.save(code=1), "snapshot-tar", "stays paused", "Cannot read", "hint: sandbox resume")
+
+    def test_what_is_in_the_way_of_the_file(self):
+        other = pathlib.Path(self.directory, "other")
+        other.write_text("precious", encoding="utf-8")
+        self.file.with_name("s.sandbox.part").symlink_to(other)
+        self.save()
+        self.assertEqual(other.read_text(encoding="utf-8"), "precious")
+        self.run_sandbox("snapshot", "restore", str(self.file), "--name", "copy")
+
     def test_helper_of_an_earlier_launcher(self):
         self.engine.add_container("flyte-sandbox-snapshot", labels={})
         self.save()
