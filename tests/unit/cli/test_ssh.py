@@ -251,7 +251,7 @@ class Forward(Case):
         self.services = {}
         self.names = ("http", "kubernetes", "postgres", "s3")
         for name in self.names:
-            service = socket.create_server(("127.0.0.2", 0))
+            service = self.listen_over_there()
             self.addCleanup(service.close)
             self.services[name] = service
             threading.Thread(target=self.answer, args=(service, name.encode()), daemon=True).start()
@@ -265,6 +265,17 @@ class Forward(Case):
         self.run_sandbox("delete", "--volume")
         self.assert_nobody_listens()
         super().tearDown()
+
+    @staticmethod
+    def listen_over_there():
+        """At a port that nobody has over here: other programs of this machine take the same ones."""
+        while True:
+            service = socket.create_server(("127.0.0.2", 0))
+            try:
+                socket.create_server(("127.0.0.1", service.getsockname()[1])).close()
+                return service
+            except OSError:
+                service.close()
 
     def answer(self, service, name):
         """Says its name, then back what it hears, upper case, to the end."""
