@@ -63,6 +63,21 @@ static void slow_requests_are_answered_with_their_deadline(void **state)
 	h2_client_close(client);
 }
 
+/* However much has come before: by the pace alone it would have a quarter of an hour. */
+static void a_body_that_stops_is_not_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	start(f, (struct rpc_limits){ .stall_ms = 100, .rate_minimum = 1 });
+	static const uint8_t bytes[1000] = { 0, 0, 0x0f };
+	auto_buf struct buf head = BUF_INIT(16384);
+	struct raw_frame frame;
+	raw_head(&head, ADMIN "GetTask", NULL);
+	assert_true(raw_send_frame(&f->raw, RAW_HEADERS, RAW_END_HEADERS, 1, head.data, head.length));
+	assert_true(raw_send_frame(&f->raw, RAW_DATA, 0, 1, bytes, sizeof(bytes)));
+	assert_true(raw_wait(&f->raw, RAW_HEADERS, 1, &frame)); /* DEADLINE_EXCEEDED as Trailers-Only */
+	assert_true(frame.flags & RAW_END_STREAM);
+}
+
 /* A byte now and then is progress, but not enough of it. */
 static void trickling_is_no_progress(void **state)
 {
@@ -458,6 +473,7 @@ int main(void)
 		TEST(slow_beginnings_end),
 		TEST(slow_bodies_end),
 		TEST(slow_requests_are_answered_with_their_deadline),
+		TEST(a_body_that_stops_is_not_waited_for),
 		TEST(trickling_is_no_progress),
 		TEST(unread_responses_are_given_up),
 		TEST(who_never_reads_is_cut_off),
