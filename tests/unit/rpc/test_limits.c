@@ -383,7 +383,7 @@ static void pings_keep_a_connection(void **state)
 {
 	struct fixture *f = *state;
 	start(f, (struct rpc_limits){ 0 });
-	struct rpc_router router = { 0 };
+	static struct rpc_router router;
 	auto_err struct err e = ERR_INIT;
 	struct rpc_server_options options = { .services = &f->service, .service_count = 1, .limits.idle_ms = 500 };
 	assert_int_equal(rpc_router_init(&router, &options, &e), 0);
@@ -453,6 +453,12 @@ static void waiting_calls_leave_the_queue(void **state)
 	assert_true(frame.flags & RAW_END_STREAM);
 	assert_true(raw_send_frame(&f->raw, RAW_RST_STREAM, 0, 11, "\0\0\0\x08", 4));
 	assert_true(raw_send_call(&f->raw, 15, ADMIN "GetVersion", "\0\0\0\0\0", 5));
+	/* While all workers are still taken: it has been given the place, it was not refused. */
+	assert_true(raw_send_frame(&f->raw, RAW_PING, 0, 0, "12345678", 8));
+	do {
+		assert_true(raw_read(&f->raw, &frame));
+		assert_int_not_equal(frame.stream, 15);
+	} while (frame.type != RAW_PING);
 	fake_service_open(&f->fake, true);
 	assert_true(raw_wait(&f->raw, RAW_DATA, 15, &frame));
 }
