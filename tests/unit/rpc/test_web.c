@@ -334,7 +334,7 @@ static void pages_are_compressed_and_guarded(void **state)
 	const char *plain = ask(f, arena_printf(&f->arena, get, ""));
 	assert_has(plain, "200", "Content-Length: 4000\r\n");
 	assert_has(plain, "200", "x-content-type-options: nosniff\r\n");
-	assert_has(plain, "200", "content-security-policy: frame-ancestors 'self'");
+	assert_has(plain, "200", "content-security-policy: default-src 'none'; script-src 'self'");
 	const char *packed = ask(f, arena_printf(&f->arena, get, "Accept-Encoding: br, gzip\r\n"));
 	assert_has(packed, "200", "content-encoding: gzip\r\n");
 	assert_has(packed, "200", "vary: origin, accept, accept-encoding\r\n");
