@@ -13,10 +13,21 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
+from ahead import Ahead, is_done, wanted_by  # noqa: E402
 from support.sandbox import Sandbox  # noqa: E402
 
 INSTANCE = os.environ.get("SANDBOX_TEST_INSTANCE", "")
 NAME = INSTANCE or "e2e"
+
+
+def pytest_configure(config):
+    for mark in ("runs(workflow, inputs)", "starts(workflow, inputs)", "alone: see ahead.py", "first: before all others", "last: after all others"):
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_collection_modifyitems(items):
+    """What waits for a clock begins first and ends last; the others run in between."""
+    items.sort(key=lambda item: bool(item.get_closest_marker("last")) - bool(item.get_closest_marker("first")))
 
 
 @pytest.fixture(scope="session")
@@ -66,23 +77,67 @@ def version(pyflyte):
 
 
 @pytest.fixture(scope="session")
-def launch(remote, version):
-    """Starts a registered workflow by name; does not wait."""
+def launch_workflow(remote, version):
+    """Starts a registered workflow by its module and name; does not wait."""
 
     def start(workflow, **inputs):
-        plan = remote.fetch_launch_plan(name=f"workflows.basics.{workflow}", version=version)
+        plan = remote.fetch_launch_plan(name=f"workflows.{workflow}", version=version)
         return remote.execute(plan, inputs=inputs, wait=False)
 
     return start
 
 
 @pytest.fixture(scope="session")
-def finish(remote):
-    """Waits for the end of an execution and loads its nodes."""
-    import datetime
+def launch(launch_workflow):
+    return lambda workflow, **inputs: launch_workflow(f"basics.{workflow}", **inputs)
+
+
+@pytest.fixture(scope="session")
+def ahead(request, remote):
+    items = request.session.items
+    if not any(wanted_by(item) for item in items):
+        return Ahead([], None, remote)
+    return Ahead(items, request.getfixturevalue("launch_workflow"), remote)
+
+
+@pytest.fixture(autouse=True)
+def turn(request, ahead):
+    ahead.begin(request.node)
+
+
+@pytest.fixture
+def executions(request, ahead, finish):
+    return [finish(execution) for execution in ahead.of(request.node, "runs")]
+
+
+@pytest.fixture
+def execution(executions):
+    (only,) = executions
+    return only
+
+
+@pytest.fixture
+def all_started(request, ahead):
+    return ahead.of(request.node, "starts")
+
+
+@pytest.fixture
+def started(all_started):
+    (only,) = all_started
+    return only
+
+
+@pytest.fixture(scope="session")
+def finish(remote, ahead):
+    """Waits for the end of an execution and loads its nodes: once, because the client takes much longer for that than for a look at the phase."""
+    import time
 
     def wait(execution):
-        return remote.wait(execution, timeout=datetime.timedelta(seconds=120), poll_interval=datetime.timedelta(milliseconds=200))
+        deadline = time.monotonic() + 120
+        while not is_done(remote, execution) and time.monotonic() < deadline:
+            ahead.fill()
+            time.sleep(0.1)
+        return remote.wait(execution, timeout=1, poll_interval=1)
 
     return wait
 

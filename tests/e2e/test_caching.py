@@ -6,10 +6,9 @@ import pytest
 from flyteidl.core.catalog_pb2 import CatalogCacheStatus
 from flyteidl.core.execution_pb2 import TaskExecution, WorkflowExecution
 
+from ahead import runs, starts
 
-@pytest.fixture
-def key():
-    return uuid.uuid4().hex
+KEY = uuid.uuid4().hex
 
 
 @pytest.fixture
@@ -31,7 +30,6 @@ def run(launch_cached, finish):
     return run
 
 
-
 def raw_node(sandbox, remote, execution, node="n0"):
     import grpc
     from flyteidl.admin import node_execution_pb2
@@ -47,9 +45,11 @@ def cache_of(sandbox, remote, execution, node="n0"):
     return raw_node(sandbox, remote, execution, node).closure.task_node_metadata
 
 
-def test_the_second_execution_finds_the_first_ones_result(sandbox, remote, run, key):
-    first = run("cached", {"key": key})
-    second = run("cached", {"key": key})
+@runs("caching.cached", key=KEY)
+@runs("caching.cached", key=f"{KEY} other")
+def test_the_second_execution_finds_the_first_ones_result(sandbox, remote, run, executions):
+    first, other = executions
+    second = run("cached", {"key": KEY})
     assert second.outputs["o0"] == first.outputs["o0"]
     assert len(first.node_executions["n0"].task_executions) == 1
     assert second.node_executions["n0"].task_executions == []  # no task ran
@@ -67,19 +67,24 @@ def test_the_second_execution_finds_the_first_ones_result(sandbox, remote, run, 
     # Its own copy: the execution's directory is complete.
     assert second.id.name in raw_node(sandbox, remote, second).closure.output_uri
 
-    assert run("cached", {"key": key + "x"}).outputs["o0"] != first.outputs["o0"]
+    assert other.closure.phase == WorkflowExecution.SUCCEEDED
+    assert other.outputs["o0"] != first.outputs["o0"]
     # The next node gets it as if the task had run.
-    assert run("cached_in_between", {"key": key}).outputs["o0"] == f"hello {first.outputs['o0']}"
+    assert run("cached_in_between", {"key": KEY}).outputs["o0"] == f"hello {first.outputs['o0']}"
 
 
-def test_ignored_inputs(run, key):
-    first = run("ignoring", {"key": key, "note": "a"})
-    assert run("ignoring", {"key": key, "note": "b"}).outputs["o0"] == first.outputs["o0"]
-    assert run("ignoring", {"key": key + "x", "note": "a"}).outputs["o0"] != first.outputs["o0"]
+@runs("caching.ignoring", key=KEY, note="a")
+@runs("caching.ignoring", key=f"{KEY} other", note="a")
+def test_ignored_inputs(run, executions):
+    first, other = executions
+    assert run("ignoring", {"key": KEY, "note": "b"}).outputs["o0"] == first.outputs["o0"]
+    assert other.closure.phase == WorkflowExecution.SUCCEEDED
+    assert other.outputs["o0"] != first.outputs["o0"]
 
 
-def test_overwriting(sandbox, remote, run, key):
-    first = run("cached", {"key": key})
+@runs("caching.cached", key=f"{KEY} overwritten")
+def test_overwriting(sandbox, remote, run, execution):
+    key, first = f"{KEY} overwritten", execution
     second = run("cached", {"key": key}, overwrite_cache=True)
     assert second.outputs["o0"] != first.outputs["o0"]
     assert cache_of(sandbox, remote, second).cache_status == CatalogCacheStatus.CACHE_POPULATED
@@ -89,35 +94,43 @@ def test_overwriting(sandbox, remote, run, key):
     assert source.node_execution_id.execution_id.name == second.id.name
 
 
-def test_node_overrides(sandbox, remote, run, key):
-    stamped = run("cached", {"key": key}).outputs["o0"]
-    first = run("overridden", {"key": key})
-    second = run("overridden", {"key": key})
+@runs("caching.cached", key=KEY)
+@runs("caching.overridden", key=KEY)
+def test_node_overrides(sandbox, remote, run, executions):
+    stamped, first = executions[0].outputs["o0"], executions[1]
+    assert first.closure.phase == WorkflowExecution.SUCCEEDED
+    second = run("overridden", {"key": KEY})
     assert first.outputs["o0"] != stamped  # another cache version
     assert first.outputs["o0"] == second.outputs["o0"]
     assert len({stamped, first.outputs["o1"], second.outputs["o1"]}) == 3  # not cached
     assert cache_of(sandbox, remote, second, "n1").cache_status == CatalogCacheStatus.CACHE_DISABLED
 
 
-def test_hashes_of_literals(remote, run, key):
-    first = run("by_hash", {"key": key, "noise": "a"})
-    second = run("by_hash", {"key": key, "noise": "b"})
+@runs("caching.by_hash", key=KEY, noise="a")
+@runs("caching.by_hash", key=f"{KEY} other", noise="a")
+def test_hashes_of_literals(run, executions):
+    first, other = executions
+    second = run("by_hash", {"key": KEY, "noise": "b"})
     assert second.outputs["o0"] == first.outputs["o0"]  # another file with the same first line
-    assert run("by_hash", {"key": key + "x", "noise": "a"}).outputs["o0"] != first.outputs["o0"]
+    assert other.closure.phase == WorkflowExecution.SUCCEEDED
+    assert other.outputs["o0"] != first.outputs["o0"]
 
 
-def test_elements_of_a_map(run, key):
-    first = run("cached_map", {"keys": [f"{key}a", f"{key}b"]})
-    second = run("cached_map", {"keys": [f"{key}b", f"{key}c"]})
+@runs("caching.cached_map", keys=[f"{KEY} a", f"{KEY} b"])
+def test_elements_of_a_map(run, execution):
+    first = execution
+    second = run("cached_map", {"keys": [f"{KEY} b", f"{KEY} c"]})
     assert second.outputs["o0"][0] == first.outputs["o0"][1]
     assert second.outputs["o0"][1] not in first.outputs["o0"]
     resources = second.node_executions["n0"].task_executions[0].closure.metadata.external_resources
     assert sorted((r.index, r.cache_status) for r in resources) == [(0, CatalogCacheStatus.CACHE_HIT), (1, CatalogCacheStatus.CACHE_POPULATED)]
 
 
-def test_two_at_once_run_one(sandbox, remote, launch_cached, finish, key):
-    executions = [launch_cached("serialized", {"key": key}) for _ in range(3)]
-    executions = [finish(e) for e in executions]
+@starts("caching.serialized", key=KEY)
+@starts("caching.serialized", key=KEY)
+@starts("caching.serialized", key=KEY)
+def test_two_at_once_run_one(sandbox, remote, all_started, finish):
+    executions = [finish(e) for e in all_started]
     assert [e.closure.phase for e in executions] == [WorkflowExecution.SUCCEEDED] * 3
     assert len({e.outputs["o0"] for e in executions}) == 1
     assert sorted(len(e.node_executions["n0"].task_executions) for e in executions) == [0, 0, 1]
@@ -125,16 +138,16 @@ def test_two_at_once_run_one(sandbox, remote, launch_cached, finish, key):
     assert statuses == [CatalogCacheStatus.CACHE_HIT, CatalogCacheStatus.CACHE_HIT, CatalogCacheStatus.CACHE_POPULATED]
 
 
-def test_who_waits_runs_when_the_first_fails_or_is_aborted(remote, launch_cached, finish, key):
-    executions = [launch_cached("serialized_failure", {"key": key}) for _ in range(2)]
-    executions = [finish(e) for e in executions]
+@starts("caching.serialized_failure", key=KEY)
+@starts("caching.serialized_failure", key=KEY)
+def test_who_waits_runs_when_the_first_fails_or_is_aborted(remote, all_started, launch_cached, finish):
+    aborted = launch_cached("serialized", {"key": f"{KEY} aborted"})
+    waiting = launch_cached("serialized", {"key": f"{KEY} aborted"})
+    remote.terminate(aborted, "changed my mind")
+    executions = [finish(e) for e in all_started]
     assert [e.closure.phase for e in executions] == [WorkflowExecution.FAILED] * 2
     ran = [e.node_executions["n0"].task_executions[0].closure for e in executions]
     assert [c.phase for c in ran] == [TaskExecution.FAILED] * 2
     first, second = sorted(ran, key=lambda c: c.created_at)
     assert second.created_at >= first.created_at + first.duration  # one after the other
-
-    aborted = launch_cached("serialized", {"key": key})
-    waiting = launch_cached("serialized", {"key": key})
-    remote.terminate(aborted, "changed my mind")
     assert finish(waiting).closure.phase == WorkflowExecution.SUCCEEDED

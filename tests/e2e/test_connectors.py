@@ -16,6 +16,9 @@ from flyteidl.admin import task_execution_pb2
 from flyteidl.core.execution_pb2 import TaskExecution, WorkflowExecution
 from flyteidl.service import admin_pb2_grpc
 
+from ahead import alone
+
+pytestmark = alone
 SECONDS = 90
 
 

@@ -11,6 +11,10 @@ from flyteidl.core.execution_pb2 import WorkflowExecution
 from flyteidl.datacatalog import datacatalog_pb2, datacatalog_pb2_grpc
 from flyteidl.service import admin_pb2_grpc
 
+from ahead import runs
+
+KEY = uuid.uuid4().hex
+
 
 @pytest.fixture
 def channel(sandbox):
@@ -30,9 +34,8 @@ def catalog_key_of(channel, execution):
     return node.closure.task_node_metadata
 
 
-def test_what_a_task_has_put_out_is_an_artifact(remote, channel, catalog, version, finish):
-    plan = remote.fetch_launch_plan(name="workflows.caching.cached", version=version)
-    execution = finish(remote.execute(plan, inputs={"key": uuid.uuid4().hex}, wait=False))
+@runs("caching.cached", key=KEY)
+def test_what_a_task_has_put_out_is_an_artifact(channel, catalog, execution):
     key = catalog_key_of(channel, execution).catalog_key
     dataset = datacatalog_pb2.DatasetID(
         project=key.dataset_id.project, domain=key.dataset_id.domain, name=key.dataset_id.name, version=key.dataset_id.version
@@ -44,10 +47,9 @@ def test_what_a_task_has_put_out_is_an_artifact(remote, channel, catalog, versio
     assert [t.name for t in artifact.tags] == [key.artifact_tag.name]
 
 
-def test_a_task_waits_for_a_clients_reservation(remote, channel, catalog, version, finish):
-    plan = remote.fetch_launch_plan(name="workflows.caching.serialized", version=version)
-    value = uuid.uuid4().hex
-    first = finish(remote.execute(plan, inputs={"key": value}, wait=False))
+@runs("caching.serialized", key=KEY)
+def test_a_task_waits_for_a_clients_reservation(remote, channel, catalog, version, execution, finish):
+    first = execution
     key = catalog_key_of(channel, first).catalog_key
     reservation = datacatalog_pb2.ReservationID(
         dataset_id=datacatalog_pb2.DatasetID(
@@ -62,7 +64,8 @@ def test_a_task_waits_for_a_clients_reservation(remote, channel, catalog, versio
 
     assert hold() == "a client"
     # Overwriting does not look, but takes its turn like everybody else.
-    second = remote.execute(plan, inputs={"key": value}, wait=False, overwrite_cache=True)
+    plan = remote.fetch_launch_plan(name="workflows.caching.serialized", version=version)
+    second = remote.execute(plan, inputs={"key": KEY}, wait=False, overwrite_cache=True)
     deadline = time.monotonic() + 60
     while not any(n.id.node_id == "n0" for n in remote.client.list_node_executions(second.id, limit=10)[0]):
         assert time.monotonic() < deadline, "n0 was not queued"

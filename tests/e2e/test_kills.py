@@ -11,6 +11,9 @@ from flyteidl.core.execution_pb2 import WorkflowExecution
 from flytekit import ContainerTask, Workflow
 from flytekit.configuration import DefaultImages
 
+from ahead import alone
+
+pytestmark = alone
 NAMESPACE = "flytesnacks-development"
 EXECUTIONS, LENGTH = 20, 4
 # What is killed, as the kernel calls it. The oldest of that name is the service; Kubernetes' server is one process with the kubelet.

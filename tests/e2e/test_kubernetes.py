@@ -4,6 +4,7 @@ import time
 
 from flyteidl.core.execution_pb2 import WorkflowExecution
 
+from ahead import runs, starts
 
 NAMESPACE = "flytesnacks-development"
 
@@ -13,8 +14,8 @@ def pods_of(kubectl, execution):
     return {pod["metadata"]["name"]: pod for pod in listing["items"]}
 
 
-def test_pods_stay_after_success(execute, kubectl):
-    execution = execute("pass_value", x=1)
+@runs("basics.pass_value", x=4)
+def test_pods_stay_after_success(execution, kubectl):
     name = execution.id.name
     assert set(pods_of(kubectl, execution)) == {f"{name}-n0-0", f"{name}-n1-0"}
     kubectl("wait", "-n", NAMESPACE, f"pod/{name}-n1-0", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=30s")
@@ -26,8 +27,8 @@ def test_pods_stay_after_success(execute, kubectl):
     assert environment["FLYTE_AWS_ENDPOINT"] == "http://flyte-sandbox-minio.flyte:9000"
 
 
-def test_a_task_beyond_its_memory_is_oom_killed(execute, kubectl):
-    execution = execute("out_of_memory")
+@runs("basics.out_of_memory")
+def test_a_task_beyond_its_memory_is_oom_killed(execution, kubectl):
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert "OOMKilled" in execution.error.code + execution.error.message
     pod = pods_of(kubectl, execution)[f"{execution.id.name}-n0-0"]
@@ -36,16 +37,17 @@ def test_a_task_beyond_its_memory_is_oom_killed(execute, kubectl):
     assert "OOMKilled" in next(line for line in table.splitlines() if line.startswith(f"{execution.id.name}-n0-0"))
 
 
-def test_default_resources(execute, kubectl):
-    execution = execute("doubling", x=1)
+@runs("basics.doubling", x=6)
+def test_default_resources(execution, kubectl):
     (pod,) = pods_of(kubectl, execution).values()
     resources = pod["spec"]["containers"][0]["resources"]
     assert "cpu" in resources["requests"] and "memory" in resources["requests"]
     assert "cpu" not in resources["limits"] and "memory" in resources["limits"]
 
 
-def test_logs_and_exec(remote, launch, finish, kubectl):
-    execution = launch("waiting", seconds=600)
+@starts("basics.waiting", seconds=600)
+def test_logs_and_exec(remote, started, finish, kubectl):
+    execution = started
     pod = f"{execution.id.name}-n0-0"
     deadline_args = ("--timeout=60s",)
     wait_until_exists(kubectl, pod)

@@ -4,21 +4,8 @@ import pytest
 from flyteidl.admin import task_execution_pb2
 from flyteidl.core.execution_pb2 import NodeExecution, TaskExecution, WorkflowExecution
 
+from ahead import runs
 from workflows import maps
-
-
-@pytest.fixture(scope="module")
-def start(remote, version):
-    def start(workflow, **inputs):
-        plan = remote.fetch_launch_plan(name=f"workflows.maps.{workflow}", version=version)
-        return remote.execute(plan, inputs=inputs, wait=False)
-
-    return start
-
-
-@pytest.fixture(scope="module")
-def run(start, finish):
-    return lambda workflow, **inputs: finish(start(workflow, **inputs))
 
 
 def pods_of(kubectl, execution):
@@ -51,8 +38,8 @@ def elements(task_of):
     return elements
 
 
-def test_results_come_in_order(run, elements):
-    execution = run("squares", values=[3, 1, 2])
+@runs("maps.squares", values=[3, 1, 2])
+def test_results_come_in_order(execution, elements):
     assert execution.outputs["o0"] == maps.squares(values=[3, 1, 2]) == [9, 1, 4]
     node = execution.node_executions["n0"]
     assert node.metadata.is_array and not node.metadata.is_parent_node
@@ -64,39 +51,42 @@ def test_results_come_in_order(run, elements):
     assert task.outputs["o0"] == [9, 1, 4]
 
 
-def test_a_reducer_after_it(run):
-    assert run("reduced", values=[1, 2, 3, 4]).outputs["o0"] == maps.reduced(values=[1, 2, 3, 4]) == 30
+@runs("maps.reduced", values=[1, 2, 3, 4])
+def test_a_reducer_after_it(execution):
+    assert execution.outputs["o0"] == maps.reduced(values=[1, 2, 3, 4]) == 30
 
 
-def test_bound_inputs(run):
-    assert run("bound", values=[1, 2], unit="pears").outputs["o0"] == maps.bound(values=[1, 2], unit="pears") == "1 pears, 2 pears"
+@runs("maps.bound", values=[1, 2], unit="pears")
+def test_bound_inputs(execution):
+    assert execution.outputs["o0"] == maps.bound(values=[1, 2], unit="pears") == "1 pears, 2 pears"
 
 
-def test_a_bound_list_is_given_whole(run):
+@runs("maps.bound_list", values=[1, 2, 3], factors=[4, 5])
+def test_a_bound_list_is_given_whole(execution):
     expected = maps.bound_list(values=[1, 2, 3], factors=[4, 5])
-    assert run("bound_list", values=[1, 2, 3], factors=[4, 5]).outputs["o0"] == expected == [9, 18, 27]
+    assert execution.outputs["o0"] == expected == [9, 18, 27]
 
 
-def test_two_lists(run):
-    inputs = {"left": [1, 2], "right": ["a", "b"]}
-    assert run("zipped", **inputs).outputs["o0"] == maps.zipped(**inputs) == ["1a", "2b"]
+@runs("maps.zipped", left=[1, 2], right=["a", "b"])
+def test_two_lists(execution):
+    assert execution.outputs["o0"] == maps.zipped(left=[1, 2], right=["a", "b"]) == ["1a", "2b"]
 
 
-def test_lists_of_different_lengths(run):
-    execution = run("zipped", left=[1, 2], right=["a"])
+@runs("maps.zipped", left=[1, 2], right=["a"])
+def test_lists_of_different_lengths(execution):
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert execution.error.code == "InvalidArrayLength"
     assert "input arrays have different lengths: expecting '" in execution.error.message
 
 
-def test_an_empty_list(run, elements):
-    execution = run("squares", values=[])
+@runs("maps.squares", values=[])
+def test_an_empty_list(execution, elements):
     assert execution.outputs["o0"] == maps.squares(values=[]) == []
     assert elements(execution) == []
 
 
-def test_concurrency(kubectl, run):
-    execution = run("one_at_a_time", values=[1, 2, 3])
+@runs("maps.one_at_a_time", values=[1, 2, 3])
+def test_concurrency(kubectl, execution):
     assert execution.outputs["o0"] == [1, 4, 9]
     pods = pods_of(kubectl, execution)
     assert len(pods) == 3
@@ -109,15 +99,17 @@ def terminated(pod):
     return pod["status"]["containerStatuses"][0]["state"]["terminated"]
 
 
-def test_enough_successes(run, elements):
-    execution = run("some", values=[1, 2, 3])
+@runs("maps.some", values=[1, 2, 3])
+@runs("maps.some_counted", values=[1, 2, 3])
+def test_enough_successes(executions, elements):
+    execution, counted = executions
     assert execution.outputs["o0"] == [1, None, 3]
     assert [e[2] for e in elements(execution)] == [TaskExecution.SUCCEEDED, TaskExecution.FAILED, TaskExecution.SUCCEEDED]
-    assert run("some_counted", values=[1, 2, 3]).outputs["o0"] == 2
+    assert counted.outputs["o0"] == 2
 
 
-def test_a_failing_element_fails_the_map(run):
-    execution = run("failing", values=[1, 3, 4])
+@runs("maps.failing", values=[1, 3, 4])
+def test_a_failing_element_fails_the_map(execution):
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert execution.error.message.startswith("[2]: ")
     assert "4 is even" in execution.error.message
@@ -127,8 +119,8 @@ def test_a_failing_element_fails_the_map(run):
     assert "4 is even" in node.task_executions[0].closure.error.message
 
 
-def test_elements_are_retried_by_themselves(run, elements):
-    execution = run("retried", values=[2, 3, 5])
+@runs("maps.retried", values=[2, 3, 5])
+def test_elements_are_retried_by_themselves(execution, elements):
     assert execution.outputs["o0"] == [2, 103, 105]
     name = execution.id.name
     assert elements(execution) == [
@@ -140,37 +132,39 @@ def test_elements_are_retried_by_themselves(run, elements):
     ]
 
 
-def test_a_map_without_outputs(run):
-    assert run("nothing", values=[1, 2]).closure.phase == WorkflowExecution.SUCCEEDED
+@runs("maps.nothing", values=[1, 2])
+def test_a_map_without_outputs(execution):
+    assert execution.closure.phase == WorkflowExecution.SUCCEEDED
 
 
-def test_a_map_over_a_map(run):
-    assert run("chained", values=[1, 2]).outputs["o0"] == maps.chained(values=[1, 2]) == [1, 16]
+@runs("maps.chained", values=[1, 2])
+def test_a_map_over_a_map(execution):
+    assert execution.outputs["o0"] == maps.chained(values=[1, 2]) == [1, 16]
 
 
-def test_a_map_in_a_sub_workflow(run):
-    execution = run("below", values=[1, 2, 3])
+@runs("maps.below", values=[1, 2, 3])
+def test_a_map_in_a_sub_workflow(execution):
     assert execution.outputs["o0"] == maps.below(values=[1, 2, 3]) == 14
     (array,) = [n for n in execution.node_executions["n0"].subworkflow_node_executions.values() if n.metadata.is_array]
     resources = array.task_executions[0].closure.metadata.external_resources
     assert [r.external_id for r in resources] == [f"{execution.id.name}-n0-0-n0-0-n{i}-0" for i in range(3)]
 
 
-def test_overrides(kubectl, run):
-    execution = run("overridden", values=[1])
+@runs("maps.overridden", values=[1])
+def test_overrides(kubectl, execution):
     assert execution.outputs["o0"] == [1]
     (pod,) = pods_of(kubectl, execution)
     assert pod["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "30m", "memory": "300Mi"}
 
 
-def test_the_map_tasks_of_older_clients(run, elements):
-    execution = run("legacy", values=[2, 3, 4])
+@runs("maps.legacy", values=[2, 3, 4])
+def test_the_map_tasks_of_older_clients(execution, elements):
     assert execution.outputs["o0"] == maps.legacy(values=[2, 3, 4]) == [4, 9, 16]
     assert [e[0] for e in elements(execution)] == [0, 1, 2]
 
 
-def test_abort_ends_all_elements(kubectl, remote, start, finish):
-    execution = start("one_at_a_time", values=list(range(50)))
+def test_abort_ends_all_elements(kubectl, remote, launch_workflow, finish):
+    execution = launch_workflow("maps.one_at_a_time", values=list(range(50)))
     remote.terminate(execution, cause="enough of it")
     execution = finish(execution)
     assert execution.closure.phase == WorkflowExecution.ABORTED

@@ -11,21 +11,13 @@ from flyteidl.core.execution_pb2 import NodeExecution, WorkflowExecution
 from flyteidl.service import admin_pb2_grpc, signal_pb2_grpc
 from flytekit.models.core.identifier import NodeExecutionIdentifier
 
+from ahead import runs, runs_each, starts
 from workflows import nodes
 
 
 @pytest.fixture(scope="module")
-def start(remote, version):
-    def launch(workflow, **inputs):
-        plan = remote.fetch_launch_plan(name=f"workflows.nodes.{workflow}", version=version)
-        return remote.execute(plan, inputs=inputs, wait=False)
-
-    return launch
-
-
-@pytest.fixture(scope="module")
-def run(start, finish):
-    return lambda workflow, **inputs: finish(start(workflow, **inputs))
+def start(launch_workflow):
+    return lambda workflow, **inputs: launch_workflow(f"nodes.{workflow}", **inputs)
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +87,8 @@ def phases(rows):
 # ---- Sub-workflows ----
 
 
-def test_sub_workflows_in_sub_workflows(run, rows, remote, spans):
-    execution = run("nested", x=3)
+@runs("nodes.nested", x=3)
+def test_sub_workflows_in_sub_workflows(execution, rows, remote, spans):
     assert execution.outputs["o0"] == nodes.nested(x=3) == 11
     found = rows(execution)
     assert found["n0"].metadata.is_parent_node and found["n0-0-n0"].metadata.is_parent_node
@@ -121,15 +113,15 @@ def test_sub_workflows_in_sub_workflows(run, rows, remote, spans):
     assert outer.subworkflow_node_executions["n0-0-n0"].outputs["high"] == nodes.inner(x=3).high
 
 
-def test_a_failure_within_is_the_executions(run, rows):
-    execution = run("nested_refuses", x=1)
+@runs("nodes.nested_refuses", x=1)
+def test_a_failure_within_is_the_executions(execution, rows):
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert "2 is not wanted" in execution.error.message
     assert phases(rows(execution)) == {"n0": "FAILED", "n0-0-n0": "SUCCEEDED", "n0-0-n1": "FAILED"}
 
 
-def test_the_failure_policy_is_the_sub_workflows(run, rows):
-    execution = run("sub_workflow_goes_on", x=1)
+@runs("nodes.sub_workflow_goes_on", x=1)
+def test_the_failure_policy_is_the_sub_workflows(execution, rows):
     assert execution.closure.phase == WorkflowExecution.FAILED
     found = phases(rows(execution))
     assert found["n0-0-n0"] == "FAILED" and found["n0-0-n1"] == found["n0-0-n2"] == "SUCCEEDED"
@@ -138,32 +130,34 @@ def test_the_failure_policy_is_the_sub_workflows(run, rows):
 # ---- Branches ----
 
 
-@pytest.mark.parametrize("x, y", [(12, 0.1), (3, 0.1), (12, 8.0), (5, 1.0)])
-def test_the_case_that_holds_runs(run, x, y):
-    assert run("choose_then_use", x=x, y=y).outputs["o0"] == nodes.choose_then_use(x=x, y=y)
+@runs_each("nodes.choose_then_use", {"x": 12, "y": 0.1}, {"x": 3, "y": 0.1}, {"x": 12, "y": 8.0}, {"x": 5, "y": 1.0})
+def test_the_case_that_holds_runs(execution, inputs):
+    assert execution.outputs["o0"] == nodes.choose_then_use(**inputs)
 
 
-def test_the_other_cases_are_skipped(run, rows):
-    execution = run("choose", x=3, y=0.1)
+@runs("nodes.choose", x=3, y=0.1)
+def test_the_other_cases_are_skipped(execution, rows):
     assert execution.outputs["o0"] == nodes.choose(x=3, y=0.1) == 4
     found = rows(execution)
     children = [name for name in found if name.startswith("n0-0-")]
     assert sorted(phases({name: found[name] for name in children}).values()) == ["SKIPPED", "SKIPPED", "SUCCEEDED"]
 
 
-@pytest.mark.parametrize("x", [4, 5])
-def test_a_branch_on_what_a_task_gave(run, x):
-    assert run("choose_by_task", x=x).outputs["o0"] == nodes.choose_by_task(x=x)
+@runs_each("nodes.choose_by_task", {"x": 4}, {"x": 5})
+def test_a_branch_on_what_a_task_gave(execution, inputs):
+    assert execution.outputs["o0"] == nodes.choose_by_task(**inputs)
 
 
-@pytest.mark.parametrize("x", [4, 5, 104])
-def test_a_branch_within_a_branch(run, x):
-    assert run("choose_in_choice", x=x).outputs["o0"] == nodes.choose_in_choice(x=x)
+@runs_each("nodes.choose_in_choice", {"x": 4}, {"x": 5}, {"x": 104})
+def test_a_branch_within_a_branch(execution, inputs):
+    assert execution.outputs["o0"] == nodes.choose_in_choice(**inputs)
 
 
-def test_no_case_holds(run):
-    assert run("choose_or_fail", x=2).outputs["o0"] == nodes.choose_or_fail(x=2) == 4
-    execution = run("choose_or_fail", x=4)
+@runs("nodes.choose_or_fail", x=2)
+@runs("nodes.choose_or_fail", x=4)
+def test_no_case_holds(executions):
+    good, execution = executions
+    assert good.outputs["o0"] == nodes.choose_or_fail(x=2) == 4
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert execution.error.code == "UserProvidedError" and "x has to be small" in execution.error.message
     with pytest.raises(ValueError, match="x has to be small"):
@@ -184,9 +178,12 @@ def wait_for_end(remote, execution):
     pytest.fail(f"execution {execution.id.name} is still in phase {state.closure.phase}")
 
 
-@pytest.mark.parametrize("workflow, node, failed", [("cleaned_up", "fn0", "n1"), ("cleaned_up_within", "n0-0-fn0", "n0-0-n1")])
-def test_a_failure_node_runs_and_knows_why(start, remote, rows, kubectl, workflow, node, failed):
-    execution = start(workflow, x=8)
+@pytest.mark.parametrize("node, failed", [
+    pytest.param("fn0", "n1", marks=starts("nodes.cleaned_up", x=8)),
+    pytest.param("n0-0-fn0", "n0-0-n1", marks=starts("nodes.cleaned_up_within", x=8)),
+])
+def test_a_failure_node_runs_and_knows_why(started, remote, rows, kubectl, node, failed):
+    execution = started
     state = wait_for_end(remote, execution)
     assert state.closure.phase == WorkflowExecution.FAILED
     assert "9 is not wanted" in state.closure.error.message
@@ -219,7 +216,7 @@ def await_signal(remote, execution, name):
 
 
 def test_approval_and_input(start, finish, remote, signals):
-    execution = start("gated", x=2)
+    execution = start("gated", x=2)  # not ahead of its time: at first no signal is asked for
     with pytest.raises(grpc.RpcError) as early:
         signals.SetSignal(signal_pb2.SignalSetRequest(id=signal_id(execution, "title"), value=nodes_literal("x")))
     assert early.value.code() == grpc.StatusCode.INVALID_ARGUMENT and "exists" in early.value.details()
@@ -242,8 +239,9 @@ def nodes_literal(text):
     return literals_pb2.Literal(scalar=literals_pb2.Scalar(primitive=literals_pb2.Primitive(string_value=text)))
 
 
-def test_rejection(start, finish, remote):
-    execution = start("gated", x=2)
+@starts("nodes.gated", x=2)
+def test_rejection(started, finish, remote):
+    execution = started
     await_signal(remote, execution, "go-on")
     remote.reject("go-on", execution.id.name)
     execution = finish(execution)
@@ -252,14 +250,14 @@ def test_rejection(start, finish, remote):
     assert "received a reject signal" in execution.error.message
 
 
-def test_nobody_answers(run):
-    execution = run("impatient")
+@runs("nodes.impatient")
+def test_nobody_answers(execution):
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert "TimeoutExpired" in execution.error.code
 
 
-def test_sleep(run):
-    execution = run("sleeping", x=2)
+@runs("nodes.sleeping", x=2)
+def test_sleep(execution):
     assert execution.outputs["o0"] == 3
     assert execution.node_executions["n0"].closure.duration >= datetime.timedelta(seconds=3)
 
@@ -267,8 +265,8 @@ def test_sleep(run):
 # ---- Dynamic tasks ----
 
 
-def test_a_dynamic_task_runs_what_it_makes(run, rows, remote, admin, spans, dynamic_workflow):
-    execution = run("dynamic_fan_out", count=2)
+@runs("nodes.dynamic_fan_out", count=2)
+def test_a_dynamic_task_runs_what_it_makes(execution, rows, remote, admin, spans, dynamic_workflow):
     assert execution.outputs["o0"] == nodes.dynamic_fan_out(count=2)
     parent = rows(execution)["n0"]
     assert parent.metadata.is_parent_node and parent.metadata.is_dynamic
@@ -290,8 +288,8 @@ def test_a_dynamic_task_runs_what_it_makes(run, rows, remote, admin, spans, dyna
     assert children["n0-0-dn4"].outputs["o0"] == nodes.dynamic_fan_out(count=2) - 1
 
 
-def test_a_dynamic_task_that_calls_itself(run, rows, spans, dynamic_workflow):
-    execution = run("recursive", n=3)
+@runs("nodes.recursive", n=3)
+def test_a_dynamic_task_that_calls_itself(execution, rows, spans, dynamic_workflow):
     assert execution.outputs["o0"] == nodes.recursive(n=3) == 2
     # one dynamic node below the other, each with a workflow of its own, and the time of all of them
     inner = [name for name, node in rows(execution).items() if node.metadata.is_dynamic]
@@ -301,8 +299,8 @@ def test_a_dynamic_task_that_calls_itself(run, rows, spans, dynamic_workflow):
         assert f"{name}/0" in spans(execution)[name]
 
 
-def test_a_failure_of_what_a_dynamic_task_made(run, rows):
-    execution = run("dynamic_refuses", x=1)
+@runs("nodes.dynamic_refuses", x=1)
+def test_a_failure_of_what_a_dynamic_task_made(execution, rows):
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert "2 is not wanted" in execution.error.message
     found = phases(rows(execution))
@@ -312,8 +310,8 @@ def test_a_failure_of_what_a_dynamic_task_made(run, rows):
 # ---- Launch plans ----
 
 
-def test_a_launch_plan_node_runs_an_execution_of_its_own(run, rows, remote):
-    execution = run("launching", x=3)
+@runs("nodes.launching", x=3)
+def test_a_launch_plan_node_runs_an_execution_of_its_own(execution, rows, remote):
     assert execution.outputs["o0"] == nodes.launching(x=3) == 9
     node = rows(execution)["n0"]
     child = remote.fetch_execution(name=node.closure.workflow_node_metadata.execution_id.name)
@@ -323,8 +321,8 @@ def test_a_launch_plan_node_runs_an_execution_of_its_own(run, rows, remote):
     assert execution.node_executions["n0"].workflow_executions[0].outputs["high"] == nodes.inner(x=3).high
 
 
-def test_a_child_that_fails(run):
-    execution = run("launching_refusal", x=1)
+@runs("nodes.launching_refusal", x=1)
+def test_a_child_that_fails(execution):
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert "2 is not wanted" in execution.error.message
 
@@ -348,8 +346,8 @@ def test_aborting_a_parent_aborts_its_child(start, remote, rows):
 # ---- Deadlines ----
 
 
-def test_nodes_that_contain_others_have_deadlines(run, rows, remote):
-    execution = run("too_long")
+@runs("nodes.too_long")
+def test_nodes_that_contain_others_have_deadlines(execution, rows, remote):
     assert execution.closure.phase == WorkflowExecution.FAILED
     found = rows(execution)
     assert phases(found) == {"n0": "FAILED", "n0-0-n0": "ABORTED", "n0-1-n0": "ABORTED", "n1": "FAILED"}

@@ -12,19 +12,17 @@ from flyteidl.core.identifier_pb2 import NodeExecutionIdentifier
 from flytekit.clients.raw import RawSynchronousFlyteClient
 from flytekit.exceptions.user import FlyteEntityNotExistException
 
+from ahead import alone, runs, starts
+
 NAMESPACE = "flytesnacks-development"
 
 
-@pytest.fixture(scope="session")
-def start(remote, version):
-    def launch(workflow, **inputs):
-        plan = remote.fetch_launch_plan(name=f"workflows.pods.{workflow}", version=version)
-        return remote.execute(plan, inputs=inputs, wait=False)
-
-    return launch
+@pytest.fixture(scope="module")
+def start(launch_workflow):
+    return lambda workflow, **inputs: launch_workflow(f"pods.{workflow}", **inputs)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def execute(start, finish):
     return lambda workflow, **inputs: finish(start(workflow, **inputs))
 
@@ -37,8 +35,8 @@ def failure(execution, phase=WorkflowExecution.FAILED):
 # ---- Files of ContainerTasks ----
 
 
-def test_values_through_a_container(execute):
-    execution = execute("through_a_container", a=21, words=["salt", "pepper"])
+@runs("pods.through_a_container", a=21, words=["salt", "pepper"])
+def test_values_through_a_container(execution):
     assert execution.closure.phase == WorkflowExecution.SUCCEEDED
     assert execution.outputs["o0"] == 42
     assert execution.outputs["o1"] == "salt and pepper"
@@ -46,31 +44,31 @@ def test_values_through_a_container(execute):
     assert execution.outputs["o3"] == {"a": 21, "half": 0.5, "yes": True, "words": ["salt", "pepper"]}
 
 
-def test_files_and_folders_through_a_container(execute):
-    execution = execute("data_through_a_container")
+@runs("pods.data_through_a_container")
+def test_files_and_folders_through_a_container(execution):
     assert execution.closure.phase == WorkflowExecution.SUCCEEDED
     assert execution.outputs["o0"] == ["deep/two.txt=2", "one.txt=1", "three.txt=3"]
     assert execution.outputs["o1"] == 3_000_000
 
 
-@pytest.mark.parametrize("workflow, message", [
-    ("a_container_writes_nothing", "file not found at path [/var/outputs/number]"),
-    ("a_container_writes_nonsense", '"many" is not a value of type INTEGER'),
-    ("a_container_gives_up", "User Error: no more paper"),
+@pytest.mark.parametrize("message", [
+    pytest.param("file not found at path [/var/outputs/number]", marks=runs("pods.a_container_writes_nothing")),
+    pytest.param('"many" is not a value of type INTEGER', marks=runs("pods.a_container_writes_nonsense")),
+    pytest.param("User Error: no more paper", marks=runs("pods.a_container_gives_up")),
 ])
-def test_outputs_that_cannot_be_uploaded(execute, workflow, message):
-    execution = execute(workflow)
+def test_outputs_that_cannot_be_uploaded(execution, message):
     assert message in failure(execution)
     assert "OutputUploadFailed" in execution.error.code
 
 
-def test_a_container_that_fails_says_why_in_its_last_lines(execute):
-    message = failure(execute("a_container_fails"))
+@runs("pods.a_container_fails")
+def test_a_container_that_fails_says_why_in_its_last_lines(execution):
+    message = failure(execution)
     assert "terminated with exit code (9)" in message and "paper is jammed" in message
 
 
-def test_inputs_that_cannot_be_downloaded(execute, kubectl):
-    execution = execute("a_container_reads", file="s3://my-s3-bucket/there/is/no/such/object")
+@runs("pods.a_container_reads", file="s3://my-s3-bucket/there/is/no/such/object")
+def test_inputs_that_cannot_be_downloaded(execution, kubectl):
     assert "variable [file] download/store failed" in failure(execution)
     assert "InputDownloadFailed" in execution.error.code
     # The container itself was not run.
@@ -82,8 +80,8 @@ def test_inputs_that_cannot_be_downloaded(execute, kubectl):
 # ---- Pod specs and templates ----
 
 
-def test_a_pod_with_a_helper_ends_with_its_primary_container(execute, kubectl):
-    execution = execute("with_a_helper", name="coffee")
+@runs("pods.with_a_helper", name="coffee")
+def test_a_pod_with_a_helper_ends_with_its_primary_container(execution):
     assert execution.outputs["o0"] == "coffee: ready in blue"
     task = execution.node_executions["n0"].task_executions[0]
     assert task.closure.phase == TaskExecution.SUCCEEDED
@@ -102,14 +100,14 @@ def test_a_pod_template_by_name(execute, apply):
     assert execute("with_a_template").outputs["o0"] == "project"
 
 
-def test_a_pod_template_that_is_missing(execute):
-    execution = execute("with_a_missing_template")
+@runs("pods.with_a_missing_template")
+def test_a_pod_template_that_is_missing(execution):
     assert "PodTemplate 'nowhere-to-be-found' does not exist" in failure(execution)
     assert execution.error.code == "BadTaskSpecification"
 
 
-def test_a_pod_template_for_one_node(execute):
-    execution = execute("with_a_template_for_one_node")
+@runs("pods.with_a_template_for_one_node")
+def test_a_pod_template_for_one_node(execution):
     assert (execution.outputs["o0"], execution.outputs["o1"]) == ("none", "green")
 
 
@@ -121,8 +119,8 @@ def pods_of(kubectl, execution, namespace=NAMESPACE):
     return {pod["metadata"]["labels"]["node-id"]: pod for pod in items}
 
 
-def test_resources_of_one_node(execute, kubectl):
-    execution = execute("with_other_resources")
+@runs("pods.with_other_resources")
+def test_resources_of_one_node(execution, kubectl):
     assert execution.closure.phase == WorkflowExecution.SUCCEEDED
     pods = pods_of(kubectl, execution)
     container = pods["n1"]["spec"]["containers"][0]
@@ -141,8 +139,9 @@ def test_secrets(execute, apply):
     assert execution.outputs["o0"] == ["in a file", "in a variable", "somewhere", "somewhere", "in a variable"]
 
 
-def test_an_absent_secret_is_named(execute):
-    message = failure(execute("with_an_absent_secret"))
+@runs("pods.with_an_absent_secret")
+def test_an_absent_secret_is_named(execution):
+    message = failure(execution)
     assert "e2e-absent" in message and "key" in message
 
 
@@ -188,21 +187,22 @@ def watch(remote):
     return wait
 
 
-def test_out_of_memory(execute):
-    execution = execute("out_of_memory")
+@runs("pods.out_of_memory")
+def test_out_of_memory(execution):
     failure(execution)
     assert execution.error.code == "RetriesExhausted|OOMKilled"
 
 
-def test_a_killed_container_is_the_systems_fault(execute):
-    execution = execute("killed")
+@runs("pods.killed")
+def test_a_killed_container_is_the_systems_fault(execution):
     assert "before the end" in failure(execution)
     assert execution.error.code == "RetriesExhausted|Interrupted"
     assert len(execution.node_executions["n0"].task_executions) == 4
 
 
-def test_why_a_pod_is_not_scheduled(start, watch, remote):
-    execution = start("unschedulable")
+@starts("pods.unschedulable")
+def test_why_a_pod_is_not_scheduled(started, watch, remote):
+    execution = started
     attempts = watch(execution, lambda a: a and "Unschedulable" in a[0].closure.reason)
     assert attempts[0].closure.phase == TaskExecution.QUEUED
     assert "Insufficient cpu" in attempts[0].closure.reason
@@ -217,12 +217,11 @@ def test_an_image_that_cannot_be_pulled_is_waited_for(start, watch, remote):
     remote.terminate(execution, "seen enough")
 
 
-@pytest.mark.parametrize("workflow, code", [
-    ("with_a_bad_image", "ContainersNotReady|InvalidImageName"),
-    ("without_its_secret", "ContainersNotReady|CreateContainerConfigError"),
+@pytest.mark.parametrize("code", [
+    pytest.param("ContainersNotReady|InvalidImageName", marks=runs("pods.with_a_bad_image")),
+    pytest.param("ContainersNotReady|CreateContainerConfigError", marks=runs("pods.without_its_secret")),
 ])
-def test_containers_that_can_never_be_made_fail_at_once(execute, workflow, code):
-    execution = execute(workflow)
+def test_containers_that_can_never_be_made_fail_at_once(execution, code):
     failure(execution)
     assert execution.error.code == code
     assert len(execution.node_executions["n0"].task_executions) == 1
@@ -237,6 +236,7 @@ def test_a_deleted_pod_is_replaced(start, watch, remote, kubectl):
     remote.terminate(execution, "seen enough")
 
 
+@alone
 def test_a_full_quota_is_waited_for(start, watch, apply, kubectl, finish):
     apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "e2e-none", "namespace": NAMESPACE}, "spec": {"hard": {"pods": "0"}}})
     execution = start("succeeding")
@@ -249,8 +249,8 @@ def test_a_full_quota_is_waited_for(start, watch, apply, kubectl, finish):
 # ---- Without a pod, and pods of others ----
 
 
-def test_echo_needs_no_pod(execute, kubectl):
-    execution = execute("echoing", x="hello")
+@runs("pods.echoing", x="hello")
+def test_echo_needs_no_pod(execution, kubectl):
     assert execution.outputs["o0"] == "hello"
     assert execution.node_executions["n0"].task_executions[0].closure.phase == TaskExecution.SUCCEEDED
     assert not pods_of(kubectl, execution)

@@ -8,6 +8,10 @@ from flyteidl.admin import execution_pb2
 from flyteidl.core.execution_pb2 import NodeExecution, WorkflowExecution
 from flyteidl.service import admin_pb2_grpc
 
+from ahead import runs
+
+FLAG = f"s3://my-s3-bucket/data/{uuid.uuid4().hex}"
+
 
 @pytest.fixture
 def admin(sandbox):
@@ -20,17 +24,16 @@ def children_of(remote, execution, node):
     return {n.metadata.spec_node_id or n.id.node_id: n for n in nodes}
 
 
-def test_recovery(remote, admin, version, finish, tmp_path):
-    flag = f"s3://my-s3-bucket/data/{uuid.uuid4().hex}"
-    plan = remote.fetch_launch_plan(name="workflows.recovering.recoverable", version=version)
-    failed = finish(remote.execute(plan, inputs={"key": "k", "flag": flag}, wait=False))
+@runs("recovering.recoverable", key="k", flag=FLAG)
+def test_recovery(remote, admin, execution, finish, tmp_path):
+    failed = execution
     assert failed.closure.phase == WorkflowExecution.FAILED
     assert "not yet" in failed.error.message
     made = failed.node_executions["n0"].outputs["o0"]
 
     path = tmp_path / "flag"
     path.write_text("now", encoding="utf-8")
-    remote.file_access.put_data(str(path), flag)
+    remote.file_access.put_data(str(path), FLAG)
     response = admin.RecoverExecution(execution_pb2.ExecutionRecoverRequest(id=failed.id.to_flyte_idl()))
     recovered = finish(remote.fetch_execution(name=response.id.name))
     assert recovered.closure.phase == WorkflowExecution.SUCCEEDED, recovered.error

@@ -1,7 +1,9 @@
-"""Schedules and concurrency limits of launch plans, by the stock client."""
+"""Schedules and concurrency limits of launch plans, by the stock client. Schedules are activated before all other tests, and what they have started
+is looked at in between: minutes pass anyway."""
 
 import datetime
 import time
+import types
 
 import pytest
 from flyteidl.core.execution_pb2 import WorkflowExecution
@@ -33,51 +35,58 @@ def scheduled_at(execution):
     return execution.spec.metadata.scheduled_at.replace(tzinfo=datetime.timezone.utc)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def active(remote, version):
-    """Activates launch plans, and deactivates them in the end, whatever happens."""
-    names = []
-
-    def activate(name):
-        names.append(name)
-        return set_state(remote, name, version, LaunchPlanState.ACTIVE)
-
-    yield activate
-    for name in names:
-        set_state(remote, name, version, LaunchPlanState.INACTIVE)
+    """Two launch plans with a schedule, since when they are active; they are not in the end, whatever happens."""
+    at = datetime.datetime.now(datetime.timezone.utc)
+    cron, rate = [set_state(remote, name, version, LaunchPlanState.ACTIVE) for name in ("every_minute", "once_a_minute")]
+    yield types.SimpleNamespace(at=at, cron=cron, rate=rate)
+    for plan in (cron, rate):
+        remote.client.update_launch_plan(plan.id, LaunchPlanState.INACTIVE)
 
 
-def test_each_minute_once(remote, version, active, finish):
-    activated_at = datetime.datetime.now(datetime.timezone.utc)
-    cron, rate = active("every_minute"), active("once_a_minute")
+@pytest.fixture(scope="session")
+def deactivated(remote, active):
+    """They have started something, and start nothing any more: since when, and how many executions there are."""
     deadline = time.monotonic() + DEADLINE
-    while not (executions_of(remote, cron) and executions_of(remote, rate)):
+    while not (executions_of(remote, active.cron) and executions_of(remote, active.rate)):
         assert time.monotonic() < deadline, "no tick of both schedules came"
         time.sleep(1)
-    for name in ("every_minute", "once_a_minute"):
-        set_state(remote, name, version, LaunchPlanState.INACTIVE)
+    for plan in (active.cron, active.rate):
+        remote.client.update_launch_plan(plan.id, LaunchPlanState.INACTIVE)
+    return types.SimpleNamespace(at=time.monotonic(), counts=[len(executions_of(remote, plan)) for plan in (active.cron, active.rate)])
 
-    told = executions_of(remote, cron)
+
+@pytest.mark.first
+def test_schedules_are_activated(remote, active):
+    for plan in (active.cron, active.rate):
+        assert remote.client.get_launch_plan(plan.id).closure.state == LaunchPlanState.ACTIVE
+
+
+def test_each_minute_once(remote, active, deactivated, finish):
+    told = executions_of(remote, active.cron)
     ticks = [scheduled_at(e) for e in told]
-    assert ticks[0].second == 0 and activated_at < ticks[0] <= activated_at + datetime.timedelta(minutes=1)
+    assert ticks[0].second == 0 and active.at < ticks[0] <= active.at + datetime.timedelta(minutes=1)
     assert [b - a for a, b in zip(ticks, ticks[1:])] == [datetime.timedelta(minutes=1)] * (len(ticks) - 1)
     assert told[0].spec.metadata.mode == ExecutionMetadata.ExecutionMode.SCHEDULED
     assert told[0].id.name.startswith("f") and len(told[0].id.name) == 20
     finished = finish(remote.fetch_execution(name=told[0].id.name))
-    assert finished.outputs["o0"] == ticks[0].isoformat()
+    assert finished.outputs["o0"] == ticks[0]
 
-    answered = executions_of(remote, rate)[0]
-    late = scheduled_at(answered) - activated_at
+    answered = executions_of(remote, active.rate)[0]
+    late = scheduled_at(answered) - active.at
     assert datetime.timedelta(seconds=58) < late < datetime.timedelta(seconds=62)
     assert finish(remote.fetch_execution(name=answered.id.name)).outputs["o0"] == 42
 
-    # Deactivated: the next minute brings none.
-    counts = len(executions_of(remote, cron)), len(executions_of(remote, rate))
-    time.sleep(61)
-    assert (len(executions_of(remote, cron)), len(executions_of(remote, rate))) == counts
+
+@pytest.mark.last
+def test_deactivated_schedules_rest(remote, active, deactivated):
+    """Not within the next minute, which has passed with other tests where there were any."""
+    time.sleep(max(0, deactivated.at + 61 - time.monotonic()))
+    assert [len(executions_of(remote, plan)) for plan in (active.cron, active.rate)] == deactivated.counts
 
 
-def test_one_at_a_time(remote, version):
+def test_one_at_a_time(remote, version, finish):
     plan = remote.fetch_launch_plan(name="one_at_a_time", version=version)
     first = remote.execute(plan, inputs={"seconds": 600}, wait=False)
     try:
@@ -91,5 +100,5 @@ def test_one_at_a_time(remote, version):
     while remote.fetch_execution(name=first.id.name).closure.phase != WorkflowExecution.ABORTED:
         assert time.monotonic() < deadline, "the execution was not aborted"
         time.sleep(0.5)
-    second = remote.execute(plan, inputs={"seconds": 0}, wait=True)
+    second = finish(remote.execute(plan, inputs={"seconds": 0}, wait=False))
     assert second.closure.phase == WorkflowExecution.SUCCEEDED

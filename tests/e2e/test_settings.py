@@ -16,6 +16,8 @@ from flyteidl.core.execution_pb2 import TaskExecution, WorkflowExecution
 from flyteidl.service import admin_pb2_grpc
 from google.protobuf import json_format
 
+from ahead import alone
+
 PROJECT, DOMAIN = "flytesnacks", "development"
 Phase, TaskPhase = WorkflowExecution, TaskExecution
 
@@ -127,6 +129,7 @@ def delete_attributes(admin, type, domain=DOMAIN):
         project_domain_attributes_pb2.ProjectDomainAttributesDeleteRequest(project=PROJECT, domain=domain, resource_type=type), timeout=60)
 
 
+@alone
 def test_the_tutorial_of_a_memory_limit(admin, task_image):
     greedy = task_request(task_image, memory="4Gi")
     set_attributes(admin, task_resource_attributes={"limits": {"memory": "1Gi"}})
@@ -138,10 +141,10 @@ def test_the_tutorial_of_a_memory_limit(admin, task_image):
         set_attributes(admin, task_resource_attributes={"limits": {"memory": "4Gi"}})
         admin.CreateTask(greedy, timeout=60)
 
-        too_small = finish_of(admin, start(admin, task_request(task_image, memory="100Mi", allocates=300)))
+        ids = [start(admin, task_request(task_image, memory=memory, allocates=300)) for memory in ("100Mi", "500Mi")]
+        too_small, large_enough = [finish_of(admin, id) for id in ids]
         assert too_small.closure.phase == Phase.FAILED
         assert "OOMKilled" in too_small.closure.error.code + too_small.closure.error.message
-        large_enough = finish_of(admin, start(admin, task_request(task_image, memory="500Mi", allocates=300)))
         assert large_enough.closure.phase == Phase.SUCCEEDED
     finally:
         delete_attributes(admin, "TASK_RESOURCE")
@@ -152,6 +155,7 @@ def primary_container(kubectl, id, namespace=f"{PROJECT}-{DOMAIN}"):
     return pods[0], pods[0]["spec"]["containers"][0]
 
 
+@alone
 def test_a_configuration_is_reloaded(sandbox, admin, kubectl, task_image, tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("task_resources: {defaults: {memory: 123Mi}, limits: {cpu: 1500m}}\n"

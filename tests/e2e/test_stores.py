@@ -4,6 +4,7 @@ import botocore.session
 import psycopg
 from botocore.config import Config
 
+from ahead import runs
 
 
 def s3_client(sandbox):
@@ -12,8 +13,8 @@ def s3_client(sandbox):
         region_name="us-east-1", config=Config(s3={"addressing_style": "path"}))
 
 
-def test_objects_have_flytes_layout(execute, sandbox):
-    execution = execute("pass_value", x=2)
+@runs("basics.pass_value", x=4)
+def test_objects_have_flytes_layout(execution, sandbox):
     root = f"metadata/propeller/flytesnacks-development-{execution.id.name}/"
     listing = s3_client(sandbox).list_objects_v2(Bucket="my-s3-bucket", Prefix=root)
     keys = {entry["Key"][len(root):] for entry in listing["Contents"]}
@@ -22,19 +23,19 @@ def test_objects_have_flytes_layout(execute, sandbox):
     assert {entry["Key"].rsplit("/", 1)[-1] for entry in inputs["Contents"]} == {"inputs", "user_inputs"}
 
 
-def test_psql_finds_the_execution(execute, sandbox):
-    execution = execute("doubling", x=2)
+@runs("basics.doubling", x=6)
+def test_psql_finds_the_execution(execution, sandbox):
     host, port = sandbox.endpoint("postgres").split(":")
     with psycopg.connect(host=host, port=int(port), user="postgres", password="postgres", dbname="flyte", connect_timeout=5) as connection:
         row = connection.execute("select phase, project, domain from executions where name = %s", (execution.id.name,)).fetchone()
     assert row == ("SUCCEEDED", "flytesnacks", "development")
 
 
-def test_the_console_and_rest_answer_on_the_same_port(execute, sandbox):
+@runs("basics.doubling", x=6)
+def test_the_console_and_rest_answer_on_the_same_port(execution, sandbox):
     import json
     import urllib.request
 
-    execution = execute("doubling", x=6)
     base = f"http://{sandbox.endpoint('grpc')}"
     assert b"<title>" in urllib.request.urlopen(f"{base}/console/", timeout=5).read()
     assert urllib.request.urlopen(f"{base}/", timeout=5).url.endswith("/console/")

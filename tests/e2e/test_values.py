@@ -4,20 +4,12 @@ import pytest
 from flyteidl.admin import project_attributes_pb2
 from flyteidl.core.execution_pb2 import WorkflowExecution
 
+from ahead import alone, runs
 from workflows import values
 
 
-@pytest.fixture(scope="module")
-def run(remote, version, finish):
-    def run(workflow, **inputs):
-        plan = remote.fetch_launch_plan(name=f"workflows.values.{workflow}", version=version)
-        return finish(remote.execute(plan, inputs=inputs, wait=False))
-
-    return run
-
-
-def test_parts_of_values(run, remote, tmp_path):
-    execution = run("parts", x=7)
+@runs("values.parts", x=7)
+def test_parts_of_values(execution, remote, tmp_path):
     assert execution.closure.phase == WorkflowExecution.SUCCEEDED, execution.error
     expected = values.parts(x=7)
     for number, value in enumerate(expected):
@@ -35,7 +27,7 @@ def test_parts_of_values(run, remote, tmp_path):
 
 @pytest.fixture
 def offloading(sandbox, remote, eventually, tmp_path):
-    """Literals from 1 MB on are objects of their own; nothing else is running meanwhile, as the tests follow one another."""
+    """Literals from 1 MB on are objects of their own; nothing else is running meanwhile."""
     file = tmp_path / "config.yaml"
     file.write_text("propeller: {literal-offloading-config: {enabled: true, min-size-in-mb-for-offloading: 1}}\n"
                     "flyteadmin: {maxParallelism: 26}\n", encoding="utf-8")
@@ -55,8 +47,9 @@ def offloading(sandbox, remote, eventually, tmp_path):
     eventually(lambda: parallelism() == before, what="the configuration of before")
 
 
-def test_offloaded_lists(run, remote, offloading):
-    execution = run("offloaded", count=3)
+@alone
+def test_offloaded_lists(launch_workflow, finish, remote, offloading):
+    execution = finish(launch_workflow("values.offloaded", count=3))
     assert execution.closure.phase == WorkflowExecution.SUCCEEDED, execution.error
     texts = [str(i) * 500_000 for i in range(3)]
     assert execution.outputs["o0"] == texts == values.many(count=3)

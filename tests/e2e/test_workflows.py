@@ -10,10 +10,12 @@ from flyteidl.core.execution_pb2 import NodeExecution, TaskExecution, WorkflowEx
 from flytekit.exceptions.user import FlyteAssertion, FlyteEntityAlreadyExistsException, FlyteInvalidInputException
 from flytekit.models import literals
 
+from ahead import runs, starts
 from workflows import basics
 
-def test_two_tasks_pass_a_value(execute):
-    execution = execute("pass_value", x=4)
+
+@runs("basics.pass_value", x=4)
+def test_two_tasks_pass_a_value(execution):
     assert execution.closure.phase == WorkflowExecution.SUCCEEDED
     assert execution.outputs["o0"] == basics.pass_value(x=4) == "the value is 8"
     nodes = execution.node_executions
@@ -24,21 +26,21 @@ def test_two_tasks_pass_a_value(execute):
     assert execution.closure.duration.total_seconds() > 0
 
 
-def test_named_outputs(execute):
-    execution = execute("named_outputs", values=[3, 5])
+@runs("basics.named_outputs", values=[3, 5])
+def test_named_outputs(execution):
     assert execution.outputs["total"] == 8
     assert execution.outputs["mean"] == 4.0
 
 
-def test_independent_nodes_run_beside_each_other(execute):
-    execution = execute("diamond", x=3)
+@runs("basics.diamond", x=3)
+def test_independent_nodes_run_beside_each_other(execution):
     assert execution.outputs["o0"] == execution.outputs["o1"] == 12
     n1, n2 = execution.node_executions["n1"].closure, execution.node_executions["n2"].closure
     assert n1.started_at < n2.started_at + n2.duration and n2.started_at < n1.started_at + n1.duration
 
 
-def test_a_file_through_the_object_store(remote, execute):
-    execution = execute("through_file", text="sandbox")
+@runs("basics.through_file", text="sandbox")
+def test_a_file_through_the_object_store(remote, execution):
     assert execution.outputs["o0"] == "xobdnas"
     file = execution.outputs["o1"]
     assert file.remote_source.startswith("s3://my-s3-bucket/data/")
@@ -53,8 +55,8 @@ def test_a_local_file_as_input(execute, tmp_path):
     assert execution.outputs["o0"] == "desserts"
 
 
-def test_the_message_of_a_task_that_raises_reaches_the_client(execute):
-    execution = execute("failing", x=7)
+@runs("basics.failing", x=7)
+def test_the_message_of_a_task_that_raises_reaches_the_client(execution):
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert "no such number: 7" in execution.error.message
     assert "ValueError" in execution.error.message
@@ -64,15 +66,15 @@ def test_the_message_of_a_task_that_raises_reaches_the_client(execute):
     assert len(execution.node_executions["n0"].task_executions) == 1
 
 
-def test_recoverable_failures_are_retried(execute):
-    execution = execute("retrying")
+@runs("basics.retrying")
+def test_recoverable_failures_are_retried(execution):
     assert execution.outputs["o0"] == 2
     attempts = execution.node_executions["n0"].task_executions
     assert sorted(t.id.retry_attempt for t in attempts) == [0, 1, 2]
 
 
-def test_retries_end(execute):
-    execution = execute("retries_exhausted")
+@runs("basics.retries_exhausted")
+def test_retries_end(execution):
     assert execution.closure.phase == WorkflowExecution.FAILED
     assert "again and again" in execution.error.message
     assert len(execution.node_executions["n0"].task_executions) == 2
@@ -117,18 +119,21 @@ def create_task(remote, task):
     remote.client._stub.CreateTask(task_pb2.TaskCreateRequest(id=task.id, spec=spec), timeout=10)
 
 
-def test_register_with_the_command_line_then_launch(remote, version, finish):
+@runs("basics.pass_value", x=4)
+def test_register_with_the_command_line_then_launch(remote, version, execution):
     plan = remote.fetch_launch_plan(name="workflows.basics.pass_value", version=version)
     assert plan.id.version == version
-    assert finish(remote.execute(plan, inputs={"x": 50}, wait=False)).outputs["o0"] == "the value is 100"
+    assert execution.spec.launch_plan == plan.id
+    assert execution.outputs["o0"] == "the value is 8"
 
 
 def test_run_with_the_command_line(run_remotely):
     assert run_remotely(basics.__file__, "pass_value", "--x", "10").outputs["o0"] == "the value is 20"
 
 
-def test_abort(remote, launch, finish):
-    execution = launch("waiting", seconds=600)
+@starts("basics.waiting", seconds=600)
+def test_abort(remote, started, finish):
+    execution = started
     wait_for(remote, execution, lambda e: "n0" in e.node_executions and e.node_executions["n0"].closure.phase == NodeExecution.RUNNING)
     remote.terminate(execution, cause="enough of it")
     execution = finish(execution)
@@ -159,12 +164,13 @@ def test_bad_inputs_are_refused(remote, version):
     assert "invalid x input wrong type" in str(raised.value)
 
 
-def test_pods_reach_the_platform_by_service_names(execute):
-    execution = execute("in_cluster")
+@runs("basics.in_cluster")
+def test_pods_reach_the_platform_by_service_names(execution):
     found = execution.outputs["o0"]
     assert (found["health"], found["minio"]) == ("200", "200")
     assert "flytesnacks" in found["projects"].split(",")  # other tests make some
 
 
-def test_a_raw_container(execute):
-    assert execute("raw_container").closure.phase == WorkflowExecution.SUCCEEDED
+@runs("basics.raw_container")
+def test_a_raw_container(execution):
+    assert execution.closure.phase == WorkflowExecution.SUCCEEDED

@@ -42,7 +42,7 @@ def ignoring(key: str, note: str) -> str:
 
 @task(cache=True, cache_serialize=True, cache_version="1.0")
 def slow_stamp(key: str) -> str:
-    time.sleep(8)
+    time.sleep(2)
     return uuid.uuid4().hex
 
 
@@ -53,7 +53,7 @@ def serialized(key: str) -> str:
 
 @task(cache=True, cache_serialize=True, cache_version="1.0")
 def slow_failure(key: str) -> str:
-    time.sleep(4)
+    time.sleep(1)
     if key:
         raise ValueError("no stamp today")
     return key

@@ -1,29 +1,23 @@
-"""Launch plans that start by themselves, and one that may only run once at a time."""
+"""Launch plans that start by themselves, which need no pod, and one that may only run once at a time."""
 
 import datetime
 import time
 
 from flytekit import ConcurrencyLimitBehavior, ConcurrencyPolicy, CronSchedule, FixedRate, LaunchPlan, task, workflow
+from flytekit.core.task import Echo
 
-
-@task
-def tell(at: datetime.datetime) -> str:
-    return at.isoformat()
+same_time = Echo(name="workflows.schedules.same_time", inputs={"at": datetime.datetime})
+same_number = Echo(name="workflows.schedules.same_number", inputs={"number": int})
 
 
 @workflow
-def told(at: datetime.datetime) -> str:
-    return tell(at=at)
-
-
-@task
-def answer() -> int:
-    return 42
+def told(at: datetime.datetime) -> datetime.datetime:
+    return same_time(at=at)
 
 
 @workflow
 def answered() -> int:
-    return answer()
+    return same_number(number=42)
 
 
 @task
