@@ -75,6 +75,9 @@ TEST_PACKAGES=(libnghttp2-dev libuv1-dev libpq-dev libhttp-parser-dev zlib1g-dev
 	libcmocka-dev postgresql clang-format openssl tzdata mold python3-jsonschema python3-pytest
 	python3-pytest-xdist openssh-client binutils)
 
+# Of the tests of other systems: musl's compiler, Clang, what makes and reads packages.
+PORTABLE_PACKAGES=(musl-tools clang binutils dpkg-dev git python3-pytest)
+
 # Of the tests against a running sandbox: clients that are not Python's. A Node that is not Debian's brings its package manager along.
 install_clients() {
 	install_packages curl

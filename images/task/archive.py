@@ -1,6 +1,6 @@
 """Writes an image archive (OCI image layout) with one layer, compressed with zstd.
 
-usage: archive.py LAYER.tar ARCHIVE.tar NAME CONFIG.json      (CONFIG is the image's `config` object)
+usage: archive.py LAYER.tar ARCHIVE.tar NAME ARCHITECTURE CONFIG.json      (amd64, arm64; CONFIG is the image's `config` object)
 Prints the image's identity: the digest of its manifest.
 
 Why zstd: containerd syncs what it stores to the disk, so a quarter of the bytes is more than twice as fast to import, and unpacking costs
@@ -11,13 +11,11 @@ import hashlib
 import io
 import json
 import os
-import platform
 import subprocess
 import sys
 import tarfile
 
-layer, archive, name, config_file = sys.argv[1:]
-MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+layer, archive, name, architecture, config_file = sys.argv[1:]
 OCI = "application/vnd.oci.image."
 
 
@@ -42,7 +40,7 @@ subprocess.run(["zstd", "--quiet", "--force", "-T0", "-6", layer, "-o", compress
 with open(config_file, encoding="utf-8") as source:
     config = encoded(
         {
-            "architecture": MACHINE,
+            "architecture": architecture,
             "os": "linux",
             "created": "1970-01-01T00:00:00Z",
             "config": json.load(source),
@@ -64,7 +62,7 @@ index = encoded(
     {
         "schemaVersion": 2,
         "mediaType": OCI + "index.v1+json",
-        "manifests": [descriptor("manifest.v1+json", manifest, platform={"architecture": MACHINE, "os": "linux"}, annotations=annotations)],
+        "manifests": [descriptor("manifest.v1+json", manifest, platform={"architecture": architecture, "os": "linux"}, annotations=annotations)],
     }
 )
 

@@ -1,11 +1,10 @@
-/* macOS. Written from its manual pages and headers; there has been no machine to compile it on. */
+/* macOS. Written from its manual pages and headers; there has been no machine to compile it on but for tests/portable/test_macos.py. */
 #include "base/platform.h"
 
 #include "base/text.h"
 
 #include <fcntl.h>
 #include <libproc.h>
-#include <mach/mach.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/event.h>
