@@ -133,7 +133,7 @@ def finish(remote, ahead):
     import time
 
     def wait(execution):
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 180
         while not is_done(remote, execution) and time.monotonic() < deadline:
             ahead.fill()
             time.sleep(0.1)

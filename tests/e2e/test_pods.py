@@ -67,8 +67,9 @@ def test_a_container_that_fails_says_why_in_its_last_lines(execution):
     assert "terminated with exit code (9)" in message and "paper is jammed" in message
 
 
-@runs("pods.a_container_reads", file="s3://my-s3-bucket/there/is/no/such/object")
-def test_inputs_that_cannot_be_downloaded(execution, kubectl):
+def test_inputs_that_cannot_be_downloaded(execute, kubectl):
+    # Not ahead of its time: its pod, which is looked at, is taken away soon.
+    execution = execute("a_container_reads", file="s3://my-s3-bucket/there/is/no/such/object")
     assert "variable [file] download/store failed" in failure(execution)
     assert "InputDownloadFailed" in execution.error.code
     # The container itself was not run.

@@ -6,6 +6,7 @@ import time
 import types
 
 import pytest
+from flyteidl.admin import common_pb2
 from flyteidl.core.execution_pb2 import WorkflowExecution
 from flytekit.exceptions.user import FlyteEntityAlreadyExistsException
 from flytekit.models.execution import ExecutionMetadata, ExecutionSpec
@@ -60,7 +61,9 @@ def deactivated(remote, active):
 @pytest.mark.first
 def test_schedules_are_activated(remote, active):
     for plan in (active.cron, active.rate):
-        assert remote.client.get_launch_plan(plan.id).closure.state == LaunchPlanState.ACTIVE
+        # flytekit's own get_launch_plan remembers what it has seen before.
+        found = remote.client._stub.GetLaunchPlan(common_pb2.ObjectGetRequest(id=plan.id.to_flyte_idl()), timeout=20)
+        assert found.closure.state == LaunchPlanState.ACTIVE
 
 
 def test_each_minute_once(remote, active, deactivated, finish):
