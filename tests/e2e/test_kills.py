@@ -10,6 +10,7 @@ import pytest
 from flyteidl.core.execution_pb2 import WorkflowExecution
 from flytekit import ContainerTask, Workflow
 from flytekit.configuration import DefaultImages
+from flytekit.models.core.identifier import NodeExecutionIdentifier, WorkflowExecutionIdentifier
 
 from ahead import alone
 
@@ -96,5 +97,19 @@ def test_kills(remote, sandbox, marks):
     ended = (WorkflowExecution.SUCCEEDED, WorkflowExecution.FAILED, WorkflowExecution.ABORTED)
     wait("the end of all executions", lambda: all(state in ended for state in states()))
     assert states() == [WorkflowExecution.SUCCEEDED] * EXECUTIONS
-    # Attempt 0 of each node, and once: a task that had been lost would have been tried again in a pod of another name.
-    assert marks.pods() == {f"{execution.id.name}-n{node}-0": 1 for execution in executions for node in range(LENGTH)}
+    # Each attempt at most once, and attempt 0 of each node: a task that had been lost would have been tried again in a pod of another name.
+    begun = marks.pods()
+    first = {f"{execution.id.name}-n{node}-0" for execution in executions for node in range(LENGTH)}
+    assert set(begun.values()) == {1} and first <= set(begun)
+    for pod in set(begun) - first:
+        assert was_cut_off_starting(remote, pod), f"{pod} ran though the attempt before it was not cut off"
+
+
+def was_cut_off_starting(remote, pod):
+    """Whether the attempt before this pod's ended with the one failure that a container may leave that has begun: Kubernetes was killed while the
+    runtime started it, took the start for failed, and ended it."""
+    name, node, attempt = pod.rsplit("-", 2)
+    identifier = NodeExecutionIdentifier(node, WorkflowExecutionIdentifier("flytesnacks", "development", name))
+    attempts, _ = remote.client.list_task_executions_paginated(identifier, limit=10)
+    before = [task for task in attempts if task.id.retry_attempt == int(attempt) - 1]
+    return len(before) == 1 and before[0].closure.error is not None and "Reason [StartError]" in before[0].closure.error.message

@@ -1,6 +1,6 @@
 /*
  * PID 1's status through a port of this machine: a millisecond, where an exec in the container takes thirty or more
- * (docs/decisions/0026-status-port.md). The port is on 127.0.0.1 whatever the others are bound to, and the engine
+ * (docs/decisions/0027-status-port.md). The port is on 127.0.0.1 whatever the others are bound to, and the engine
  * chooses its number at each start of the container, so that it is never in anybody's way. PID 1 answers there to who
  * knows the container's token, which is in the container's environment: who may inspect it could exec in it, too.
  */
