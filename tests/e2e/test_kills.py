@@ -106,10 +106,10 @@ def test_kills(remote, sandbox, marks):
 
 
 def was_cut_off_starting(remote, pod):
-    """Whether the attempt before this pod's ended with the one failure that a container may leave that has begun: Kubernetes was killed while the
-    runtime started it, took the start for failed, and ended it."""
+    """Whether the attempt before this pod's ended with a failure that a container may leave that has begun: Kubernetes was killed while the runtime
+    started it, and took the start for failed, or did not know afterwards what had become of it."""
     name, node, attempt = pod.rsplit("-", 2)
     identifier = NodeExecutionIdentifier(node, WorkflowExecutionIdentifier("flytesnacks", "development", name))
     attempts, _ = remote.client.list_task_executions_paginated(identifier, limit=10)
-    before = [task for task in attempts if task.id.retry_attempt == int(attempt) - 1]
-    return len(before) == 1 and before[0].closure.error is not None and "Reason [StartError]" in before[0].closure.error.message
+    before = [task.closure.error for task in attempts if task.id.retry_attempt == int(attempt) - 1]
+    return len(before) == 1 and before[0] is not None and ("Reason [StartError]" in before[0].message or before[0].code == "ContainersNotReady|")

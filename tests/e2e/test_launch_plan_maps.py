@@ -88,13 +88,16 @@ def test_a_failing_execution_fails_the_map(run):
     assert execution.node_executions["n0"].closure.phase == NodeExecution.FAILED
 
 
-def test_abort_reaches_every_execution(remote, start, finish, children, eventually):
+def test_abort_reaches_every_execution(remote, start, finish, elements, children, eventually):
     execution = start("sleepers", values=[1, 2, 3])
 
     def all_sleep():
         synced = remote.sync_execution(execution, sync_nodes=True)
         nodes = synced.node_executions
-        return "n0" in nodes and nodes["n0"].task_executions and [c.closure.phase for c in children(synced)] == [WorkflowExecution.RUNNING] * 3
+        # An element begins before its execution has a name.
+        if "n0" not in nodes or not nodes["n0"].task_executions or not all(e.workflow_node_metadata.execution_id.name for e in elements(synced)):
+            return False
+        return [c.closure.phase for c in children(synced)] == [WorkflowExecution.RUNNING] * 3
 
     eventually(all_sleep)
     remote.terminate(execution, cause="enough of it")
