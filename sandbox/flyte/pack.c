@@ -127,8 +127,10 @@ static json_t *unpack_map(struct unpacking *u, const struct msgpack_value *map, 
 	for (size_t i = 0; i < map->size; i++) {
 		struct msgpack_value key;
 		struct msgpack_value member;
-		/* The text of a key that is a map with such a key would be twice as long at each level, for its quotes. */
-		if (!msgpack_parse(at, (size_t)(end - at), &key) || key.kind == MSGPACK_MAP || key.kind == MSGPACK_ARRAY ||
+		/* The text of a key that is a map with such a key would be twice as long at each level, for its quotes.
+		 */
+		if (!msgpack_parse(at, (size_t)(end - at), &key) || key.kind == MSGPACK_MAP ||
+		    key.kind == MSGPACK_ARRAY ||
 		    !msgpack_parse(at + key.length, (size_t)(end - at) - key.length, &member))
 			return NULL;
 		auto_json json_t *name = unpack(u, &key, depth + 1);

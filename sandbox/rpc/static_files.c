@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The page takes what it needs from here and has nothing inline, so what it shows cannot run anything, be sent elsewhere, or be framed by
- * others. */
+/* The page takes what it needs from here and has nothing inline, so what it shows cannot run anything, be sent
+ * elsewhere, or be framed by others. */
 #define CONSOLE_POLICY                                                                                                 \
 	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "          \
 	"frame-ancestors 'self'; base-uri 'self'; form-action 'self'"

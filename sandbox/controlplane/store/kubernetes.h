@@ -48,8 +48,8 @@ struct kubernetes_watch *kubernetes_watch_new(struct kubernetes *k, const char *
  * be left unset. */
 void kubernetes_watch_on_problem(struct kubernetes_watch *watch,
                                  void (*on_problem)(void *context, const struct err *problem), void *context);
-/* The first stream that ends this long after the last list is followed by a list instead of the next stream: what got lost
- * between the API server and us is found then. Set before running; ten minutes when it is not. */
+/* The first stream that ends this long after the last list is followed by a list instead of the next stream: what got
+ * lost between the API server and us is found then. Set before running; ten minutes when it is not. */
 void kubernetes_watch_relist_after(struct kubernetes_watch *watch, int64_t ms);
 /* When the last complete list, event or bookmark came, monotonic microseconds; 0: never. From any thread. */
 int64_t kubernetes_watch_heard_us(const struct kubernetes_watch *watch);
