@@ -15,9 +15,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 MACHINES = {"amd64": 62, "arm64": 183}  # of the ELF specification's e_machine
 # Each part with a program that has to be in it.
 PARTS = {
-    "programs": ["usr/bin/sandbox-init", "usr/bin/flyte-controlplane", "usr/bin/docker", "usr/libexec/sandbox/flyte-copilot", "usr/libexec/sandbox/pause"],
+    "programs": ["usr/bin/sandbox-init", "usr/bin/flyte-controlplane", "usr/bin/docker", "usr/libexec/sandbox/flyte-copilot"],
     "launcher": ["usr/bin/sandbox"],
-    "pause": [],  # as an archive; programs has the same again
+    "pause": [],  # as an archive
     "copilot": [],
     "cni": ["bridge", "host-local", "loopback", "portmap"],
     "buildkit": ["buildkitd", "buildctl"],

@@ -87,8 +87,13 @@ void effects_give_up(struct effects *effects, struct machine_node *node, struct 
 /* The want can never be fulfilled. */
 void effects_fail(struct machine_node *node, Flyteidl__Core__ExecutionError__ErrorKind kind, const char *code,
                   const char *message);
+/* ---- Outputs (effects_literals.c) ---- */
+
 /* Makes node->outputs of the bytes of a job that has read them. */
 void effects_take_literals(struct effects *effects, struct job *job);
+/* For outputs that may as well be made again: node->outputs is NULL when the object is not there or cannot be read.
+ * False when the object store is away: it is waited for, and `what` says why. */
+bool effects_take_outputs(struct effects *effects, struct job *job, const char *what);
 
 /* What a pod, or a connector in its place, is told of the node's attempt (effects_pod.c). */
 struct pod_request effects_pod_request(const struct effects *effects, const struct machine_node *node);

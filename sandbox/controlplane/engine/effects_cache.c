@@ -103,16 +103,9 @@ static int prepare(struct effects *effects, struct machine_node *node, struct er
 static int take(struct effects *effects, struct job *job, struct err *e)
 {
 	struct machine_node *node = job->node;
-	auto_err struct err failure = ERR_INIT;
 	(void)e;
-	if (job->error.kind != ERR_NONE && job->error.kind != ERR_EXHAUSTED) {
-		effects_give_up(effects, node, &job->error, "cannot read cached outputs");
+	if (!effects_take_outputs(effects, job, "cannot read cached outputs"))
 		return 0;
-	}
-	node->outputs = NULL;
-	if (job->error.kind == ERR_NONE && !job->absent)
-		node->outputs = proto_unpack(effects->arena, flyteidl__core__literal_map, job->bytes.data,
-		                             job->bytes.length, &failure);
 	node->cache.outcome = node->outputs ? CACHE_FOUND : CACHE_UNREADABLE;
 	node->answer = ANSWER_GIVEN;
 	return 0;

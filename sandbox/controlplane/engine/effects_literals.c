@@ -49,6 +49,21 @@ void effects_take_literals(struct effects *effects, struct job *job)
 		node->answer = ANSWER_GIVEN;
 }
 
+bool effects_take_outputs(struct effects *effects, struct job *job, const char *what)
+{
+	struct machine_node *node = job->node;
+	auto_err struct err unreadable = ERR_INIT;
+	if (job->error.kind != ERR_NONE && job->error.kind != ERR_EXHAUSTED) {
+		effects_give_up(effects, node, &job->error, what);
+		return false;
+	}
+	node->outputs = NULL;
+	if (job->error.kind == ERR_NONE && !job->absent)
+		node->outputs = proto_unpack(effects->arena, flyteidl__core__literal_map, job->bytes.data,
+		                             job->bytes.length, &unreadable);
+	return true;
+}
+
 static int take_literals(struct effects *effects, struct job *job, struct err *e)
 {
 	(void)e;

@@ -47,16 +47,10 @@ static int prepare(struct effects *effects, struct machine_node *node, struct er
 static int take(struct effects *effects, struct job *job, struct err *e)
 {
 	struct machine_node *node = job->node;
-	auto_err struct err failure = ERR_INIT;
 	(void)e;
-	if (job->error.kind != ERR_NONE && job->error.kind != ERR_EXHAUSTED) {
-		effects_give_up(effects, node, &job->error, "cannot read the outputs to recover");
+	if (!effects_take_outputs(effects, job, "cannot read the outputs to recover"))
 		return 0;
-	}
 	node->answer = ANSWER_GIVEN;
-	if (job->error.kind == ERR_NONE && !job->absent)
-		node->outputs = proto_unpack(effects->arena, flyteidl__core__literal_map, job->bytes.data,
-		                             job->bytes.length, &failure);
 	if (!node->outputs)
 		node->recovery.phase = NODE(UNDEFINED);
 	return 0;

@@ -140,9 +140,9 @@ struct machine_pod {
 
 /* The current attempt, as its row in connector_tasks has it. */
 struct machine_connector {
-	bool known;  /* false: nobody can tell at present */
-	bool exists; /* false: there is no row */
-	const Flyteidl__Admin__Resource *resource; /* what the connector said last, or NULL */
+	bool known;                                 /* false: nobody can tell at present */
+	bool exists;                                /* false: there is no row */
+	const Flyteidl__Admin__Resource *resource;  /* what the connector said last, or NULL */
 	const char *failure_code, *failure_message; /* it is over for another reason; code "" or NULL: it is not */
 	bool failure_retryable;
 	const char *problem; /* why it does not go on at present, or "" */
@@ -238,8 +238,8 @@ struct machine_node {
 };
 
 struct machine_options {
-	const char *metadata_prefix;       /* "s3://my-s3-bucket/metadata/propeller" */
-	const char *raw_output_prefix;     /* "s3://my-s3-bucket/data" */
+	const char *metadata_prefix;   /* "s3://my-s3-bucket/metadata/propeller" */
+	const char *raw_output_prefix; /* "s3://my-s3-bucket/data" */
 	struct log_links log_links;
 	uint32_t default_maximum_attempts; /* of nodes that ask for no retries; upstream: 1 */
 	uint32_t system_retries;           /* upstream: 3 */
@@ -261,10 +261,9 @@ struct machine_options {
 #define MACHINE_OPTIONS_DEFAULT                                                                                        \
 	{                                                                                                              \
 		.metadata_prefix = "s3://my-s3-bucket/metadata/propeller",                                             \
-		.raw_output_prefix = "s3://my-s3-bucket/data", .default_maximum_attempts = 1,                          \
-		.system_retries = 3, .interruptible_threshold = -1, .retry_delay_ns = 500000000,                       \
-		.quota_delay_ns = 10000000000, .array_maximum = 5000, .array_parallelism = 250,                        \
-		.array_output_maximum = (size_t)256 << 20                                                              \
+		.raw_output_prefix = "s3://my-s3-bucket/data", .default_maximum_attempts = 1, .system_retries = 3,     \
+		.interruptible_threshold = -1, .retry_delay_ns = 500000000, .quota_delay_ns = 10000000000,             \
+		.array_maximum = 5000, .array_parallelism = 250, .array_output_maximum = (size_t)256 << 20             \
 	}
 
 /* A change of phase, in order, for logs and tests. */
@@ -443,7 +442,6 @@ bool machine_is_recovering(const struct machine *m, const struct machine_node *n
 /* The rows of an array's elements that have changed, in the arena; they count as saved afterwards. False when there are
  * none. */
 bool machine_array_changes(struct machine *m, struct machine_array *array, struct array_elements *ret_changes);
-void machine_array_end_round(struct machine_node *node);
 
 bool machine_node_is_active(const struct machine_node *node);   /* has begun and is not over */
 bool machine_node_is_finished(const struct machine_node *node); /* over, in whatever way */

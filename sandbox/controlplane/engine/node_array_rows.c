@@ -192,15 +192,3 @@ bool machine_array_changes(struct machine *m, struct machine_array *array, struc
 	}
 	return ret_changes->count > 0;
 }
-
-void machine_array_end_round(struct machine_node *node)
-{
-	struct machine_array *array = node->array;
-	size_t left = 0;
-	array->begun_in_round = 0;
-	for (size_t i = 0; i < array->live_count; i++) {
-		if (machine_node_is_active(array->live[i]))
-			array->live[left++] = array->live[i];
-	}
-	array->live_count = left;
-}
