@@ -198,18 +198,32 @@ build_launcher() {
 	(cd "$ROOT" && run_logged build-release "building the launcher: build/bin/sandbox" "$cmake" --build --preset release)
 }
 
+# image_and_sources TAG: the image's id, and a hash of what an image is made of here.
+image_and_sources() {
+	docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true
+	(cd "$ROOT" && find images sandbox manifests scripts/build-image -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
+}
+
 # The sandbox's image: built, in a second or so when nothing that it is made of has changed; or, with SANDBOX_IMAGE_FILE, what somebody else has
-# built and saved (scripts/build-image --save FILE), loaded where the engine does not have it.
+# built and saved (scripts/build-image --save FILE), loaded where the engine does not have it. That one is good until something that an image is
+# made of changes here: without its parts, building it again would begin with nothing.
 build_image() {
-	local tag
+	local tag taken=$ROOT/out/taken-image
 	tag=flyte-sandbox:$(cat "$ROOT/VERSION")
 	if [ -n "${SANDBOX_IMAGE_FILE:-}" ]; then
-		docker image inspect "$tag" >/dev/null 2>&1 && return
-		[ -r "$SANDBOX_IMAGE_FILE" ] || die "there is no image file '$SANDBOX_IMAGE_FILE'" "unset SANDBOX_IMAGE_FILE to build the image"
-		run_logged load "loading the image from $SANDBOX_IMAGE_FILE" docker load -i "$SANDBOX_IMAGE_FILE"
-		docker image inspect "$tag" >/dev/null 2>&1 || die "there is no $tag in $SANDBOX_IMAGE_FILE" "what is in it: $(cat "$LOG_DIRECTORY/load.log")"
+		if ! docker image inspect "$tag" >/dev/null 2>&1; then
+			[ -r "$SANDBOX_IMAGE_FILE" ] || die "there is no image file '$SANDBOX_IMAGE_FILE'" "unset SANDBOX_IMAGE_FILE to build the image"
+			run_logged load "loading the image from $SANDBOX_IMAGE_FILE" docker load -i "$SANDBOX_IMAGE_FILE"
+			docker image inspect "$tag" >/dev/null 2>&1 || die "there is no $tag in $SANDBOX_IMAGE_FILE" "what is in it: $(cat "$LOG_DIRECTORY/load.log")"
+		fi
+		image_and_sources "$tag" >"$taken"
 		return
 	fi
+	if [ -f "$taken" ] && [ "$(image_and_sources "$tag")" = "$(cat "$taken")" ]; then
+		say "the image is the one that SANDBOX_IMAGE_FILE gave, and what it is made of has not changed since (to build it: scripts/build-image)"
+		return
+	fi
+	rm -f "$taken"
 	install_packages "${IMAGE_PACKAGES[@]}"
 	client_python
 	say "building the image, where something of it has changed"

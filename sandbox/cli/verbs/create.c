@@ -42,12 +42,9 @@ static const struct option create_options[] = {
 	TEXT("recover", recover, "NAME", "execution: again, from where that execution failed"),
 	TEXT("version", version, "VERSION", "execution: of the task or launch plan"),
 	TEXT("clusterPool", cluster_pool, "POOL", "execution: cluster pool"),
-	{ .name = "overwriteCache",
-	  .kind = OPTION_FLAG,
-	  .offset = FIELD(overwrite_cache),
-	  .help = "execution: compute everything anew and store it" },
+	OPTION_FLAG_AT("overwriteCache", FIELD(overwrite_cache), "execution: compute everything anew and store it"),
 	FLYTE_PROJECT_OPTIONS(FIELD(project)),
-	{ .name = "dryRun", .kind = OPTION_FLAG, .offset = FIELD(dry_run), .help = "check, and change nothing" },
+	OPTION_FLAG_AT("dryRun", FIELD(dry_run), "check, and change nothing"),
 	{ .name = NULL },
 };
 
