@@ -166,6 +166,13 @@ def memory_mib(instance):
     return sum(int(line.split()[1]) for line in rollups.splitlines() if line.startswith("Pss:")) / 1024
 
 
+def idle_percent(instance, seconds=60):
+    """Of one core, by everything in the container while nothing runs."""
+    before = cpu_seconds(instance)
+    time.sleep(seconds)
+    return (cpu_seconds(instance) - before) / seconds * 100
+
+
 def image_mib(name):
     size = int(subprocess.run(["docker", "image", "inspect", "-f", "{{.Size}}", name], check=True, capture_output=True, text=True).stdout)
     return size / 2**20
@@ -212,7 +219,7 @@ def main():
         instance = Sandbox("benchmark", home)
         fresh, again, start_cpu = measure_start(instance, runs)
         os.environ.update(instance.learn_endpoints())
-        idle = memory_mib(instance)
+        idle, idle_cpu = memory_mib(instance), idle_percent(instance)
         first_pod, per_task, task_cpu = measure_executions(instance, runs)
         after = memory_mib(instance)
         whole_map, map_cpu = measure_map(instance, runs)
@@ -231,6 +238,7 @@ def main():
     row("– CPU of everything for each element", map_cpu, "s")
     row("idle memory, PSS of all processes", [idle], "MiB", 0)
     row(f"the same after {runs * CHAIN} task pods", [after], "MiB", 0)
+    row("idle CPU, of one core", [idle_cpu], "%", 1)
     row("image, unpacked", [image_mib(image)], "MiB", 0)
     row("`sandbox --help`, start to end", launcher, "ms", 1)
     row("`sandbox status` of a running sandbox, start to end", status, "ms", 1)

@@ -88,8 +88,7 @@ static void on_pod(void *context, enum kubernetes_event event, const json_t *pod
 		pod_sweep_listed(engine->sweep);
 		return;
 	}
-	if (event != KUBERNETES_DELETED)
-		pod_sweep_see(engine->sweep, pod, clock_wall_ns());
+	pod_sweep_see(engine->sweep, pod, event == KUBERNETES_DELETED);
 	const int64_t execution_id = pod_cache_update(engine->rounds.pods, pod, event == KUBERNETES_DELETED);
 	if (execution_id)
 		queue_wake(engine->queue, execution_id);

@@ -76,6 +76,7 @@ struct settings {
 	json_t *interruptible_node_selector, *interruptible_tolerations;
 	const char *gpu_device_label, *gpu_partition_label;
 	int64_t pod_ttl_hours; /* how long pods stay after the end of their execution; 0: for ever */
+	int64_t ended_pods_maximum; /* how many of them stay, whatever their age; 0: all */
 	/* Links to the logs of tasks. */
 	bool log_kubernetes;
 	const char *log_kubernetes_template;

@@ -120,6 +120,7 @@ const struct setting settings_table[] = {
 	NUMBER("notifications.maxAttempts", NULL, notification_attempts, "12", 1, 100, "attempts to send a notification before it is given up"),
 
 	NUMBER("propeller.max-ttl-hours", NULL, pod_ttl_hours, "23", 0, 87600, "hours for which the pods of an execution stay after its end, with their logs; 0: for ever"),
+	NUMBER("propeller.max-ended-pods", NULL, ended_pods_maximum, "250", 0, 20000, "pods that have ended and stay, with their logs: when more have, the oldest go whose execution has ended; 0: all stay"),
 	NUMBER("propeller.node-config.default-max-attempts", NULL, default_maximum_attempts, "1", 1, 1000, "attempts of a node that asks for no retries"),
 	NUMBER("propeller.node-config.max-node-retries-system-failures", NULL, system_retries, "3", 0, 1000, "further attempts of a task for failures of the system, which do not count against its retries"),
 	NUMBER("propeller.node-config.interruptible-failure-threshold", NULL, interruptible_threshold, "-1", -1000, 1000, "failures of the system after which an interruptible task is no longer run as one; below 0: so many before the last attempt"),

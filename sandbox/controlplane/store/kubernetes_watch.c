@@ -18,7 +18,8 @@
 
 #define LINE_MAXIMUM ((size_t)16 * 1024 * 1024)
 #define PAGE_MAXIMUM ((size_t)256 * 1024 * 1024)
-#define PAGE_LIMIT 500
+/* A pod as a document is 80 KiB: more at once would stay with the process for good. */
+#define PAGE_LIMIT 100
 #define LIST_TIMEOUT_MS INT64_C(60000)
 /* The server ends a stream after this; it sends a bookmark about once a minute, so silence for longer means a dead
  * connection. */

@@ -264,7 +264,7 @@ static void expect_request(struct script_server *server, size_t index, const cha
 #define STREAM(version)                                                                                                \
 	"GET " PODS "?watch=1&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion=" version                    \
 	"&labelSelector=a%3Db HTTP/1.1\r\n"
-#define LIST_REQUEST "GET " PODS "?limit=500&labelSelector=a%3Db HTTP/1.1\r\n"
+#define LIST_REQUEST "GET " PODS "?limit=100&labelSelector=a%3Db HTTP/1.1\r\n"
 
 /* Pages, every kind of event, a stream that ends and is continued, one that expires, one that breaks within a line;
  * many boundaries. */
@@ -294,7 +294,7 @@ static void test_watch(void **state)
 		wait_for(&seen, "+a +b +c = ~a +d -b ~c +a = ~a !connection-failed ~e");
 		stop_watch(&seen);
 		expect_request(server, 0, LIST_REQUEST);
-		expect_request(server, 1, "GET " PODS "?limit=500&labelSelector=a%3Db&continue=to%2Fken HTTP/1.1\r\n");
+		expect_request(server, 1, "GET " PODS "?limit=100&labelSelector=a%3Db&continue=to%2Fken HTTP/1.1\r\n");
 		expect_request(server, 2, STREAM("10"));
 		expect_request(server, 3, STREAM("20"));
 		expect_request(server, 4, LIST_REQUEST);
