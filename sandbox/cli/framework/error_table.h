@@ -1,6 +1,6 @@
 /*
  * Errors that people and scripts meet: their ids, the exit codes that they end with, when they come and what helps. Manual page and
- * docs/guide/errors.md are made of it; tests hold it to what the sources say (tests/unit/cli/test_fake_engine.py).
+ * docs/guide/errors.md are made of it; tests hold it to what the sources say (tests/unit/cli/framework/test_command_line.py).
  */
 #ifndef SANDBOX_CLI_FRAMEWORK_ERROR_TABLE_H
 #define SANDBOX_CLI_FRAMEWORK_ERROR_TABLE_H

@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "cli"))
 
-from test_fake_engine import BINARY, ROOT, Case  # noqa: E402
+from launcher import BINARY, ROOT, Case  # noqa: E402
 
 HARNESS = ROOT / "examples/harness"
 

@@ -8,7 +8,7 @@ import threading
 import unittest
 
 from fake_engine import READY, STARTING, Exec, lines
-from test_fake_engine import FREE_PORTS, Case
+from launcher import FREE_PORTS, Case
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 PORT = "9095/tcp"

@@ -10,7 +10,7 @@ import termios
 import unittest
 
 from fake_engine import READY, Exec, lines, service
-from test_fake_engine import BINARY, FREE_PORTS, Case
+from launcher import BINARY, FREE_PORTS, Case
 
 
 class Terminal(Case):

@@ -9,7 +9,7 @@ import tarfile
 import unittest
 
 from fake_engine import Exec
-from test_fake_engine import FREE_PORTS, Case
+from launcher import FREE_PORTS, Case
 
 SAVE = "tar --create --file=-*"
 RESTORE = "tar --extract --file=-*"

@@ -6,7 +6,7 @@ import unittest
 
 import jsonschema
 
-from test_fake_engine import FREE_PORTS, ROOT, Case
+from launcher import FREE_PORTS, ROOT, Case
 
 
 class ConfigurationFiles(Case):

@@ -7,7 +7,7 @@ import unittest
 import jsonschema
 
 from fake_engine import STARTING, Exec, lines
-from test_fake_engine import FREE_PORTS, ROOT, Case
+from launcher import FREE_PORTS, ROOT, Case
 
 SCHEMA = json.loads((ROOT / "docs/schemas/output.schema.json").read_text(encoding="utf-8"))
 # Their stdout is another program's, or a text of its own, or Flyte's messages as flytectl prints them.

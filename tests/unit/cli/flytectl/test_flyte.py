@@ -10,10 +10,11 @@ import tempfile
 import threading
 import unittest
 
-import fake_control_plane as fake
 import grpc
 from google.protobuf import struct_pb2
 from flyteidl.core import literals_pb2, tasks_pb2
+
+from flytectl import fake_control_plane as fake
 
 BINARY = os.environ.get("SANDBOX_BINARY", "sandbox")
 

@@ -15,7 +15,7 @@ import time
 import unittest
 
 from fake_engine import Exec
-from test_fake_engine import Case as EngineCase
+from launcher import Case as EngineCase
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
