@@ -1,4 +1,4 @@
-/* One test for each row of the table of failures (../shared reference §2.9), and for what is not a failure. */
+/* One test for each row of the table of failures, and for what is not a failure. */
 #include "base/clock.h"
 #include "base/text.h"
 #include "controlplane/engine/pod.h"
