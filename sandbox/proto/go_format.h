@@ -1,6 +1,6 @@
 /*
  * Values as Go prints them, because that is what users see where a command refers to {{.inputs.x}} (flyteplugins'
- * template package formats with fmt's %v, RFC 3339 and Go durations; ../shared reference §2.6). Pure; results in the
+ * template package formats with fmt's %v, RFC 3339 and Go durations). Pure; results in the
  * arena.
  */
 #ifndef SANDBOX_PROTO_GO_FORMAT_H

@@ -1,6 +1,6 @@
 /*
  * Identifiers that clients, pods and the object store share, as upstream derives them (flyteplugins
- * encoding.FixedLengthUniqueID and friends at v1.16.8; ../shared reference §2.5). Pure; results in the arena.
+ * encoding.FixedLengthUniqueID and friends at v1.16.8). Pure; results in the arena.
  */
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_NAMES_H
 #define SANDBOX_CONTROLPLANE_ENGINE_NAMES_H

@@ -1,7 +1,6 @@
 /*
  * Pods: from a task to the pod object that runs it (pod_build), and from a pod's status to what the engine has to know
- * (pod_observe). Both pure over JSON; who talks to Kubernetes is store/kubernetes. Rules: ../shared reference §2.7 and
- * §2.9.
+ * (pod_observe). Both pure over JSON; who talks to Kubernetes is store/kubernetes.
  */
 #ifndef SANDBOX_CONTROLPLANE_ENGINE_POD_H
 #define SANDBOX_CONTROLPLANE_ENGINE_POD_H

@@ -1,6 +1,6 @@
 /*
  * What a pod's status means for the task attempt that it runs. The rules are upstream's (flyteplugins flytek8s
- * pod_helper and the pod plugin at v1.16.8; ../shared reference §2.9) with one difference: the primary container's own
+ * pod_helper and the pod plugin at v1.16.8) with one difference: the primary container's own
  * end counts, not the pod's phase, which Kubernetes changes only a second or two later, after the sandbox is torn down
  * (design §5).
  *

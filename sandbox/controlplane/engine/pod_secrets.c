@@ -1,5 +1,5 @@
 /*
- * Secrets a task asks for become references to Kubernetes Secrets when the pod is built (../shared reference §2.14):
+ * Secrets a task asks for become references to Kubernetes Secrets when the pod is built:
  * the Secret is named after the group, lives in the task's namespace, and its absence is left to the task to find,
  * whose SDK has the better message.
  */
