@@ -8,7 +8,8 @@ target_compile_definitions(sandbox_options INTERFACE _GNU_SOURCE SANDBOX_VERSION
 target_compile_options(sandbox_options INTERFACE ${SANDBOX_WARNINGS} -fvisibility=hidden -fno-common
 	-ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -include ${CMAKE_SOURCE_DIR}/sandbox/base/banned.h)
 target_include_directories(sandbox_options INTERFACE ${CMAKE_SOURCE_DIR}/sandbox)
-# A static program cannot load libraries; on macOS they are the system's and cost nothing.
+# A static program cannot load libraries. On a Mac the launcher is linked with what pkg-config finds, wherever that is: lazily it would look where Homebrew and
+# MacPorts put things.
 if(APPLE OR CMAKE_EXE_LINKER_FLAGS MATCHES "-static")
 	set(SANDBOX_LAZY_DEFAULT OFF)
 else()
@@ -24,8 +25,12 @@ if(SANDBOX_SANITIZE)
 	target_link_options(sandbox_options INTERFACE -fsanitize=${SANDBOX_SANITIZE})
 else()
 	target_compile_options(sandbox_options INTERFACE $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE> $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>
-		-fstack-protector-strong -fstack-clash-protection)
-	target_link_options(sandbox_options INTERFACE -pie LINKER:-z,relro LINKER:-z,now)
+		-fstack-protector-strong)
+	# Properties of ELF programs; macOS' have what they ask for.
+	if(NOT APPLE)
+		target_compile_options(sandbox_options INTERFACE -fstack-clash-protection)
+		target_link_options(sandbox_options INTERFACE -pie LINKER:-z,relro LINKER:-z,now)
+	endif()
 endif()
 option(SANDBOX_COVERAGE "instrument for gcov" OFF)
 if(SANDBOX_COVERAGE)

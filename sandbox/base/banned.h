@@ -11,6 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Macros on macOS. */
+#undef strcpy
+#undef strcat
+#undef strncpy
+#undef strncat
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets strtok atoi atol atoll atof
 #pragma GCC poison gmtime localtime ctime asctime tmpnam tempnam mktemp system popen usleep
 /* Not poisoned, because a generated field of Flyte's messages has that name. Clang takes the attribute only on a first declaration. */

@@ -13,8 +13,8 @@ static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 static void *handle_of(struct lazy_library *library)
 {
 	pthread_mutex_lock(&loading);
-	if (!library->handle)
-		library->handle = dlopen(library->file, RTLD_LAZY | RTLD_LOCAL);
+	for (const char *const *file = library->files; !library->handle && *file; file++)
+		library->handle = dlopen(*file, RTLD_LAZY | RTLD_LOCAL);
 	void *handle = library->handle;
 	pthread_mutex_unlock(&loading);
 	return handle;
@@ -23,8 +23,8 @@ static void *handle_of(struct lazy_library *library)
 static _Noreturn void give_up(const struct lazy_library *library)
 {
 	const char *reason = dlerror();
-	fprintf(stderr, "error[library-missing]: %s cannot be loaded: %s\nhint: apt-get install %s\n", library->file,
-	        reason ? reason : "it is not there", library->package);
+	fprintf(stderr, "error[library-missing]: %s cannot be loaded: %s\nhint: %s\n", library->files[0],
+	        reason ? reason : "it is not there", library->install);
 	_exit(EXIT_CODE_NO_LIBRARY);
 }
 

@@ -10,10 +10,31 @@
 #define SANDBOX_BASE_LAZY_H
 
 struct lazy_library {
-	const char *file;    /* "libcurl.so.4" */
-	const char *package; /* Debian's, for the message */
+	const char *const *files; /* tried in turn, ended by NULL */
+	const char *install;      /* the command that brings it, for the message */
 	void *handle;
 };
+
+/* LAZY_LIBRARY("libcurl.so.4", "libcurl4", "libcurl.4.dylib", "curl"): the file and Debian's package; macOS' file and Homebrew's formula. On Linux the dynamic
+ * linker finds the file. On macOS it would look for a mere name in the current folder, and not in Homebrew's: there, only these places count. */
+#ifdef __APPLE__
+#ifdef __aarch64__
+#define LAZY_HOMEBREW "/opt/homebrew/opt/"
+#else
+#define LAZY_HOMEBREW "/usr/local/opt/"
+#endif
+#define LAZY_LIBRARY(soname, package, dylib, formula)                                                                  \
+	{                                                                                                              \
+		.files = (const char *const[]){ LAZY_HOMEBREW formula "/lib/" dylib, "/opt/local/lib/" dylib,          \
+			                        "/usr/lib/" dylib, NULL },                                             \
+		.install = "brew install " formula,                                                                    \
+	}
+#else
+#define LAZY_LIBRARY(soname, package, dylib, formula)                                                                  \
+	{                                                                                                              \
+		.files = (const char *const[]){ soname, NULL }, .install = "apt-get install " package,                 \
+	}
+#endif
 
 /* The address of a function. From any thread. */
 void *lazy_find(struct lazy_library *library, const char *name);

@@ -5,7 +5,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
-static struct lazy_library library = { .file = "libarchive.so.13", .package = "libarchive13" };
+static struct lazy_library library = LAZY_LIBRARY("libarchive.so.13", "libarchive13", "libarchive.13.dylib", "libarchive");
 
 LAZY(&library, struct archive_entry *, archive_entry_new, (void), ())
 LAZY(&library, void, archive_entry_free, (struct archive_entry *entry), (entry))

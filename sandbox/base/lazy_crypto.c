@@ -3,7 +3,7 @@
 
 #include <openssl/evp.h>
 
-static struct lazy_library library = { .file = "libcrypto.so.3", .package = "libssl3" };
+static struct lazy_library library = LAZY_LIBRARY("libcrypto.so.3", "libssl3", "libcrypto.3.dylib", "openssl@3");
 
 LAZY(&library, const EVP_MD *, EVP_md5, (void), ())
 LAZY(&library, const EVP_MD *, EVP_sha256, (void), ())

@@ -8,7 +8,7 @@
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
 
-static struct lazy_library curl = { .file = "libcurl.so.4", .package = "libcurl4" };
+static struct lazy_library curl = LAZY_LIBRARY("libcurl.so.4", "libcurl4", "libcurl.4.dylib", "curl");
 
 LAZY(&curl, CURLcode, curl_global_init, (long flags), (flags))
 LAZY(&curl, CURL *, curl_easy_init, (void), ())

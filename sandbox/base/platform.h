@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* The three make descriptors that no child inherits; -1 with errno. Both ends of a pipe do not block. */
@@ -38,6 +39,9 @@ int platform_watch_process(pid_t pid);
 
 /* strerror_r, whose result differs between systems. Returns `room` or a static text. */
 const char *platform_error_text(int errno_value, char *room, size_t size);
+
+/* When a file was changed last: the field has another name on each system. */
+struct timespec platform_modified(const struct stat *status);
 
 /* What the process itself uses. */
 struct platform_usage {

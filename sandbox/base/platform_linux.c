@@ -97,6 +97,11 @@ static unsigned entries_of(const char *path)
 	return count > 2 ? count - 2 : 0; /* . and .. */
 }
 
+struct timespec platform_modified(const struct stat *status)
+{
+	return status->st_mtim;
+}
+
 void platform_usage(struct platform_usage *ret_usage)
 {
 	auto_buf struct buf text = BUF_INIT(256);

@@ -88,6 +88,11 @@ const char *platform_error_text(int errno_value, char *room, size_t size)
 	return strerror_r(errno_value, room, size) == 0 ? room : "unknown error";
 }
 
+struct timespec platform_modified(const struct stat *status)
+{
+	return status->st_mtimespec;
+}
+
 void platform_usage(struct platform_usage *ret_usage)
 {
 	struct proc_taskinfo info;

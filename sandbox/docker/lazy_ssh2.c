@@ -3,7 +3,7 @@
 
 #include <libssh2.h>
 
-static struct lazy_library library = { .file = "libssh2.so.1", .package = "libssh2-1" };
+static struct lazy_library library = LAZY_LIBRARY("libssh2.so.1", "libssh2-1", "libssh2.1.dylib", "libssh2");
 
 LAZY(&library, int, libssh2_init, (int flags), (flags))
 LAZY(&library, LIBSSH2_SESSION *, libssh2_session_init_ex,

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/platform.h"
 #include "base/text.h"
 
 #include <archive.h>
@@ -104,7 +105,7 @@ int tar_add_file(struct tar *tar, const char *name, mode_t mode, const char *pat
 		return err_set(e, ERR_INVALID, NULL, "'%s' is not a file", path);
 	struct item *item = add_item(tar, name, S_IFREG | (mode ? mode : status.st_mode & 0777), status.st_size);
 	item->path = xstrdup(path);
-	item->modified = status.st_mtim;
+	item->modified = platform_modified(&status);
 	return 0;
 }
 
@@ -129,7 +130,7 @@ static int add_link(struct walk *walk, const char *path, const char *name, const
 	target[length] = '\0';
 	struct item *item = add_item(walk->tar, name, S_IFLNK | 0777, 0);
 	item->link = xstrdup(target);
-	item->modified = status->st_mtim;
+	item->modified = platform_modified(status);
 	return 0;
 }
 
@@ -151,7 +152,7 @@ static int visit(struct walk *walk, const char *relative, const bool *parent)
 	if (S_ISDIR(status.st_mode)) {
 		if (!ignored) {
 			struct item *item = add_item(walk->tar, name, S_IFDIR | (status.st_mode & 07777), 0);
-			item->modified = status.st_mtim;
+			item->modified = platform_modified(&status);
 		}
 		return walk_directory(walk, relative, own);
 	}
@@ -163,7 +164,7 @@ static int visit(struct walk *walk, const char *relative, const bool *parent)
 		return 0;
 	struct item *item = add_item(walk->tar, name, S_IFREG | (status.st_mode & 07777), status.st_size);
 	item->path = steal_ptr(path);
-	item->modified = status.st_mtim;
+	item->modified = platform_modified(&status);
 	return 0;
 }
 

@@ -7,9 +7,10 @@ import os
 import pathlib
 import subprocess
 
+from foreign_libraries import link_headers
+
 ROOT = pathlib.Path(__file__).parents[2]
 LAYERS = ("base", "docker", "cli", "proto", "grpc", "flyte", "controlplane/compiler")
-HEADERS = "archive.h archive_entry.h jansson.h jansson_config.h libssh2.h libssh2_sftp.h libssh2_publickey.h yaml.h curl protobuf-c google openssl".split()
 LIBRARIES = "curl jansson yaml archive ssh2 crypto protobuf-c".split()
 # Whether a variable may be used uninitialized is the optimizer's guess, and the same for every system: it is left to the other builds.
 WARNINGS = """-Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wcast-qual -Wdouble-promotion
@@ -18,17 +19,6 @@ WARNINGS = """-Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes
 
 def run(*command):
     return subprocess.run([str(part) for part in command], capture_output=True, text=True, check=True).stdout
-
-
-def link_headers(folder):
-    """The libraries' headers alone: /usr/include as a whole would bring this machine's C library along."""
-    places = [pathlib.Path("/usr/include"), *pathlib.Path("/usr/include").glob("*-linux-gnu")]
-    for name in HEADERS:
-        for source in (place / name for place in places if (place / name).exists()):
-            for file in [source] if source.is_file() else source.rglob("*.h"):
-                target = folder / name / file.relative_to(source) if source.is_dir() else folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.exists() or target.symlink_to(file)
 
 
 def sources():

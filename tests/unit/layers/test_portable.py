@@ -17,7 +17,7 @@ archive.h archive_entry.h curl/curl.h jansson.h libssh2.h openssl/evp.h yaml.h n
 """.split())
 NAMES = re.compile(
     r"\b(eventfd|epoll_\w+|signalfd|timerfd_\w+|inotify_\w+|accept4|pipe2|dup3|prctl|gettid|syscall|getrandom|SOCK_CLOEXEC|SOCK_NONBLOCK|MSG_NOSIGNAL|MSG_CMSG_CLOEXEC|"
-    r"SO_PEERCRED|O_TMPFILE|O_PATH|sendfile|splice|ppoll|strerror_r|program_invocation_\w+|canonicalize_file_name|secure_getenv|strchrnul|mempcpy|rawmemchr|"
+    r"SO_PEERCRED|O_TMPFILE|O_PATH|st_[amc]tim|sendfile|splice|ppoll|strerror_r|program_invocation_\w+|canonicalize_file_name|secure_getenv|strchrnul|mempcpy|rawmemchr|"
     r"get_current_dir_name|euidaccess|qsort_r|TEMP_FAILURE_RETRY|execvpe|unshare|setns|memfd_create|copy_file_range|fallocate|error\s*\(|"
     r"\w+_np|closefrom|close_range|renameat2|statx|getauxval|asprintf\s*\(\s*NULL)\b"
 )

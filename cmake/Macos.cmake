@@ -1,0 +1,17 @@
+# A toolchain for macOS on another system: zig's C compiler, which brings Apple's headers of the C library and the names that libSystem has.
+#   cmake --preset release -DCMAKE_TOOLCHAIN_FILE=cmake/Macos.cmake -DSANDBOX_ZIG=…/zig -DSANDBOX_MACOS=aarch64 -DSANDBOX_MACOS_LIBRARIES=FOLDER
+# FOLDER has include, lib and lib/pkgconfig of the named libraries; tests/portable/foreign_libraries.py makes one.
+set(CMAKE_SYSTEM_NAME Darwin)
+set(CMAKE_SYSTEM_PROCESSOR ${SANDBOX_MACOS})
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES SANDBOX_ZIG SANDBOX_MACOS SANDBOX_MACOS_LIBRARIES)
+set(CMAKE_C_COMPILER ${SANDBOX_ZIG} cc -target ${SANDBOX_MACOS}-macos.13.0)
+set(CMAKE_AR ${SANDBOX_ZIG})
+set(CMAKE_RANLIB ${SANDBOX_ZIG})
+set(CMAKE_C_ARCHIVE_CREATE "<CMAKE_AR> ar qc <TARGET> <LINK_FLAGS> <OBJECTS>")
+set(CMAKE_C_ARCHIVE_APPEND "<CMAKE_AR> ar q <TARGET> <LINK_FLAGS> <OBJECTS>")
+set(CMAKE_C_ARCHIVE_FINISH "<CMAKE_RANLIB> ranlib <TARGET>")
+set(CMAKE_FIND_ROOT_PATH ${SANDBOX_MACOS_LIBRARIES})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(ENV{PKG_CONFIG_LIBDIR} ${SANDBOX_MACOS_LIBRARIES}/lib/pkgconfig)
