@@ -73,7 +73,7 @@ IMAGE_PACKAGES=(mmdebstrap zstd debian-archive-keyring ca-certificates)
 PYTHON_PACKAGES=(python3 python3-venv)
 TEST_PACKAGES=(libnghttp2-dev libuv1-dev libpq-dev libhttp-parser-dev zlib1g-dev
 	libcmocka-dev postgresql clang-format openssl tzdata mold python3-jsonschema python3-pytest
-	python3-pytest-xdist openssh-client binutils)
+	python3-pytest-xdist openssh-client binutils zsh fish)
 
 # Of the tests of other systems: musl's compiler, Clang, what makes and reads packages.
 PORTABLE_PACKAGES=(musl-tools clang binutils dpkg-dev git python3-pytest)

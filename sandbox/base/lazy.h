@@ -1,10 +1,12 @@
 /*
- * Shared libraries that are loaded when the first of their functions is called, not when the program starts: most commands need none of
- * them, and `sandbox --help` may take 3 ms, of which libcurl and what it needs would be 9 (docs/decisions/0019-start-up.md). lazy_LIBRARY.c
- * defines functions of the library's own names, which pass their arguments on, so that callers are the same with and without.
- * A program takes them instead of the library by its CMake property SANDBOX_LAZY.
+ * Shared libraries that are loaded when the first of their functions is called, not when the program starts: most
+ * commands need none of them, and `sandbox --help` may take 3 ms, of which libcurl and what it needs would be 9
+ * (docs/decisions/0019-start-up.md). lazy_LIBRARY.c defines functions of the library's own names, which pass their
+ * arguments on, so that callers are the same with and without. A program takes them instead of the library by its CMake
+ * property SANDBOX_LAZY.
  *
- * A library that is not there ends the program with a message, as it does when the dynamic linker misses it at the start.
+ * A library that is not there ends the program with a message, as it does when the dynamic linker misses it at the
+ * start.
  */
 #ifndef SANDBOX_BASE_LAZY_H
 #define SANDBOX_BASE_LAZY_H
@@ -15,8 +17,9 @@ struct lazy_library {
 	void *handle;
 };
 
-/* LAZY_LIBRARY("libcurl.so.4", "libcurl4", "libcurl.4.dylib", "curl"): the file and Debian's package; macOS' file and Homebrew's formula. On Linux the dynamic
- * linker finds the file. On macOS it would look for a mere name in the current folder, and not in Homebrew's: there, only these places count. */
+/* LAZY_LIBRARY("libcurl.so.4", "libcurl4", "libcurl.4.dylib", "curl"): the file and Debian's package; macOS' file and
+ * Homebrew's formula. On Linux the dynamic linker finds the file. On macOS it would look for a mere name in the current
+ * folder, and not in Homebrew's: there, only these places count. */
 #ifdef __APPLE__
 #ifdef __aarch64__
 #define LAZY_HOMEBREW "/opt/homebrew/opt/"
@@ -53,7 +56,8 @@ void *lazy_find_optional(struct lazy_library *library, const char *name);
 		(__typeof__(&name))found;                                                                              \
 	})
 
-/* Defines the function `name` with the parameters and arguments given in parentheses; the library's header checks the types. */
+/* Defines the function `name` with the parameters and arguments given in parentheses; the library's header checks the
+ * types. */
 #define LAZY(library, type, name, parameters, arguments)                                                               \
 	type name parameters                                                                                           \
 	{                                                                                                              \

@@ -97,10 +97,14 @@ def test_libraries_are_loaded_from_where_macos_has_them(built):
     assert not [name for name in ("libcurl", "libarchive", "libssh2", "libcrypto") if f"{name}.so".encode() in program]
 
 
-@pytest.mark.parametrize("source, complaint", [("int main(void) { int ends[2]; return pipe2(ends, 0); }", "pipe2"), ("int pipe2(int *, int);\nint main(void) { return pipe2(0, 0); }", "undefined symbol: _pipe2")])
+@pytest.mark.parametrize("source, complaint", [
+    ("int main(void) { return epoll_create1(0); }", "undeclared function 'epoll_create1'"),
+    ("int epoll_create1(int);\nint main(void) { return epoll_create1(0); }", "undefined symbol: _epoll_create1"),
+    ("int main(void) { return pipe2((int[2]){ 0 }, 0); }", "'pipe2' is only available on macOS 27.0 or newer"),
+])
 def test_what_macos_lacks_is_seen(zig, tmp_path, source, complaint):
     """Neither a compiler nor a linker that takes everything."""
     (tmp_path / "a.c").write_text(f"#include <unistd.h>\n{source}\n")
-    done = subprocess.run([zig, "cc", "-target", "aarch64-macos.13.0", "-std=c17", "-o", tmp_path / "a", tmp_path / "a.c"], capture_output=True, text=True, check=False,
+    done = subprocess.run([zig, "cc", "-target", "aarch64-macos.13.0", "-std=c17", "-Werror", "-o", tmp_path / "a", tmp_path / "a.c"], capture_output=True, text=True, check=False,
                           env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(ROOT / "out/zig-cache"), "ZIG_LOCAL_CACHE_DIR": str(tmp_path)})
-    assert done.returncode != 0 and complaint in done.stderr
+    assert done.returncode != 0 and complaint in done.stderr, done.stderr

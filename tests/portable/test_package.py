@@ -11,11 +11,22 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 TREES = [ROOT / "out/portable/one", ROOT / "out/portable/a-longer/path/two"]
-# In clean Debian: what `apt-get install` of the file brings along is all that it needs.
-INSTALL = """cp /dev/stdin /tmp/p.deb
-apt-get update -qq && apt-get install -y -qq /tmp/p.deb >/dev/null
+# A newcomer in clean Debian. What `apt-get install` of the file brings along is all that the launcher needs; what the shells and man need to show it is theirs, and there before.
+# The image leaves manual pages out when packages are installed, which a person's Debian does not.
+NEWCOMER = r"""cp /dev/stdin /tmp/p.deb
+rm -f /etc/dpkg/dpkg.cfg.d/*
+apt-get update -qq && apt-get install -y -qq --no-install-recommends man-db bash-completion zsh fish >/dev/null
+files() { find / -xdev \( -path /proc -o -path /sys -o -path /tmp -o -path /root -o -path /var/cache -o -path /var/log -o -path /var/lib/dpkg -o -path /var/lib/apt \) -prune -o -print | sort; }
+files >/tmp/before
+apt-get install -y -qq /tmp/p.deb >/dev/null
 sandbox version && sandbox --help >/dev/null
-sandbox --host tcp://127.0.0.1:1 status 2>&1 | grep -q docker-not-running"""
+sandbox --host tcp://127.0.0.1:1 status 2>&1 | grep -q docker-not-running
+for page in sandbox sandbox-start; do MANWIDTH=80 man -P cat $page | grep -q 'EXIT STATUS'; done
+bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader sandbox || [ $? = 124 ]; COMP_WORDS=(sandbox sta); COMP_CWORD=1; _sandbox; echo "${COMPREPLY[*]}"' | grep -qx 'start status'
+zsh -fc 'autoload -Uz compinit; compinit -u; echo $_comps[sandbox]; autoload +X _sandbox' | grep -qx _sandbox
+fish -c 'complete -C "sandbox sta"' | grep -q ^status
+apt-get purge -y -qq flyte-sandbox >/dev/null && apt-get autoremove -y -qq --purge >/dev/null
+files | diff /tmp/before -"""
 
 
 def run(*command, **options):
@@ -79,6 +90,8 @@ def test_make_install(builds, tmp_path):
     run("cmake", "--install", TREES[0] / "build", "--prefix", tmp_path)
     version = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
     assert version in run(tmp_path / "bin/sandbox", "version")
+    for file in ("man/man1/sandbox.1", "man/man1/sandbox-start.1", "bash-completion/completions/sandbox", "zsh/vendor-completions/_sandbox", "fish/vendor_completions.d/sandbox.fish"):
+        assert (tmp_path / "share" / file).stat().st_size > 500
 
 
 def base_images():
@@ -89,14 +102,15 @@ def base_images():
     return listed.split()
 
 
-def test_the_package_installs_in_clean_debian(package):
+def test_a_newcomer_installs_uses_and_removes_the_package(package):
     images = base_images()
     assert images, "no image 'sandbox-base' here: scripts/build-image --only base makes one"
     for image in images:
         # Once for these bytes: what it takes is a download.
-        done = ROOT / "out/portable" / f"installed-{sha256(package)[:16]}-{run('docker', 'image', 'inspect', '-f', '{{.Id}}', image).strip()[-16:]}"
+        script = hashlib.sha256(NEWCOMER.encode()).hexdigest()
+        done = ROOT / "out/portable" / f"installed-{sha256(package)[:16]}-{script[:16]}-{run('docker', 'image', 'inspect', '-f', '{{.Id}}', image).strip()[-16:]}"
         if done.exists():
             continue
         with open(package, "rb") as file:
-            run("docker", "run", "--rm", "-i", "--network", "host", image, "sh", "-euc", INSTALL, stdin=file)
+            run("docker", "run", "--rm", "-i", "--network", "host", image, "sh", "-euxc", NEWCOMER, stdin=file)
         done.touch()

@@ -6,6 +6,11 @@
 #include "cli/flytectl/flyte_client.h"
 #include "flyte/attributes.h"
 
+/* The names of attribute_kinds, where a constant has to have them. */
+#define FLYTE_ATTRIBUTE_NAMES                                                                                          \
+	"task-resource-attribute", "cluster-resource-attribute", "execution-queue-attribute",                          \
+	        "execution-cluster-label", "plugin-override", "workflow-execution-config"
+
 struct attribute_scope {
 	const char *project;
 	const char *domain;   /* "" for the project as a whole */

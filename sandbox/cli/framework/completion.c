@@ -45,10 +45,29 @@ static void print_quoted(FILE *out, const char *text, const char *escaped)
 	}
 }
 
-static void print_choices(FILE *out, const struct option *option)
+static void print_words(FILE *out, const char *const *words)
 {
-	for (const char *const *choice = option->choices; *choice; choice++)
-		fprintf(out, "%s%s", choice == option->choices ? "" : " ", *choice);
+	for (const char *const *word = words; *word; word++)
+		fprintf(out, "%s%s", word == words ? "" : " ", *word);
+}
+
+static void print_verb_names(FILE *out)
+{
+	for (size_t i = 0; i < verb_count; i++)
+		fprintf(out, "%s%s", i ? " " : "", verbs[i]->name);
+}
+
+static bool has_words(const struct verb *verb)
+{
+	return verb->words || text_equal(verb->name, "help");
+}
+
+static void print_verb_words(FILE *out, const struct verb *verb)
+{
+	if (verb->words)
+		print_words(out, verb->words);
+	else
+		print_verb_names(out);
 }
 
 /* ---- bash ---- */
@@ -74,7 +93,7 @@ static void print_bash_value(FILE *out, const char *verb, const struct option *o
 	switch (kind_of(option)) {
 	case VALUE_CHOICE:
 		fputs("COMPREPLY=($(compgen -W '", out);
-		print_choices(out, option);
+		print_words(out, option->choices);
 		fputs("' -- \"$current\"))", out);
 		break;
 	case VALUE_INSTANCE:
@@ -105,26 +124,19 @@ static void print_bash_valued(FILE *out, const struct option *options)
 	}
 }
 
-static void print_verb_names(FILE *out)
-{
-	for (size_t i = 0; i < verb_count; i++)
-		fprintf(out, "%s%s", i ? " " : "", verbs[i]->name);
-}
-
 static void print_bash_arguments(FILE *out)
 {
 	for (size_t i = 0; i < verb_count; i++) {
 		const struct verb *verb = verbs[i];
 		if (takes_services(verb)) {
 			fprintf(out, "\t%s) words=$(" SERVICES_COMMAND ") ;;\n", verb->name);
+		} else if (has_words(verb)) {
+			fprintf(out, "\t%s) if ((COMP_CWORD == i + 1)); then words='", verb->name);
+			print_verb_words(out, verb);
+			fprintf(out, "'%s; fi ;;\n",
+			        takes_files(verb) ? "; else words=$(compgen -f -- \"$current\")" : "");
 		} else if (takes_files(verb)) {
 			fprintf(out, "\t%s) words=$(compgen -f -- \"$current\") ;;\n", verb->name);
-		} else if (text_equal(verb->name, "help")) {
-			fputs("\thelp) words='", out);
-			print_verb_names(out);
-			fputs("' ;;\n", out);
-		} else if (text_equal(verb->name, "completion")) {
-			fputs("\tcompletion) words='bash zsh fish' ;;\n", out);
 		}
 	}
 }
@@ -177,7 +189,7 @@ static void print_zsh_action(FILE *out, const struct option *option)
 	switch (kind_of(option)) {
 	case VALUE_CHOICE:
 		fputs(":(", out);
-		print_choices(out, option);
+		print_words(out, option->choices);
 		fputs(")", out);
 		break;
 	case VALUE_INSTANCE:
@@ -239,14 +251,15 @@ void completion_print_zsh(FILE *out)
 		const struct verb *verb = verbs[i];
 		fprintf(out, "\t\t%s) _arguments -S $globals", verb->name);
 		print_zsh_options(out, verb->options);
+		if (has_words(verb)) {
+			fputs(" '1: :(", out);
+			print_verb_words(out, verb);
+			fputs(")'", out);
+		}
 		if (takes_services(verb))
 			fputs(" '*: :_sandbox_services'", out);
 		else if (takes_files(verb))
 			fputs(" '*: :_files'", out);
-		else if (text_equal(verb->name, "help"))
-			fputs(" '1: :_describe verb verbs'", out);
-		else if (text_equal(verb->name, "completion"))
-			fputs(" '1: :(bash zsh fish)'", out);
 		fputs(" ;;\n", out);
 	}
 	fputs("\t\tesac ;;\n\tesac\n}\n"
@@ -256,50 +269,104 @@ void completion_print_zsh(FILE *out)
 
 /* ---- fish ---- */
 
+/* fish's own functions for this take the value of an option in front of the verb for the verb. */
+static void print_fish_functions(FILE *out)
+{
+	fputs("function __sandbox_words\n"
+	      "\tset -l value 0\n"
+	      "\tfor word in (commandline -opc)[2..-1]\n"
+	      "\t\tif test $value = 1\n"
+	      "\t\t\tset value 0\n"
+	      "\t\t\tcontinue\n"
+	      "\t\tend\n"
+	      "\t\tswitch $word\n"
+	      "\t\t\tcase",
+	      out);
+	for (const struct option *option = global_options; option->name; option++) {
+		if (option->kind == OPTION_FLAG)
+			continue;
+		fprintf(out, " --%s", option->name);
+		if (option->letter)
+			fprintf(out, " -%c", option->letter);
+	}
+	fputs("\n\t\t\t\tset value 1\n"
+	      "\t\t\tcase '-*'\n"
+	      "\t\t\tcase '*'\n"
+	      "\t\t\t\techo $word\n"
+	      "\t\tend\n"
+	      "\tend\n"
+	      "end\n"
+	      "function __sandbox_no_verb\n"
+	      "\tset -l words (__sandbox_words)\n"
+	      "\ttest -z \"$words\"\n"
+	      "end\n"
+	      "function __sandbox_verb\n"
+	      "\tset -l words (__sandbox_words)\n"
+	      "\ttest \"$words[1]\" = $argv[1]\n"
+	      "end\n"
+	      "function __sandbox_first\n"
+	      "\tset -l words (__sandbox_words)\n"
+	      "\ttest \"$words\" = $argv[1]\n"
+	      "end\n",
+	      out);
+}
+
+static void print_fish_value(FILE *out, const struct option *option)
+{
+	enum value_kind kind = kind_of(option);
+	fputs(kind == VALUE_FILE || kind == VALUE_DIRECTORY ? " -rF" : " -x", out);
+	if (kind == VALUE_CHOICE) {
+		fputs(" -a '", out);
+		print_words(out, option->choices);
+		fputs("'", out);
+	} else if (kind == VALUE_INSTANCE) {
+		fputs(" -a '(" INSTANCES_COMMAND ")'", out);
+	}
+}
+
 static void print_fish_options(FILE *out, const struct option *options, const char *verb)
 {
 	for (const struct option *option = options; option && option->name; option++) {
 		fputs("complete -c sandbox", out);
 		if (verb)
-			fprintf(out, " -n '__fish_seen_subcommand_from %s'", verb);
+			fprintf(out, " -n '__sandbox_verb %s'", verb);
 		fprintf(out, " -l %s", option->name);
 		if (option->letter)
 			fprintf(out, " -s %c", option->letter);
-		if (option->kind != OPTION_FLAG) {
-			enum value_kind kind = kind_of(option);
-			fputs(kind == VALUE_FILE || kind == VALUE_DIRECTORY ? " -rF" : " -x", out);
-			if (kind == VALUE_CHOICE) {
-				fputs(" -a '", out);
-				print_choices(out, option);
-				fputs("'", out);
-			} else if (kind == VALUE_INSTANCE) {
-				fputs(" -a '(" INSTANCES_COMMAND ")'", out);
-			}
-		}
+		if (option->kind != OPTION_FLAG)
+			print_fish_value(out, option);
 		fputs(" -d '", out);
 		print_quoted(out, option->help, "\\");
 		fputs("'\n", out);
 	}
 }
 
+static void print_fish_arguments(FILE *out, const struct verb *verb)
+{
+	if (has_words(verb)) {
+		fprintf(out, "complete -c sandbox -n '__sandbox_first %s' -a '", verb->name);
+		print_verb_words(out, verb);
+		fputs("'\n", out);
+	}
+	if (takes_services(verb))
+		fprintf(out, "complete -c sandbox -n '__sandbox_verb %s' -a '(" SERVICES_COMMAND ")'\n", verb->name);
+	else if (takes_files(verb))
+		fprintf(out, "complete -c sandbox -n '__sandbox_verb %s%s%s' -F\n", verb->name,
+		        has_words(verb) ? "; and not __sandbox_first " : "", has_words(verb) ? verb->name : "");
+}
+
 void completion_print_fish(FILE *out)
 {
-	fputs("# fish completion of sandbox, made by `sandbox completion fish`\ncomplete -c sandbox -f\n", out);
+	fputs("# fish completion of sandbox, made by `sandbox completion fish`\n", out);
+	print_fish_functions(out);
+	fputs("complete -c sandbox -f\n", out);
 	print_fish_options(out, global_options, NULL);
 	for (size_t i = 0; i < verb_count; i++) {
 		const struct verb *verb = verbs[i];
-		fprintf(out, "complete -c sandbox -n __fish_use_subcommand -a %s -d '", verb->name);
+		fprintf(out, "complete -c sandbox -n __sandbox_no_verb -a %s -d '", verb->name);
 		print_quoted(out, verb->summary, "\\");
 		fputs("'\n", out);
 		print_fish_options(out, verb->options, verb->name);
-		if (takes_services(verb))
-			fprintf(out,
-			        "complete -c sandbox -n '__fish_seen_subcommand_from %s' -a '(" SERVICES_COMMAND ")'\n",
-			        verb->name);
-		else if (takes_files(verb))
-			fprintf(out, "complete -c sandbox -n '__fish_seen_subcommand_from %s' -F\n", verb->name);
-		else if (text_equal(verb->name, "completion"))
-			fputs("complete -c sandbox -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n",
-			      out);
+		print_fish_arguments(out, verb);
 	}
 }

@@ -15,6 +15,7 @@ struct verb {
 	const char *name;
 	const char *summary;     /* one line */
 	const char *arguments;   /* "[SERVICE]", "" for none */
+	const char *const *words; /* what shells offer as the first argument, ended by NULL; NULL: by `arguments` */
 	const char *description; /* paragraphs, "\n\n" between them */
 	const char *examples;    /* lines "command\tmeaning", or NULL */
 	const struct option *options;

@@ -29,6 +29,7 @@ const struct verb verb_completion = {
 	.name = "completion",
 	.summary = "print the completion script of a shell",
 	.arguments = "SHELL",
+	.words = (const char *const[]){ "bash", "zsh", "fish", NULL },
 	.description = "Prints a script that makes bash, zsh or fish complete verbs, options, their values, and the "
 	               "names of the "
 	               "instances and services that there are.",

@@ -120,6 +120,7 @@ const struct verb verb_config = {
 	.name = "config",
 	.summary = "show the settings of the launcher and where they come from",
 	.arguments = "view|schema",
+	.words = (const char *const[]){ "view", "schema", NULL },
 	.description =
 	        "Options may be set in files: `sandbox.yaml`, the nearest one upward from the working directory, and "
 	        "the user's "

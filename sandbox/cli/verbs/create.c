@@ -270,6 +270,7 @@ const struct verb verb_create = {
 	.name = "create",
 	.summary = "launch an execution, or create a project in Flyte",
 	.arguments = "execution [NAME] | project",
+	.words = (const char *const[]){ "execution", "project", NULL },
 	.description =
 	        "`create execution --execFile FILE` launches the task or launch plan that the file names with its "
 	        "inputs (YAML, by the types of the interface); `get launchplan|task --execFile` writes such a file. "

@@ -1,4 +1,5 @@
 /* delete: container, client configuration and context; the volume only when asked; with arguments, what is in Flyte. */
+#include "cli/flytectl/flyte_attributes.h"
 #include "cli/flytectl/flyte_delete.h"
 #include "cli/framework/exit_codes.h"
 #include "cli/framework/verb.h"
@@ -54,6 +55,7 @@ const struct verb verb_delete = {
 	.name = "delete",
 	.summary = "delete the sandbox, with its state if asked",
 	.arguments = "[execution NAME... | ATTRIBUTE [WORKFLOW]]",
+	.words = (const char *const[]){ "execution", FLYTE_ATTRIBUTE_NAMES, NULL },
 	.description =
 	        "Stops and deletes the container, the client configuration and the Kubernetes context. The "
 	        "state stays in the volume for the next "

@@ -96,6 +96,7 @@ const struct verb verb_doctor = {
 	.name = "doctor",
 	.summary = "check what a sandbox needs of this machine",
 	.arguments = "[CHECK]",
+	.words = check_ids,
 	.description =
 	        "Makes the checks that `sandbox start` makes, or one of them: engine, permission, cgroup, disk, "
 	        "memory, inotify, "

@@ -472,6 +472,8 @@ const struct verb verb_get = {
 	.name = "get",
 	.summary = "show Flyte's projects, tasks, workflows, launch plans, executions, attributes",
 	.arguments = "RESOURCE [NAME]",
+	.words = (const char *const[]){ "project", "domain", "task", "workflow", "launchplan", "execution",
+	                                FLYTE_ATTRIBUTE_NAMES, NULL },
 	.description =
 	        "RESOURCE is project, domain, task, workflow, launchplan, execution, or an attribute: "
 	        "task-resource-attribute, cluster-resource-attribute, execution-queue-attribute, "

@@ -225,6 +225,7 @@ const struct verb verb_register = {
 	.name = "register",
 	.summary = "register a package of `pyflyte package` with Flyte",
 	.arguments = "files FILE...",
+	.words = (const char *const[]){ "files", NULL },
 	.description =
 	        "FILE is what `pyflyte package` wrote: an archive, or the serialized files of one. Tasks, workflows "
 	        "and launch plans are registered in the order of their names; what is there already and the same is "

@@ -152,6 +152,7 @@ const struct verb verb_snapshot = {
 	.name = "snapshot",
 	.summary = "save the state of the sandbox to a file, and restore it",
 	.arguments = "save|restore|list [FILE]",
+	.words = (const char *const[]){ "save", "restore", "list", NULL },
 	.description =
 	        "save: writes the whole state (projects, executions, data, built images) to FILE, by default one below "
 	        "~/.local/share/sandbox/snapshots. A running sandbox is paused meanwhile.\n\n"

@@ -287,6 +287,8 @@ const struct verb verb_update = {
 	.name = "update",
 	.summary = "change launch plans, projects, executions and attributes in Flyte",
 	.arguments = "RESOURCE [NAME]",
+	.words = (const char *const[]){ "launchplan", "project", "execution", "launchplan-meta", "workflow-meta",
+	                                "task-meta", FLYTE_ATTRIBUTE_NAMES, NULL },
 	.description =
 	        "RESOURCE is launchplan, project, execution, launchplan-meta, workflow-meta, task-meta, or an "
 	        "attribute: task-resource-attribute, cluster-resource-attribute, execution-queue-attribute, "
