@@ -60,11 +60,13 @@ class CommandLine(Case):
         self.assertIn("usage", self.run_sandbox(code=2).stderr)
         self.assertIn("--image-file FILE", self.run_sandbox("help", "start").stdout)
         self.assertEqual(self.run_sandbox("start", "--help").stdout, self.run_sandbox("help", "start").stdout)
-        self.assertTrue(self.run_sandbox("help", "--man").stdout.startswith(".TH SANDBOX 1"))
+        manual = self.run_sandbox("help", "--man").stdout
+        self.assertTrue(manual.startswith(".TH SANDBOX 1") and manual.isascii())
         for verb in self.run_sandbox("help", "--verbs").stdout.split():
             page = self.run_sandbox("help", "--man", verb).stdout
             self.assertTrue(page.startswith(f".TH SANDBOX-{verb.upper()} 1"))
             self.assertIn(".SH EXIT STATUS", page)
+            self.assertTrue(page.isascii(), "what is not, man leaves out where the locale is C")
 
     def test_every_error_id_is_documented(self):
         guide = (ROOT / "docs/guide/errors.md").read_text(encoding="utf-8")
