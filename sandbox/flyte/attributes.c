@@ -47,12 +47,24 @@ static const char *take_text(struct arena *arena, json_t *document, const char *
 	return text;
 }
 
-/* flytectl knows a BoolValue as the struct that it is in Go: {value: true}. */
-static void flatten_wrapper(json_t *document, const char *member)
+/* flytectl knows the one BoolValue as the struct that it is in Go: {value: true}, and {} for false. */
+#define WRAPPED "interruptible"
+
+static void unwrap(json_t *document)
 {
-	json_t *inner = json_object_get(json_object_get(document, member), "value");
+	const json_t *outer = json_object_get(document, WRAPPED);
+	json_t *inner = json_object_get(outer, "value");
 	if (inner)
-		json_object_set(document, member, inner);
+		json_object_set(document, WRAPPED, inner);
+	else if (json_is_object(outer) && !json_object_size(outer))
+		json_object_set_new(document, WRAPPED, json_false());
+}
+
+static void wrap(json_t *document)
+{
+	json_t *inner = json_object_get(document, WRAPPED);
+	if (inner)
+		json_object_set_new(document, WRAPPED, json_pack("{s:O}", "value", inner));
 }
 
 int attribute_file_parse(struct arena *arena, const struct attribute_kind *kind, const char *bytes, size_t length,
@@ -69,8 +81,7 @@ int attribute_file_parse(struct arena *arena, const struct attribute_kind *kind,
 	if (!file.project || !file.domain || !file.workflow)
 		return err_set(e, ERR_INVALID, "bad-attribute-file", "%s: project, domain and workflow have to be text",
 		               subject);
-	flatten_wrapper(document, "interruptible");
-	flatten_wrapper(document, "overwrite_cache");
+	unwrap(document);
 	auto_free char *text = json_to_text(document);
 	ProtobufCMessage *message = proto_json_parse_of(arena, kind->descriptor, text, strlen(text), 0, e);
 	if (!message) {
@@ -97,10 +108,13 @@ json_t *attribute_file_json(const struct attribute_kind *kind, const char *proje
 	if (!attributes || attributes->target_case != kind->target)
 		return json_incref(document);
 	auto_buf struct buf text = BUF_INIT(ATTRIBUTE_FILE_MAXIMUM);
-	if (proto_json_print(&attributes->task_resource_attributes->base, PROTO_JSON_OMIT_DEFAULTS, &text, e) < 0)
+	if (proto_json_print(&attributes->task_resource_attributes->base,
+	                     PROTO_JSON_OMIT_DEFAULTS | PROTO_JSON_ENUM_NUMBERS, &text, e) < 0)
 		return NULL;
 	auto_json json_t *members = json_parse(buf_text(&text), text.length, "attributes", e);
-	if (!members || json_object_update(document, members) < 0)
+	if (!members)
 		return NULL;
+	wrap(members);
+	json_object_update(document, members);
 	return json_incref(document);
 }

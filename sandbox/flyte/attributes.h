@@ -42,7 +42,8 @@ struct attribute_file {
 /* ERR_INVALID "bad-attribute-file" names the place; unknown members are refused. */
 int attribute_file_parse(struct arena *arena, const struct attribute_kind *kind, const char *bytes, size_t length,
                          const char *subject, struct attribute_file *ret_file, struct err *e);
-/* The file's content as a new object: the scope, then the attribute's members. `attributes` may be NULL. */
+/* The file's content as a new object: the scope, then the attribute's members, in the form that flytectl reads too
+ * (enums by number, {value: …} for a BoolValue). `attributes` may be NULL. */
 json_t *attribute_file_json(const struct attribute_kind *kind, const char *project, const char *domain,
                             const char *workflow, const Flyteidl__Admin__MatchingAttributes *attributes, struct err *e);
 

@@ -2,10 +2,13 @@
 
 #include "base/text.h"
 #include "base/yaml.h"
+#include "controlplane/compiler/types.h"
 #include "flyte/literal.h"
 #include "proto/message.h"
 
 #include <string.h>
+
+#define NAMES_SHOWN_MAXIMUM ((size_t)4096)
 
 static const char *const known[] = { "iamRoleARN",    "inputs",      "envs",     "kubeServiceAcct",
 	                             "targetDomain",  "task",        "version",  "targetExecutionCluster",
@@ -15,6 +18,7 @@ static const char *const known[] = { "iamRoleARN",    "inputs",      "envs",    
 void execution_file_release(struct execution_file *file)
 {
 	json_decref(file->document);
+	yaml_places_release(&file->places);
 	*file = (struct execution_file)EXECUTION_FILE_INIT;
 }
 
@@ -111,6 +115,8 @@ int execution_file_parse(struct arena *arena, const char *bytes, size_t length, 
 		return err_set(e, ERR_INVALID, "bad-execution-file",
 		               "%s: either task or workflow name should be specified to launch an execution", subject);
 	file.document = json_incref(document);
+	file.places = places;
+	places = (struct yaml_places)YAML_PLACES_INIT;
 	*ret_file = file;
 	return 0;
 }
@@ -134,6 +140,8 @@ struct execution_inputs execution_inputs_of_parameters(struct arena *arena,
 			.fallback = parameter->behavior_case == FLYTEIDL__CORE__PARAMETER__BEHAVIOR_DEFAULT
 			                    ? parameter->default_
 			                    : NULL,
+			.required = parameter->behavior_case == FLYTEIDL__CORE__PARAMETER__BEHAVIOR_REQUIRED &&
+			            parameter->required,
 			.description = parameter->var->description,
 		};
 	}
@@ -152,6 +160,7 @@ struct execution_inputs execution_inputs_of_variables(struct arena *arena, const
 			continue;
 		inputs.list[inputs.count++] = (struct execution_input){ .name = variables->variables[i]->key,
 			                                                .type = variable->type,
+			                                                .required = true,
 			                                                .description = variable->description };
 	}
 	return inputs;
@@ -166,6 +175,39 @@ static const struct execution_input *find_input(const struct execution_inputs *i
 	return NULL;
 }
 
+static int no_input(const struct execution_inputs *inputs, const char *name, struct err *e)
+{
+	err_set(e, ERR_INVALID, "bad-input", "no matching type for [%s]", name);
+	if (!inputs->count)
+		return err_hint(e, "it has no inputs");
+	auto_free const char **names = xcalloc(inputs->count, sizeof(*names));
+	auto_buf struct buf list = BUF_INIT(NAMES_SHOWN_MAXIMUM);
+	for (size_t i = 0; i < inputs->count; i++) {
+		names[i] = inputs->list[i].name;
+		/* As many as there is room for. */
+		(void)buf_add_format(&list, "%s%s", i ? ", " : "", names[i]);
+	}
+	const char *near = text_suggest(name, names, inputs->count);
+	return near ? err_hint(e, "did you mean '%s'?", near) : err_hint(e, "its inputs are %s", buf_text(&list));
+}
+
+/* The control plane would name one of them, without its type. */
+static int check_required(struct arena *arena, const struct execution_file *file, const struct execution_inputs *inputs,
+                          struct err *e)
+{
+	auto_buf struct buf missing = BUF_INIT(NAMES_SHOWN_MAXIMUM);
+	for (size_t i = 0; i < inputs->count; i++) {
+		const struct execution_input *input = &inputs->list[i];
+		if (input->required && !json_object_get(file->inputs, input->name))
+			(void)buf_add_format(&missing, "%s%s (%s)", missing.length ? ", " : "", input->name,
+			                     types_describe_in(arena, input->type));
+	}
+	if (!missing.length)
+		return 0;
+	return err_set(e, ERR_INVALID, "bad-input", "line %zu: inputs without a value or default: %s",
+	               yaml_line_of(&file->places, (const char *const[]){ "inputs" }, 1), buf_text(&missing));
+}
+
 Flyteidl__Core__LiteralMap *execution_file_literals(struct arena *arena, const struct execution_file *file,
                                                     const struct execution_inputs *inputs, struct err *e)
 {
@@ -177,8 +219,10 @@ Flyteidl__Core__LiteralMap *execution_file_literals(struct arena *arena, const s
 	json_object_foreach((json_t *)(uintptr_t)file->inputs, name, value)
 	{
 		const struct execution_input *input = find_input(inputs, name);
+		const size_t line = yaml_line_of(&file->places, (const char *const[]){ "inputs", name }, 2);
 		if (!input) {
-			err_set(e, ERR_INVALID, "bad-input", "no matching type for [%s]", name);
+			no_input(inputs, name, e);
+			err_wrap(e, "line %zu", line);
 			return NULL;
 		}
 		Flyteidl__Core__LiteralMap__LiteralsEntry *entry =
@@ -187,12 +231,12 @@ Flyteidl__Core__LiteralMap *execution_file_literals(struct arena *arena, const s
 		entry->key = arena_strdup(arena, name);
 		entry->value = literal_from_json(arena, input->type, value, e);
 		if (!entry->value) {
-			err_wrap(e, "input '%s'", name);
+			err_wrap(e, "line %zu: input '%s'", line, name);
 			return NULL;
 		}
 		map->literals[map->n_literals++] = entry;
 	}
-	return map;
+	return check_required(arena, file, inputs, e) < 0 ? NULL : map;
 }
 
 /* ---- Writing ---- */

@@ -18,7 +18,7 @@
 #define SANDBOX_FLYTE_EXECUTION_FILE_H
 
 #include "base/arena.h"
-#include "base/json.h"
+#include "base/yaml.h"
 
 #include "flyteidl/admin/execution.pb-c.h"
 #include "flyteidl/core/interface.pb-c.h"
@@ -38,7 +38,8 @@ struct execution_file {
 	bool overwrite_cache;
 	const json_t *inputs; /* object or NULL; within `document` */
 	const json_t *envs;
-	json_t *document; /* owned */
+	json_t *document; /* owned, as the places of its members are */
+	struct yaml_places places;
 };
 /* clang-format off */
 #define EXECUTION_FILE_INIT { .document = NULL }
@@ -55,6 +56,7 @@ struct execution_input {
 	const char *name;
 	Flyteidl__Core__LiteralType *type;
 	const Flyteidl__Core__Literal *fallback; /* default, or NULL */
+	bool required;
 	const char *description;
 };
 struct execution_inputs {
@@ -66,7 +68,8 @@ struct execution_inputs execution_inputs_of_parameters(struct arena *arena,
 struct execution_inputs execution_inputs_of_variables(struct arena *arena,
                                                       const Flyteidl__Core__VariableMap *variables);
 
-/* The literals of the file's inputs, in the arena. ERR_INVALID "bad-input" names the input. */
+/* The literals of the file's inputs, in the arena. ERR_INVALID "bad-input" names line, input and what was expected;
+ * required ones that the file does not give are all named. */
 Flyteidl__Core__LiteralMap *execution_file_literals(struct arena *arena, const struct execution_file *file,
                                                     const struct execution_inputs *inputs, struct err *e);
 /* Appends a file for `name`, with every input that may be given. */

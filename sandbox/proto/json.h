@@ -12,6 +12,7 @@ enum {
 	PROTO_JSON_CAMEL_CASE = 1 << 0, /* lowerCamelCase names instead of the .proto file's own */
 	PROTO_JSON_OMIT_DEFAULTS =
 	        1 << 1, /* leave out unset fields; otherwise zero values, [] and {} and null (messages) are printed */
+	PROTO_JSON_ENUM_NUMBERS = 1 << 3,   /* printer: enums by number, as Go's own encoder has them */
 	PROTO_JSON_IGNORE_UNKNOWN = 1 << 2, /* parser: skip fields that the message does not have */
 };
 

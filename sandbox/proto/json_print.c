@@ -79,7 +79,7 @@ static int print_enum(struct printer *p, const ProtobufCFieldDescriptor *field, 
 	const ProtobufCEnumDescriptor *descriptor = field->descriptor;
 	if (text_equal(descriptor->name, "google.protobuf.NullValue"))
 		return print_text(p, "null");
-	const char *name = proto_enum_name(field, value);
+	const char *name = p->flags & PROTO_JSON_ENUM_NUMBERS ? NULL : proto_enum_name(field, value);
 	return (name ? buf_add_format(p->out, "\"%s\"", name) : buf_add_format(p->out, "%d", *(const int *)value)) < 0
 	               ? full(p)
 	               : 0;

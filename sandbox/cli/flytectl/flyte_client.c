@@ -31,7 +31,7 @@ struct place {
 	char *ca_file; /* or NULL */
 };
 
-static int read_configuration(const char *path, struct place *place, struct err *e)
+static int read_configuration(const char *path, bool insecure, struct place *place, struct err *e)
 {
 	auto_buf struct buf text = BUF_INIT(CONFIGURATION_MAXIMUM);
 	if (file_read(path, &text, e) < 0)
@@ -44,7 +44,7 @@ static int read_configuration(const char *path, struct place *place, struct err 
 		err_set(e, ERR_INVALID, "no-endpoint", "'%s' has no admin.endpoint", path);
 		return err_hint(e, "give --admin.endpoint, or another file with --config");
 	}
-	place->target = target_of(endpoint, json_boolean_at(document, "admin/insecure", false));
+	place->target = target_of(endpoint, insecure || json_boolean_at(document, "admin/insecure", false));
 	const char *ca = json_string_at(document, "admin/caCertFilePath", "");
 	place->ca_file = *ca ? xstrdup(ca) : NULL;
 	return 0;
@@ -73,9 +73,9 @@ static int find(struct cli *cli, const struct flyte_options *options, struct pla
 		return 0;
 	}
 	if (!text_is_empty(named))
-		return read_configuration(named, place, e);
+		return read_configuration(named, options->insecure, place, e);
 	if (file_exists(cli->instance.configuration))
-		return read_configuration(cli->instance.configuration, place, e);
+		return read_configuration(cli->instance.configuration, options->insecure, place, e);
 	return ask_engine(cli, place, e);
 }
 
@@ -89,7 +89,8 @@ int flyte_open(struct cli *cli, const struct flyte_options *options, struct flyt
 		.domain = text_is_empty(options->domain) ? DEFAULT_DOMAIN : options->domain,
 	};
 	int outcome = find(cli, options, &place, e);
-	const struct http_client_options http = { .cancel_fd = interrupt_fd(), .ca_file = place.ca_file };
+	const struct http_client_options http = { .cancel_fd = interrupt_fd(),
+		                                  .ca_file = options->ca_file ? options->ca_file : place.ca_file };
 	if (outcome == 0)
 		outcome = grpc_client_open(place.target, &http, &flyte.client, e);
 	if (outcome == 0)

@@ -22,6 +22,8 @@ struct flyte_options {
 	const char *domain;
 	const char *config;
 	const char *endpoint;
+	const char *ca_file;
+	bool insecure;
 };
 /* What -o may be for those that print messages. */
 extern const char *const flyte_formats[];
@@ -46,10 +48,12 @@ extern const char *const flyte_formats[];
 		  .offset = FLYTE_FIELD(config),                                                                       \
 		  .value = "FILE",                                                                                     \
 		  .help = "flytectl's configuration file, for its admin.endpoint" },                                   \
-	{                                                                                                              \
-		.name = "admin.endpoint", .kind = OPTION_TEXT, .offset = FLYTE_FIELD(endpoint), .value = "ADDRESS",    \
-		.help = "control plane to talk to, e.g. dns:///localhost:30080; the instance's by default"             \
-	}
+	        OPTION_TEXT_AT("admin.endpoint", FLYTE_FIELD(endpoint), "ADDRESS",                                     \
+	                       "control plane to talk to, e.g. dns:///localhost:30080; the instance's by default"),    \
+	        OPTION_FLAG_AT("admin.insecure", FLYTE_FIELD(insecure),                                                \
+	                       "without TLS; of --admin.endpoint only https://… has it anyway"),                       \
+	        OPTION_TEXT_AT("admin.caCertFilePath", FLYTE_FIELD(ca_file), "FILE",                                   \
+	                       "certificates that the control plane's is checked with")
 
 struct flyte {
 	struct cli *cli;

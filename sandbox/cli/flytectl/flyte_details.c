@@ -7,6 +7,7 @@
 #include "flyteidl/admin/node_execution.pb-c.h"
 #include "flyteidl/admin/task_execution.pb-c.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 /* Nodes of one level, attempts of one node: flytectl asks for 100 of each. */
@@ -20,6 +21,15 @@ static Flyteidl__Core__NodeExecutionIdentifier *node_id(struct flyte *flyte, con
 	id->node_id = arena_strdup(&flyte->arena, node);
 	id->execution_id = flyte_execution_id(flyte, execution);
 	return id;
+}
+
+/* Takes the reference. What is empty is left out, as Go's encoder does it. */
+static void set_unless_empty(json_t *details, const char *member, json_t *value)
+{
+	if (json_object_size(value) || json_array_size(value))
+		json_object_set_new(details, member, value);
+	else
+		json_decref(value);
 }
 
 static json_t *values_of(struct flyte *flyte, const Flyteidl__Core__LiteralMap *map, struct err *e)
@@ -54,7 +64,7 @@ static int add_tasks(struct flyte *flyte, const char *execution, const char *nod
 		}
 		json_array_append_new(tasks, task);
 	}
-	json_object_set_new(details, "task_execs", tasks);
+	set_unless_empty(details, "task_execs", tasks);
 	return 0;
 }
 
@@ -69,8 +79,8 @@ static int add_data(struct flyte *flyte, const char *execution, const char *node
 		return -1;
 	json_t *inputs = values_of(flyte, data->full_inputs, e);
 	json_t *outputs = inputs ? values_of(flyte, data->full_outputs, e) : NULL;
-	json_object_set_new(details, "inputs", inputs ? inputs : json_null());
-	json_object_set_new(details, "outputs", outputs ? outputs : json_null());
+	set_unless_empty(details, "inputs", inputs);
+	set_unless_empty(details, "outputs", outputs);
 	return outputs ? 0 : -1;
 }
 
@@ -88,7 +98,7 @@ static json_t *node_details(struct flyte *flyte, const char *execution, const Fl
 		json_t *children = level(flyte, execution, name, depth + 1, e);
 		if (!children)
 			return NULL;
-		json_object_set_new(details, "child_nodes", children);
+		set_unless_empty(details, "child_nodes", children);
 	} else if (add_tasks(flyte, execution, name, details, e) < 0 ||
 	           add_data(flyte, execution, name, details, e) < 0) {
 		return NULL;
@@ -137,9 +147,54 @@ static json_t *level(struct flyte *flyte, const char *execution, const char *par
 
 static void print_line(size_t depth, const char *text)
 {
-	for (size_t i = 1; i < depth; i++)
-		fputs("│   ", stdout);
-	printf("%s%s\n", depth ? "├── " : "", text);
+	/* Further lines of a text stay in its column. */
+	for (bool first = true; *text || first; first = false) {
+		const size_t length = strcspn(text, "\n");
+		for (size_t i = 1; i < depth + !first; i++)
+			fputs("│   ", stdout);
+		printf("%s%.*s\n", depth && first ? "├── " : "", (int)length, text);
+		text += length + (text[length] == '\n');
+	}
+}
+
+PRINTF_LIKE(2, 3) static void print_format(size_t depth, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	auto_free char *line = xvasprintf(format, arguments);
+	va_end(arguments);
+	print_line(depth, line);
+}
+
+static void print_metadata(const json_t *metadata, size_t depth)
+{
+	const json_t *resources = json_object_get(metadata, "externalResources");
+	size_t i;
+	json_t *resource;
+	if (!metadata)
+		return;
+	print_line(depth, "Metadata");
+	print_format(depth + 1, "Generated Name : %s", json_string_at(metadata, "generatedName", ""));
+	print_format(depth + 1, "Plugin Identifier : %s", json_string_at(metadata, "pluginIdentifier", ""));
+	if (json_array_size(resources))
+		print_line(depth + 1, "External Resources");
+	json_array_foreach(resources, i, resource)
+	{
+		print_format(depth + 2, "Ext Resource : %s", json_string_at(resource, "externalId", ""));
+	}
+}
+
+static void print_logs(const json_t *logs, size_t depth)
+{
+	size_t i;
+	json_t *log;
+	if (json_array_size(logs))
+		print_line(depth, "Logs :");
+	json_array_foreach(logs, i, log)
+	{
+		print_format(depth + 1, "Name :%s", json_string_at(log, "name", ""));
+		print_format(depth + 1, "URI :%s", json_string_at(log, "uri", ""));
+	}
 }
 
 static void print_tasks(const json_t *tasks, size_t depth)
@@ -148,25 +203,14 @@ static void print_tasks(const json_t *tasks, size_t depth)
 	json_t *task;
 	json_array_foreach(tasks, i, task)
 	{
-		auto_free char *attempt =
-		        xasprintf("Attempt :%lld", (long long)json_integer_at(task, "id/retryAttempt", 0));
-		auto_free char *state = xasprintf(
-		        "Task - %s - %s - %s", json_string_at(task, "closure/phase", "UNDEFINED"),
-		        json_string_at(task, "closure/createdAt", ""), json_string_at(task, "closure/updatedAt", ""));
-		auto_free char *type = xasprintf("Task Type - %s", json_string_at(task, "closure/taskType", ""));
-		auto_free char *reason = xasprintf("Reason - %s", json_string_at(task, "closure/reason", ""));
-		print_line(depth, attempt);
-		print_line(depth + 1, state);
-		print_line(depth + 1, type);
-		print_line(depth + 1, reason);
-		size_t k;
-		json_t *log;
-		json_array_foreach(json_lookup(task, "closure/logs"), k, log)
-		{
-			auto_free char *line = xasprintf("Log %s: %s", json_string_at(log, "name", ""),
-			                                 json_string_at(log, "uri", ""));
-			print_line(depth + 1, line);
-		}
+		print_format(depth, "Attempt :%lld", (long long)json_integer_at(task, "id/retryAttempt", 0));
+		print_format(depth + 1, "Task - %s - %s - %s", json_string_at(task, "closure/phase", "UNDEFINED"),
+		             json_string_at(task, "closure/createdAt", ""),
+		             json_string_at(task, "closure/updatedAt", ""));
+		print_format(depth + 1, "Task Type - %s", json_string_at(task, "closure/taskType", ""));
+		print_format(depth + 1, "Reason - %s", json_string_at(task, "closure/reason", ""));
+		print_metadata(json_lookup(task, "closure/metadata"), depth + 1);
+		print_logs(json_lookup(task, "closure/logs"), depth + 1);
 	}
 }
 
@@ -176,11 +220,10 @@ static void print_nodes(const json_t *nodes, size_t depth)
 	json_t *node;
 	json_array_foreach(nodes, i, node)
 	{
-		auto_free char *line = xasprintf("%s - %s - %s - %s", json_string_at(node, "node_exec/id/nodeId", ""),
-		                                 json_string_at(node, "node_exec/closure/phase", "UNDEFINED"),
-		                                 json_string_at(node, "node_exec/closure/createdAt", ""),
-		                                 json_string_at(node, "node_exec/closure/updatedAt", ""));
-		print_line(depth, line);
+		print_format(depth, "%s - %s - %s - %s", json_string_at(node, "node_exec/id/nodeId", ""),
+		             json_string_at(node, "node_exec/closure/phase", "UNDEFINED"),
+		             json_string_at(node, "node_exec/closure/createdAt", ""),
+		             json_string_at(node, "node_exec/closure/updatedAt", ""));
 		print_nodes(json_object_get(node, "child_nodes"), depth + 1);
 		print_tasks(json_object_get(node, "task_execs"), depth + 1);
 		json_t *outputs = json_object_get(node, "outputs");
@@ -191,8 +234,7 @@ static void print_nodes(const json_t *nodes, size_t depth)
 		json_object_foreach(outputs, name, value)
 		{
 			auto_free char *text = json_to_text(value);
-			auto_free char *output = xasprintf("%s: %s", name, text);
-			print_line(depth + 2, output);
+			print_format(depth + 2, "%s: %s", name, text);
 		}
 	}
 }

@@ -5,8 +5,11 @@
 #include "base/text.h"
 #include "cli/framework/interrupt.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <glob.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define DOWNLOAD_MS INT64_C(300000)
 
@@ -27,19 +30,54 @@ static int download(const char *url, struct buf *ret_bytes, struct err *e)
 	return outcome;
 }
 
+static bool is_remote(const char *name)
+{
+	return text_starts_with(name, "http://") || text_starts_with(name, "https://");
+}
+
+/* Of a URL its path counts: ".../p.tgz?token=…" is one. */
+static bool is_archive_name(const char *name)
+{
+	auto_free char *path = xstrndup(name, is_remote(name) ? strcspn(name, "?#") : strlen(name));
+	return package_is_archive_name(path);
+}
+
 static int add_archive(const char *name, struct package *package, struct err *e)
 {
 	auto_buf struct buf bytes = BUF_INIT(PACKAGE_FILE_MAXIMUM);
-	if (!package_is_archive_name(name))
+	if (!is_archive_name(name))
 		return err_set(e, ERR_INVALID, "bad-package",
 		               "'%s': only .tar, .tar.gz and .tgz extension archives are supported", name);
-	const bool remote = text_starts_with(name, "http://") || text_starts_with(name, "https://");
-	if ((remote ? download(name, &bytes, e) : file_read(name, &bytes, e)) < 0)
+	if ((is_remote(name) ? download(name, &bytes, e) : file_read(name, &bytes, e)) < 0)
 		return -1;
 	return package_add_archive(package, name, buf_text(&bytes), bytes.length, e);
 }
 
-/* A pattern that the shell has left alone, or a file's name. */
+/* What lies in it, without folders. */
+static int add_folder(const char *path, struct package *package, struct err *e)
+{
+	DIR *folder = opendir(path);
+	if (!folder)
+		return err_set_errno(e, errno, NULL, "cannot open '%s'", path);
+	int outcome = 0;
+	for (const struct dirent *entry = readdir(folder); entry && outcome == 0; entry = readdir(folder)) {
+		auto_free char *inside = xasprintf("%s/%s", path, entry->d_name);
+		struct stat found;
+		if (*entry->d_name != '.' && stat(inside, &found) == 0 && S_ISREG(found.st_mode))
+			outcome = package_add_file(package, inside, e);
+	}
+	closedir(folder);
+	return outcome;
+}
+
+static int add_path(const char *path, struct package *package, struct err *e)
+{
+	struct stat found;
+	return stat(path, &found) == 0 && S_ISDIR(found.st_mode) ? add_folder(path, package, e)
+	                                                         : package_add_file(package, path, e);
+}
+
+/* A pattern that the shell has left alone, or the name of a file or folder. */
 static int add_files(const char *pattern, struct package *package, struct err *e)
 {
 	glob_t found;
@@ -50,7 +88,7 @@ static int add_files(const char *pattern, struct package *package, struct err *e
 		return err_set(e, ERR_INVALID, "file-missing", "failed to glob [%s]", pattern);
 	int result = 0;
 	for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
-		result = package_add_file(package, found.gl_pathv[i], e);
+		result = add_path(found.gl_pathv[i], package, e);
 	globfree(&found);
 	return result;
 }
@@ -59,7 +97,7 @@ static int add_files(const char *pattern, struct package *package, struct err *e
 static bool is_archive(const char *name)
 {
 	const struct package_file file = { .name = (char *)(uintptr_t)name };
-	return package_is_archive_name(name) && package_kind_of(&file) != PACKAGE_SOURCE;
+	return is_archive_name(name) && package_kind_of(&file) != PACKAGE_SOURCE;
 }
 
 int flyte_package_read(struct cli *cli, char *const *names, size_t count, bool archive, struct package *ret_package,
@@ -78,6 +116,11 @@ int flyte_package_read(struct cli *cli, char *const *names, size_t count, bool a
 	return 0;
 }
 
+static bool same_bytes(const struct buf *a, const struct buf *b)
+{
+	return a->length == b->length && memcmp(buf_text(a), buf_text(b), a->length) == 0;
+}
+
 int flyte_package_check(const struct package *package, const struct package_file **ret_source, struct err *e)
 {
 	const struct package_file *source = NULL;
@@ -88,6 +131,11 @@ int flyte_package_check(const struct package *package, const struct package_file
 			return err_set(e, ERR_INVALID, "bad-package",
 			               "input package have some invalid files. try to run pyflyte package again [%s]",
 			               package->files[i].name);
+		if (kind == PACKAGE_SOURCE && source && !same_bytes(&source->bytes, &package->files[i].bytes)) {
+			err_set(e, ERR_INVALID, "bad-package", "'%s' and '%s' are code of two packages", source->name,
+			        package->files[i].name);
+			return err_hint(e, "register one fast package at a time: its tasks run in its own code");
+		}
 		if (kind == PACKAGE_SOURCE)
 			source = &package->files[i];
 		messages += kind == PACKAGE_MESSAGE;

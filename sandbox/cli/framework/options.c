@@ -3,6 +3,7 @@
 #include "base/text.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* A day: longer waits are typing errors. */
 #define SECONDS_MAXIMUM INT64_C(86400)
@@ -41,7 +42,7 @@ static int set_choice(const struct option *option, const char **field, const cha
 	size_t count = 0;
 	auto_free char *list = xstrdup("");
 	for (const char *const *choice = option->choices; *choice; choice++, count++) {
-		if (text_equal(*choice, value)) {
+		if (strcasecmp(*choice, value) == 0) {
 			*field = *choice;
 			return 0;
 		}

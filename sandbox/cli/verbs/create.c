@@ -15,6 +15,7 @@ struct create_values {
 	struct flyte_options flyte;
 	struct flyte_project project; /* of `create project` */
 	const char *execution_file;
+	const char *task;
 	const char *target_project;
 	const char *target_domain;
 	const char *target_execution_cluster;
@@ -33,6 +34,7 @@ struct create_values {
 static const struct option create_options[] = {
 	FLYTE_OPTIONS,
 	TEXT("execFile", execution_file, "FILE", "execution: what to launch, and its inputs"),
+	TEXT("task", task, "NAME", "execution: launch that task, whatever the file names"),
 	TEXT("targetProject", target_project, "PROJECT", "execution: project that it runs in"),
 	TEXT("targetDomain", target_domain, "DOMAIN", "execution: domain that it runs in"),
 	TEXT("targetExecutionCluster", target_execution_cluster, "LABEL", "execution: cluster label"),
@@ -191,6 +193,8 @@ static int launch(struct flyte *flyte, const struct create_values *values, const
 		return err_wrap(e, "unable to read from %s yaml file", values->execution_file);
 	if (execution_file_parse(&flyte->arena, buf_text(&text), text.length, values->execution_file, &file, e) < 0)
 		return -1;
+	if (values->task)
+		file.task = values->task;
 	Flyteidl__Admin__ExecutionCreateRequest *request =
 	        proto_new(&flyte->arena, flyteidl__admin__execution_create_request);
 	Flyteidl__Core__Identifier *target =

@@ -249,38 +249,53 @@ static int update_name(struct update *update, Flyteidl__Core__ResourceType type,
 	return 0;
 }
 
-static int update_resource(struct update *update, const char *resource, struct err *e)
+static int update_launch_plan_name(struct update *update, struct err *e)
 {
-	const struct attribute_kind *kind = attribute_kind_find(resource);
-	if (kind)
-		return flyte_attributes_update(update->flyte, kind,
-		                               &(struct attribute_change){ .file = update->values->attribute_file,
-		                                                           .dry_run = update->values->dry_run,
-		                                                           .force = update->values->force },
-		                               e);
-	if (text_equal(resource, "launchplan"))
-		return update_launch_plan(update, e);
-	if (text_equal(resource, "project"))
-		return update_project(update, e);
-	if (text_equal(resource, "execution"))
-		return update_execution(update, e);
-	if (text_equal(resource, "launchplan-meta"))
-		return update_name(update, FLYTEIDL__CORE__RESOURCE_TYPE__LAUNCH_PLAN, "launch plan", e);
-	if (text_equal(resource, "workflow-meta"))
-		return update_name(update, FLYTEIDL__CORE__RESOURCE_TYPE__WORKFLOW, "workflow", e);
-	if (text_equal(resource, "task-meta"))
-		return update_name(update, FLYTEIDL__CORE__RESOURCE_TYPE__TASK, "task", e);
-	err_set(e, ERR_USAGE, "unknown-resource", "`sandbox update` does not know '%s'", resource);
-	return err_hint(e, "`sandbox help update` lists what there is");
+	return update_name(update, FLYTEIDL__CORE__RESOURCE_TYPE__LAUNCH_PLAN, "launch plan", e);
 }
+
+static int update_workflow_name(struct update *update, struct err *e)
+{
+	return update_name(update, FLYTEIDL__CORE__RESOURCE_TYPE__WORKFLOW, "workflow", e);
+}
+
+static int update_task_name(struct update *update, struct err *e)
+{
+	return update_name(update, FLYTEIDL__CORE__RESOURCE_TYPE__TASK, "task", e);
+}
+
+static const struct resource {
+	const char *name;
+	int (*update)(struct update *update, struct err *e);
+} resources[] = {
+	{ "launchplan", update_launch_plan },      { "project", update_project },
+	{ "execution", update_execution },         { "launchplan-meta", update_launch_plan_name },
+	{ "workflow-meta", update_workflow_name }, { "task-meta", update_task_name },
+};
 
 static int run(struct cli *cli, const void *context, char **arguments, size_t count, struct err *e)
 {
 	auto_flyte struct flyte flyte = FLYTE_INIT;
-	struct update update = { .flyte = &flyte, .values = context, .name = count > 1 ? arguments[1] : NULL };
-	if (flyte_open(cli, &update.values->flyte, &flyte, e) < 0)
+	const struct update_values *values = context;
+	struct update update = { .flyte = &flyte, .values = values, .name = count > 1 ? arguments[1] : NULL };
+	const struct attribute_kind *kind = attribute_kind_find(arguments[0]);
+	const struct resource *resource = NULL;
+	for (size_t i = 0; i < ARRAY_LENGTH(resources); i++) {
+		if (text_equal(arguments[0], resources[i].name))
+			resource = &resources[i];
+	}
+	if (!kind && !resource) {
+		err_set(e, ERR_USAGE, "unknown-resource", "`sandbox update` does not know '%s'", arguments[0]);
+		return err_hint(e, "`sandbox help update` lists what there is");
+	}
+	if (flyte_open(cli, &values->flyte, &flyte, e) < 0)
 		return -1;
-	return update_resource(&update, arguments[0], e);
+	if (!kind)
+		return resource->update(&update, e);
+	const struct attribute_change change = { .file = values->attribute_file,
+		                                 .dry_run = values->dry_run,
+		                                 .force = values->force };
+	return flyte_attributes_update(&flyte, kind, &change, e);
 }
 
 const struct verb verb_update = {

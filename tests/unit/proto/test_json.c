@@ -66,6 +66,8 @@ static void defaults_are_printed_or_omitted(void **state)
 	request->sort_by->direction = FLYTEIDL__ADMIN__SORT__DIRECTION__ASCENDING;
 	assert_prints(&request->base, PROTO_JSON_OMIT_DEFAULTS | PROTO_JSON_CAMEL_CASE,
 	              "{\"sortBy\":{\"direction\":\"ASCENDING\"}}");
+	assert_prints(&request->base, PROTO_JSON_OMIT_DEFAULTS | PROTO_JSON_ENUM_NUMBERS,
+	              "{\"sort_by\":{\"direction\":1}}");
 	request->sort_by->direction = 77;
 	assert_prints(&request->base, PROTO_JSON_OMIT_DEFAULTS, "{\"sort_by\":{\"direction\":77}}");
 	/* Lists and maps appear empty, members of a oneof only when set. */

@@ -97,6 +97,8 @@ class ControlPlane(admin_pb2_grpc.AdminServiceServicer, dataproxy_pb2_grpc.DataP
         self.existing = set()
         self.attributes = {}
         self.upload_url = upload_url
+        self.upload_headers = {}
+        self.required = set()  # inputs of launch plans
         self.lock = threading.Lock()
         self.server = grpc.server(futures.ThreadPoolExecutor(4))
         admin_pb2_grpc.add_AdminServiceServicer_to_server(self, self.server)
@@ -139,10 +141,10 @@ class ControlPlane(admin_pb2_grpc.AdminServiceServicer, dataproxy_pb2_grpc.DataP
 
     def CreateUploadLocation(self, request, context):
         self.note("CreateUploadLocation", request, context)
-        return dataproxy_pb2.CreateUploadLocationResponse(signed_url=self.upload_url, native_url="s3://my-s3-bucket/up/" + request.filename)
+        return dataproxy_pb2.CreateUploadLocationResponse(signed_url=self.upload_url, native_url="s3://my-s3-bucket/up/" + request.filename, headers=self.upload_headers)
 
     def plan(self, identity):
-        parameters = {name: interface_pb2.Parameter(var=interface_pb2.Variable(type=kind, description=f"about {name}"), required=True) for name, kind in TYPES.items()}
+        parameters = {name: interface_pb2.Parameter(var=interface_pb2.Variable(type=kind, description=f"about {name}"), required=name in self.required) for name, kind in TYPES.items()}
         parameters["n"].default.scalar.primitive.integer = 7
         return launch_plan_pb2.LaunchPlan(id=identity, spec=launch_plan_pb2.LaunchPlanSpec(default_inputs=interface_pb2.ParameterMap(parameters=parameters)),
                                           closure=launch_plan_pb2.LaunchPlanClosure(expected_inputs=interface_pb2.ParameterMap(parameters=parameters)))
@@ -225,7 +227,11 @@ class ControlPlane(admin_pb2_grpc.AdminServiceServicer, dataproxy_pb2_grpc.DataP
         self.note("ListTaskExecutions", request, context)
         task = task_execution_pb2.TaskExecution(id=identifier_pb2.TaskExecutionIdentifier(retry_attempt=1))
         task.closure.task_type = "container"
-        task.closure.reason = "it was slow"
+        task.closure.reason = "it was slow\nand then slower"
+        task.closure.metadata.generated_name = "f0-n0-0"
+        task.closure.metadata.plugin_identifier = "container"
+        task.closure.metadata.external_resources.add(external_id="job-7")
+        task.closure.logs.add(name="Kubernetes", uri="http://logs/1")
         return task_execution_pb2.TaskExecutionList(task_executions=[task] if request.node_execution_id.node_id == "n0-0-dn0" else [])
 
     def GetNodeExecutionData(self, request, context):

@@ -1,11 +1,14 @@
 """The Flyte verbs, as a program, against a gRPC server of grpcio that notes what it is asked."""
 
+import gzip
 import http.server
+import io
 import json
 import os
 import pathlib
 import shutil
 import subprocess
+import tarfile
 import tempfile
 import threading
 import unittest
@@ -22,11 +25,12 @@ BINARY = os.environ.get("SANDBOX_BINARY", "sandbox")
 class Uploads(http.server.BaseHTTPRequestHandler):
     def do_PUT(self):
         self.server.uploads.append((self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
-        self.send_response(200)
+        self.send_response(403 if self.path == "/forbidden" else 200)
         self.end_headers()
+        self.wfile.write(b"the signature has expired" if self.path == "/forbidden" else b"")
 
     def do_GET(self):
-        self.send_response(200 if self.path == "/p.tgz" else 404)
+        self.send_response(200 if self.path.split("?")[0] == "/p.tgz" else 404)
         self.end_headers()
         self.wfile.write(fake.archive(fake.package()))
 
@@ -101,7 +105,21 @@ class Register(Case):
         self.run_sandbox("register", "files", "*.pb", "--version", "v1")
         self.run_sandbox("register", "files", self.url + "/p.tgz", "--archive", "--version", "v2")
         self.assertEqual([method for method, _ in self.plane.calls], ["CreateTask", "CreateWorkflow", "CreateLaunchPlan"] * 2)
+        self.run_sandbox("register", "files", self.url + "/p.tgz?raw=true", "--version", "v3")
+        self.assertEqual(len(self.plane.calls), 9)
         self.run_sandbox("register", "files", self.url + "/q.tgz", "--archive", "--version", "v2", code=3)
+
+    def test_a_folder_and_several_files(self):
+        folder = self.directory / "out" / "deeper"
+        folder.mkdir(parents=True)
+        for name, content in fake.package().items():
+            (self.directory / "out" / name).write_bytes(content)
+        (folder / "9_no_1.pb").write_bytes(b"not looked at")
+        self.run_sandbox("register", "files", "out", "--version", "v1")
+        self.run_sandbox("register", "files", "out/2_app.wf_3.pb", "out/0_app.run_1.pb", "out/1_app.wf_2.pb", "--version", "v2")
+        self.assertEqual([method for method, _ in self.plane.calls], ["CreateTask", "CreateWorkflow", "CreateLaunchPlan"] * 2)
+        (self.directory / "empty").mkdir()
+        self.assertIn("no serialized task", self.run_sandbox("register", "files", "empty", "--version", "v", code=12).stderr)
 
     def test_code_of_a_fast_package_is_uploaded_first(self):
         package = fake.package(fast=True)
@@ -115,6 +133,64 @@ class Register(Case):
         import base64
         import hashlib
         self.assertEqual((location.content_md5, headers["Content-MD5"]), (hashlib.md5(body).digest(), base64.b64encode(hashlib.md5(body).digest()).decode()))
+
+    def test_an_upload_that_fails(self):
+        (self.directory / "fast.tgz").write_bytes(fake.archive(fake.package(fast=True)))
+        self.plane.upload_url = self.url + "/forbidden"
+        done = self.run_sandbox("register", "files", "fast.tgz", "--archive", "--version", "v1", code=8)
+        self.assertIn("error[upload-failed]: failed to upload source code from [fast0123.tar.gz]: HTTP status 403: the signature has expired", done.stderr)
+        self.plane.upload_url = "http://127.0.0.1:1/up"
+        self.assertIn("failed to upload source code", self.run_sandbox("register", "files", "fast.tgz", "--archive", "--version", "v1", code=8).stderr)
+        self.plane.failures["CreateUploadLocation"] = (grpc.StatusCode.UNAVAILABLE, "the store is not there")
+        done = self.run_sandbox("register", "files", "fast.tgz", "--archive", "--version", "v1", code=8)
+        self.assertIn("failed to create an upload location", done.stderr)
+        self.assertIn("the store is not there", done.stderr)
+        self.assertEqual(self.plane.named("CreateTask"), [])
+
+    def test_headers_of_the_place_go_with_the_code(self):
+        (self.directory / "fast.tgz").write_bytes(fake.archive(fake.package(fast=True)))
+        self.plane.upload_headers = {"x-amz-acl": "private", "Content-MD5": "the store's own"}
+        self.run_sandbox("register", "files", "fast.tgz", "--archive", "--version", "v1")
+        _, headers, _ = self.http.uploads[-1]
+        self.assertEqual(headers["x-amz-acl"], "private")
+        self.assertNotEqual(headers["Content-MD5"], "the store's own")
+
+    def test_code_of_two_packages_is_not_mixed(self):
+        other = fake.package()
+        other["fast9999.tar.gz"] = fake.archive({"other.py": b"print(2)"})
+        (self.directory / "one.tgz").write_bytes(fake.archive(fake.package(fast=True)))
+        (self.directory / "two.tgz").write_bytes(fake.archive(other))
+        done = self.run_sandbox("register", "files", "one.tgz", "two.tgz", "--archive", "--version", "v1", code=12)
+        self.assertIn("'fast0123.tar.gz' and 'fast9999.tar.gz' are code of two packages", done.stderr)
+        self.assertEqual(self.plane.calls, [])
+
+    def test_archives_that_are_none(self):
+        good = fake.archive(fake.package())
+        plain = fake.archive(fake.package(), "w")
+        bomb = io.BytesIO()
+        with tarfile.open(fileobj=bomb, mode="w:gz", compresslevel=9) as tar:
+            info = tarfile.TarInfo("0_bomb_1.pb")
+            info.size = 65 << 20
+            tar.addfile(info, io.BytesIO(bytes(info.size)))
+        for name, content, code, what in (
+            ("empty.tgz", b"", 12, "bad-package"), ("cut.tgz", good[:-40], 12, "bad-package"), ("cut.tar", plain[:2000], 12, "bad-package"),
+            ("text.tar.gz", b"some text\n" * 100, 12, "bad-package"), ("gzip.tgz", gzip.compress(b"some text\n" * 100), 12, "bad-package"),
+            ("bomb.tgz", bomb.getvalue(), 10, "package-too-large"),
+        ):
+            with self.subTest(name):
+                (self.directory / name).write_bytes(content)
+                done = self.run_sandbox("register", "files", name, "--archive", "--version", "v1", code=code)
+                self.assertIn(f"error[{what}]: '{name}'", done.stderr)
+                self.assertIn("hint: ", done.stderr)
+        self.assertEqual(self.plane.calls, [])
+
+    def test_names_in_an_archive_are_only_names(self):
+        files = {"../../escaped/" + name: content for name, content in fake.package().items()}
+        (self.directory / "up.tgz").write_bytes(fake.archive(files))
+        before = sorted(self.directory.rglob("*"))
+        self.run_sandbox("register", "files", "up.tgz", "--archive", "--version", "v1")
+        self.assertEqual(sorted(self.directory.rglob("*")), before)
+        self.assertFalse((self.directory.parent / "escaped").exists())
 
     def test_the_first_failure_ends_it_unless_told_to_go_on(self):
         self.plane.failures["CreateTask"] = (grpc.StatusCode.INVALID_ARGUMENT, "Requested MEMORY limit [9Gi] is greater than current limit set in the platform configuration")
@@ -178,6 +254,53 @@ class Compile(Case):
         (self.directory / "bad.tgz").write_bytes(fake.archive(files))
         self.assertIn("error[compile-error]", self.run_sandbox("compile", "--file", "bad.tgz", code=12).stderr)
         self.run_sandbox("compile", code=2)
+        self.run_sandbox("compile", "--file", "absent.tgz", code=3)
+        self.assertIn("2_no_1.pb", self.compiled({"2_no_1.pb": b"\xff\xff"}, code=12).stderr)
+
+    def compiled(self, files, *options, code=0):
+        (self.directory / "c.tgz").write_bytes(fake.archive({**fake.package(), **files}))
+        return self.run_sandbox("compile", "--file", "c.tgz", *options, code=code)
+
+    @staticmethod
+    def launching(name, plan):
+        """A workflow whose only node launches a plan."""
+        workflow = fake.workflow()
+        workflow.template.id.name = name
+        workflow.template.nodes[0].ClearField("task_node")
+        workflow.template.nodes[0].workflow_node.launchplan_ref.MergeFrom(fake.identifier(3, plan))
+        return workflow.SerializeToString()
+
+    def test_counts_as_json(self):
+        found = json.loads(self.compiled({}, "-o", "json").stdout)
+        self.assertEqual((found["workflows"], found["tasks"], found["launchPlans"]), (1, 1, 1))
+
+    def test_a_workflow_that_launches_another_is_compiled_after_it(self):
+        done = self.compiled({"0_outer_2.pb": self.launching("outer", "app.wf")})
+        self.assertLess(done.stdout.index("Compiling workflow: app.wf"), done.stdout.index("Compiling workflow: outer"))
+        self.assertEqual(done.stdout.count("Compiling workflow: app.wf"), 1)
+        self.assertIn("2  workflows found in package", done.stdout)
+
+    def test_what_a_launched_workflow_asks_for_has_to_be_bound(self):
+        needy = fake.launch_plan()
+        needy.id.name = "needy"
+        needy.spec.default_inputs.parameters["n"].var.type.simple = 1
+        needy.spec.default_inputs.parameters["n"].required = True
+        done = self.compiled({"0_outer_2.pb": self.launching("outer", "needy"), "3_needy_3.pb": needy.SerializeToString()}, code=12)
+        self.assertIn("error[compile-error]", done.stderr)
+        self.assertIn("workflow outer", done.stderr)
+
+    def test_launch_plans_that_are_not_there_or_go_in_circles(self):
+        self.assertIn("no launch plan 'absent' with its workflow", self.compiled({"0_outer_2.pb": self.launching("outer", "absent")}, code=12).stderr)
+        circle = fake.launch_plan()
+        circle.id.name, circle.spec.workflow_id.name = "circle", "outer"
+        done = self.compiled({"0_outer_2.pb": self.launching("outer", "circle"), "3_circle_3.pb": circle.SerializeToString()}, code=12)
+        self.assertIn("the workflow 'outer' launches itself", done.stderr)
+
+    def test_a_task_that_is_none(self):
+        task = fake.task()
+        task.template.container.image = ""
+        done = self.compiled({"3_none_1.pb": task.SerializeToString()}, code=12)
+        self.assertIn("3_none_1.pb", done.stderr)
 
 
 VALUES = """
@@ -246,6 +369,33 @@ class Execute(Case):
                              ("{other: 1}", "no matching type for [other]"), ("{maybe: x}", "input 'maybe'"), ("{b: 2}", "expected boolean"), ("{file: 1}", "input 'file'")):
             self.assertIn(text, self.launch(inputs, code=12).stderr)
         self.assertEqual(self.plane.named("CreateExecution"), [])
+
+    def test_what_does_not_fit_names_its_line(self):
+        file = self.write("e.yaml", "workflow: app.wf\nversion: v1\ninputs:\n  n: 1\n  f:\n    - 2\n")
+        self.assertIn("e.yaml: line 5: input 'f': expected float, found [2]", self.run_sandbox("create", "execution", "--execFile", file, code=12).stderr)
+        file = self.write("e.yaml", "workflow: app.wf\nversion: v1\ninputs:\n  n: 1\n  colour: red\n")
+        done = self.run_sandbox("create", "execution", "--execFile", file, code=12)
+        self.assertIn("e.yaml: line 5: no matching type for [colour]", done.stderr)
+        self.assertIn("did you mean 'color'?", done.stderr)
+        file = self.write("e.yaml", "workflow: app.wf\nversion: v1\ninputs:\n  zzzzzzzzzzzz: 1\n")
+        self.assertIn("its inputs are ", self.run_sandbox("create", "execution", "--execFile", file, code=12).stderr)
+
+    def test_a_task_by_its_flag(self):
+        self.run_sandbox("get", "launchplan", "app.wf", "--version", "v1", "--execFile", "e.yaml")
+        self.run_sandbox("create", "execution", "--execFile", "e.yaml", "--task", "app.run")
+        self.assertEqual([m for m, _ in self.plane.calls], ["GetLaunchPlan", "GetTask", "CreateExecution"])
+
+    def test_required_inputs_that_are_left_out_are_all_named(self):
+        self.plane.required = {"n", "at", "list"}  # n has a default, which wins
+        done = self.launch("{f: 1}", code=12)
+        self.assertIn("e.yaml: line 3: inputs without a value or default: ", done.stderr)
+        for text in ("at (datetime)", "list (list of integer)"):
+            self.assertIn(text, done.stderr)
+        self.assertNotIn("n (integer)", done.stderr)
+        self.launch("{at: 2024-01-02T03:04:05Z, list: []}")
+        done = self.run_sandbox("create", "execution", "--execFile", self.write("e.yaml", "task: app.run\nversion: v1\n"), code=12)
+        self.assertIn("maybe (", done.stderr)
+        self.assertEqual(len(self.plane.named("CreateExecution")), 1)
 
     def test_files_that_are_none(self):
         for text, what in (("workflow: a\ntask: b\n", "either task or workflow"), ("[]", "not a mapping"), ("task: a\nworkflows: b\n", "line 2: 'workflows'"),
@@ -326,6 +476,11 @@ class Get(Case):
             self.assertIn(text, done.stdout)
         nodes = json.loads(self.run_sandbox("get", "execution", "f0", "--details", "-o", "json").stdout)
         self.assertEqual(nodes[1]["child_nodes"][0]["outputs"], {"o0": 42})
+        # What is empty is left out, as flytectl's JSON has it.
+        self.assertEqual((set(nodes[0]), set(nodes[1])), ({"node_exec", "outputs"}, {"node_exec", "child_nodes"}))
+        self.assertIn("│   │   │   ├── Reason - it was slow\n│   │   │   │   and then slower\n", done.stdout)
+        for text in ("Generated Name : f0-n0-0", "Plugin Identifier : container", "Ext Resource : job-7", "Name :Kubernetes", "URI :http://logs/1"):
+            self.assertIn(f"├── {text}\n", done.stdout)
         inner = self.run_sandbox("get", "execution", "f0", "--nodeID", "n0-0-dn0", "-o", "json")
         self.assertEqual([n["node_exec"]["id"]["nodeId"] for n in json.loads(inner.stdout)], ["n0-0-dn0"])
         self.run_sandbox("get", "execution", "f0", "--nodeID", "n9", code=3)
@@ -381,6 +536,21 @@ class Attributes(Case):
             self.assertEqual(self.plane.attributes["acme", "d", "app.wf"].WhichOneof("target"), target)
             self.assertEqual(json.loads(self.run_sandbox("get", kind + "s", "-p", "acme", "-d", "d", "app.wf", "-o", "json").stdout)["workflow"], "app.wf")
         self.assertTrue(self.plane.attributes["acme", "", ""].workflow_execution_config.interruptible.value)
+
+    def test_the_form_is_the_one_that_flytectl_reads(self):
+        """It reads a file as Go's JSON: enums by number, a BoolValue as the struct that it is, {} for false."""
+        self.write("a.yaml", "project: acme\noverrides: [{task_type: a, plugin_id: [p], missing_plugin_behavior: USE_DEFAULT}]\n")
+        self.run_sandbox("update", "plugin-override", "--attrFile", "a.yaml", "--force")
+        self.run_sandbox("get", "plugin-override", "-p", "acme", "--attrFile", "out.yaml")
+        self.assertIn("missing_plugin_behavior: 1\n", (self.directory / "out.yaml").read_text(encoding="utf-8"))
+        self.write("a.yaml", "project: acme\ninterruptible: {}\noverwrite_cache: true\n")
+        self.run_sandbox("update", "workflow-execution-config", "--attrFile", "a.yaml", "--force")
+        config = self.plane.attributes["acme", "", ""].workflow_execution_config
+        self.assertEqual((config.HasField("interruptible"), config.interruptible.value, config.overwrite_cache), (True, False, True))
+        shown = json.loads(self.run_sandbox("get", "workflow-execution-config", "-p", "acme").stdout)
+        self.assertEqual((shown["interruptible"], shown["overwrite_cache"]), ({"value": False}, True))
+        self.write("a.yaml", json.dumps(shown))
+        self.assertIn("No changes detected", self.run_sandbox("update", "workflow-execution-config", "--attrFile", "a.yaml").stdout)
 
     def test_a_sample(self):
         self.run_sandbox("get", "workflow-execution-config", "--attrFile", "wec.yaml", "--gen")
