@@ -109,13 +109,15 @@ async function showExecutions(project, domain) {
 			element("a", { href: pathOf(id.project, id.domain, id.name), textContent: id.name }),
 			(closure.workflow_id || {}).name || "", phase(closure.phase), time(closure.created_at), duration(closure.duration)];
 	});
-	const nothing = token ? "There are no older ones." : `Nothing has run here yet: pyflyte run --remote --project ${project} --domain ${domain} FILE WORKFLOW`;
+	const nothing = token ? [element("p", { className: "quiet", textContent: "There are no older ones." })] : [
+		element("p", { className: "quiet", textContent: "Nothing has run here yet. In a shell:" }),
+		element("pre", { textContent: `eval "$(sandbox env)"\npyflyte run --remote --project ${project} --domain ${domain} FILE.py WORKFLOW` })];
 	return {
 		title: `Executions in ${project}/${domain}`,
 		live: true,
 		content: [
 			element("h1", { textContent: "Executions" }),
-			rows.length ? table(["Name", "Workflow", "Phase", "Created", "Duration"], rows) : element("p", { className: "quiet", textContent: nothing }),
+			...(rows.length ? [table(["Name", "Workflow", "Phase", "Created", "Duration"], rows)] : nothing),
 			element("p", {},
 				token ? element("a", { href: pathOf(project, domain), textContent: "Newest" }) : null, token && next ? " · " : null,
 				next ? element("a", { href: `${pathOf(project, domain)}?token=${encodeURIComponent(next)}`, textContent: "Older" }) : null)],
@@ -130,7 +132,23 @@ async function problemsOf(execution, nodes) {
 	return new Map(nodes.map((node, i) => [node, ((whole[i] || node).closure.error?.message || "").split(/^Message:\n/m).at(-1).trim()]));
 }
 
-async function showExecution(project, domain, name) {
+// The newest attempt of each node's task: why it waits, and its pod. Nodes without a task, and what cannot be had, have none.
+async function attemptsOf(execution, nodes) {
+	const lists = await Promise.all(nodes.slice(0, problemsAsked).map((node) =>
+		get(`task_executions/${execution}/${encodeURIComponent(node.id.node_id)}?limit=1&sort_by.key=created_at&sort_by.direction=DESCENDING`).catch(() => ({}))));
+	return new Map(nodes.map((node, i) => [node, lists[i]?.task_executions?.[0]?.closure]));
+}
+
+// What is to be said of a node: what went wrong, or what it waits for; and where its log is, which somebody who looks into one of them asks next.
+function remark(namespace, node, problem, attempt) {
+	const pod = attempt?.task_type === "container_array" ? "" : attempt?.metadata?.generated_name;
+	// The reason of one that runs is still what it waited for last.
+	const text = problem || (finished(node.closure) || attempt?.phase === "RUNNING" ? "" : attempt?.reason) || "";
+	return element("td", { className: "wide" }, text, text && pod ? element("br") : null,
+		pod ? element("code", { className: "quiet", textContent: `kubectl logs -n ${namespace} ${pod}` }) : null);
+}
+
+async function showExecution(project, domain, name, here) {
 	const id = [project, domain, name].map(encodeURIComponent).join("/");
 	const [execution, data, nodes] = await Promise.all([
 		get(`executions/${id}`), get(`data/executions/${id}`),
@@ -138,11 +156,15 @@ async function showExecution(project, domain, name) {
 	const closure = execution.closure || {};
 	const states = nodes.node_executions || [];
 	const failed = states.filter((node) => node.closure?.error);
-	const problems = await problemsOf(id, failed);
+	const remarked = states.filter((node) => failed.includes(node) || (!finished(node.closure) && node.closure?.phase));
+	const [problems, attempts] = await Promise.all([problemsOf(id, failed), attemptsOf(id, remarked)]);
 	const rows = states.map((node) => {
 		const state = node.closure || {};
-		const cells = [node.metadata?.spec_node_id || node.id.node_id, phase(state.phase), time(state.started_at), duration(state.duration)];
-		return failed.length ? [...cells, element("td", { className: "wide", textContent: problems.get(node) || "" })] : cells;
+		const label = node.metadata?.spec_node_id || node.id.node_id;
+		// FLYTE_EXECUTION_URL names the node and its attempt.
+		const asked = here && here.replace(/-\d+$/, "") === node.id.node_id;
+		const cells = [asked ? element("strong", { textContent: `${label} ◂` }) : label, phase(state.phase), time(state.started_at), duration(state.duration)];
+		return remarked.length ? [...cells, remark(`${project}-${domain}`, node, problems.get(node), attempts.get(node))] : cells;
 	});
 	const error = closure.error?.message || (closure.abort_metadata && `aborted: ${closure.abort_metadata.cause}`);
 	return {
@@ -151,9 +173,9 @@ async function showExecution(project, domain, name) {
 		content: [
 			element("h1", { textContent: name }),
 			element("p", {}, phase(closure.phase), ` ${(closure.workflow_id || {}).name || ""} `,
-				element("span", { className: "quiet", textContent: `${time(closure.created_at)} · ${duration(closure.duration)}` })),
+				element("span", { className: "quiet", textContent: [time(closure.created_at), duration(closure.duration)].filter(Boolean).join(" · ") })),
 			...(error ? [element("h2", { textContent: "Error" }), element("pre", { textContent: error })] : []),
-			element("h2", { textContent: "Nodes" }), table(["Node", "Phase", "Started", "Duration", ...(failed.length ? ["Error"] : [])], rows),
+			element("h2", { textContent: "Nodes" }), table(["Node", "Phase", "Started", "Duration", ...(remarked.length ? ["Remark"] : [])], rows),
 			...(nodes.token ? [element("p", { className: "quiet", textContent: "These are the first 100." })] : []),
 			element("h2", { textContent: "Inputs" }), literals(data.full_inputs),
 			element("h2", { textContent: "Outputs" }), literals(data.full_outputs)],
@@ -169,9 +191,9 @@ function go(path) {
 
 // Links of Flyte's clients to other pages of a project lead to its executions.
 function place() {
-	const match = location.pathname.match(/^\/console\/projects\/([^/]+)(?:\/domains\/([^/]+))?(?:\/executions\/([^/]+))?/);
-	const [project = "flytesnacks", domain = "development", name] = match ? match.slice(1).map((part) => part && decodeURIComponent(part)) : [];
-	return { project, domain, name };
+	const match = location.pathname.match(/^\/console\/projects\/([^/]+)(?:\/domains\/([^/]+))?(?:\/executions\/([^/]+)(?:\/nodeId\/([^/]+))?)?/);
+	const [project = "flytesnacks", domain = "development", name, here] = match ? match.slice(1).map((part) => part && decodeURIComponent(part)) : [];
+	return { project, domain, name, here };
 }
 
 async function show() {
@@ -179,9 +201,9 @@ async function show() {
 	let again = true;
 	clearTimeout(timer);
 	try {
-		const { project, domain, name } = place();
+		const { project, domain, name, here } = place();
 		const [showTheScope, view] = await Promise.all([
-			showScope(project, domain), name ? showExecution(project, domain, name) : showExecutions(project, domain)]);
+			showScope(project, domain), name ? showExecution(project, domain, name, here) : showExecutions(project, domain)]);
 		if (question !== shown) return;
 		showTheScope();
 		fill(page, ...view.content);

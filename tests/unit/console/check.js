@@ -58,8 +58,16 @@ async function visitExecution() {
 	same("the inputs", JSON.parse(inputs)[hostile("variable")], hostile("value"));
 	same("the outputs", JSON.parse(outputs).o[hostile("key")], hostile("value"));
 	same("the node", page().querySelector("td").textContent, hostile("node"));
-	same("the node's error", page().querySelector("td.wide").textContent, hostile("node error"));
+	const [problem, waits] = [...page().querySelectorAll("td.wide")].map((cell) => cell.textContent);
+	same("the node's error and log", problem, `${hostile("node error")}kubectl logs -n flytesnacks-development ${hostile("pod")}`);
+	same("what the other node waits for", waits, hostile("reason"));
 	same("the keyboard", document.activeElement, page());
+}
+
+async function visitNode() {
+	await until("the node", () => page().querySelector("strong"));
+	same("the node of the address", page().querySelector("strong").textContent, "waiting ◂");
+	same("the heading", page().querySelector("h1").textContent, hostile("name"));
 }
 
 async function visitNothing() {
@@ -72,6 +80,8 @@ addEventListener("load", async () => {
 		if (location.pathname === "/console/") {
 			await visitExecutions();
 			await visitExecution();
+		} else if (location.pathname.includes("/nodeId/")) {
+			await visitNode();
 		} else {
 			await visitNothing();
 		}

@@ -54,7 +54,11 @@ class Api:
             text = {"scalar": {"primitive": {"string_value": hostile("value")}}}
             return {"full_inputs": {"literals": {hostile("variable"): text}}, "full_outputs": {"literals": {"o": {"map": {"literals": {hostile("key"): text}}}}}}
         if path == ["node_executions", "flytesnacks", "development", NAME]:
-            return {"node_executions": [self.node("Trace:\n\n    Trace")]}
+            return {"node_executions": [self.node("Trace:\n\n    Trace"), {"id": {"node_id": "waiting"}, "closure": {"phase": "QUEUED"}}]}
+        if path == ["task_executions", "flytesnacks", "development", NAME, "waiting"]:
+            return {"task_executions": [{"closure": {"reason": hostile("reason")}}]}
+        if path == ["task_executions", "flytesnacks", "development", NAME, hostile("node")]:
+            return {"task_executions": [{"closure": {"reason": hostile("reason"), "metadata": {"generated_name": hostile("pod")}}}]}
         if path == ["node_executions", "flytesnacks", "development", NAME, hostile("node")]:
             return self.node(f"Trace:\n\n    Traceback: {hostile('trace')}\n\nMessage:\n\n    {hostile('node error')}")
         return None
@@ -126,6 +130,10 @@ class Console(unittest.TestCase):
 
     def test_everything_is_text_and_the_keyboard_keeps_its_place(self):
         self.visit("/console/")
+
+    def test_the_address_that_a_task_is_told(self):
+        """FLYTE_EXECUTION_URL: the execution, with the node marked."""
+        self.visit(f"/console/projects/flytesnacks/domains/development/executions/{urllib.parse.quote(NAME, safe='')}/nodeId/waiting-0/nodes")
 
     def test_what_is_not_there(self):
         self.visit("/console/projects/%3Cimg%20src=%2Fstolen%20onerror=bad('address')%3E/domains/d/executions/e")
