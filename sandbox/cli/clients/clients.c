@@ -108,5 +108,9 @@ int clients_forget(struct cli *cli, struct err *e)
 	(void)unlink(lock);
 	(void)rmdir(directory); /* other files of the user's may be in it */
 	auto_free char *path = kubeconfig_path(e);
-	return path ? kubeconfig_remove(path, instance->name, e) : -1;
+	auto_free char *usual = kubeconfig_usual_path(e);
+	if (!path || !usual || kubeconfig_remove(path, instance->name, e) < 0)
+		return -1;
+	/* KUBECONFIG may have been another one when the sandbox was started. */
+	return text_equal(path, usual) ? 0 : kubeconfig_remove(usual, instance->name, e);
 }

@@ -21,15 +21,29 @@
 
 const char *const kubeconfig_lists[KUBECONFIG_LIST_COUNT] = { "clusters", "contexts", "users" };
 
+/* An instance's own file, ~/.flyte/sandbox…/kubeconfig, which `sandbox env` names in KUBECONFIG. */
+static bool is_an_instances(const char *path)
+{
+	const char *home = getenv("HOME");
+	auto_free char *ours = text_is_empty(home) ? NULL : xasprintf("%s/.flyte/sandbox", home);
+	return ours && text_starts_with(path, ours) && text_ends_with(path, "/kubeconfig");
+}
+
 char *kubeconfig_path(struct err *e)
 {
 	const char *list = getenv("KUBECONFIG");
 	for (; !text_is_empty(list); list += list[0] == ':') {
 		size_t length = strcspn(list, ":");
-		if (length)
-			return xstrndup(list, length);
+		auto_free char *path = xstrndup(list, length);
+		if (length && !is_an_instances(path))
+			return steal_ptr(path);
 		list += length;
 	}
+	return kubeconfig_usual_path(e);
+}
+
+char *kubeconfig_usual_path(struct err *e)
+{
 	const char *home = getenv("HOME");
 	if (text_is_empty(home)) {
 		err_set(e, ERR_PRECONDITION, "no-home", "HOME is not set, so there is no kubeconfig");

@@ -11,8 +11,11 @@
 
 #include "base/json.h"
 
-/* The first file of $KUBECONFIG, else ~/.kube/config. Free with free(). */
+/* The person's: the first file of $KUBECONFIG that is not an instance's own, else the usual one. A shell that has taken
+ * over `sandbox env` has the instance's own there. Free with free(). */
 char *kubeconfig_path(struct err *e);
+/* ~/.kube/config; free with free(). */
+char *kubeconfig_usual_path(struct err *e);
 
 /* A kubeconfig with one cluster, user and context named `name` (namespace "flyte"), made of the first of each in
  * `inside`. */

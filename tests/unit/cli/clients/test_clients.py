@@ -50,6 +50,25 @@ class Clients(Case):
         self.assertIn("kept as", done.stderr)
         self.assertEqual((self.home / ".flyte/config-sandbox.yaml.before-sandbox").read_text(), "admin: {endpoint: elsewhere}\n")
 
+    def test_a_shell_with_the_variables_of_env(self):
+        """KUBECONFIG is the instance's own file there, which is not where its context goes, nor whence it has to be taken out."""
+        mine = self.home / "mine.yaml"
+        self.run_sandbox("start", *FREE_PORTS)
+        self.environment["KUBECONFIG"] = str(self.home / ".flyte/sandbox/kubeconfig")
+        self.run_sandbox("--name", "other", "start", *FREE_PORTS)
+        self.assertNotIn("flyte-sandbox-other", (self.home / ".flyte/sandbox/kubeconfig").read_text())
+        self.assertIn("flyte-sandbox-other", (self.home / ".kube/config").read_text())
+        self.run_sandbox("delete", "--volume")
+        self.assertNotIn("name: flyte-sandbox\n", (self.home / ".kube/config").read_text())
+        # One that was another file when it was started.
+        self.environment["KUBECONFIG"] = f"{self.home}/.flyte/sandbox/kubeconfig:{mine}"
+        self.run_sandbox("start", *FREE_PORTS)
+        self.assertIn("name: flyte-sandbox\n", mine.read_text())
+        self.run_sandbox("--name", "other", "delete", "--volume")
+        self.assertNotIn("flyte-sandbox-other", (self.home / ".kube/config").read_text())
+        self.run_sandbox("delete", "--volume")
+        self.assertNotIn("flyte-sandbox", mine.read_text())
+
     def test_broken_kubeconfig(self):
         """Nothing of the user's is overwritten, and the sandbox stays."""
         kube = self.home / ".kube/config"
