@@ -18,8 +18,12 @@
 
 #define LOG_MAXIMUM ((size_t)8 * 1024 * 1024)
 #define LOG_LINES 20000
-#define LOGS_MAXIMUM ((size_t)128 * 1024 * 1024)
 #define LOG_DIRECTORY SPEC_STATE_DIRECTORY "/log"
+/* Of all pods together, as the engine packs them. */
+#define PODS_MAXIMUM ((size_t)64 * 1024 * 1024)
+/* What PID 1 runs; each service's log is NAME.log, and NAME.log.1 before it. */
+#define SERVICES_FILE "/etc/sandbox/services.json"
+#define SERVICES_FILE_MAXIMUM ((size_t)256 * 1024)
 
 /* ---- the archive ---- */
 
@@ -58,6 +62,7 @@ static int add_json(struct archive *archive, const char *name, json_t *value, co
 /* "K=V" of variables that are not ours become "K=(left out)". */
 static void hide_values(json_t *container)
 {
+	json_object_del(json_lookup(container, "Config/Labels"), SPEC_SETTINGS_LABEL);
 	static const char *const ours[] = { "FLYTE_S3_PUBLIC_ENDPOINT=", "SANDBOX_PUBLIC_ENDPOINT=",
 		                            "SANDBOX_INSTANCE=", "PATH=" };
 	json_t *list = json_lookup(container, "Config/Env");
@@ -97,19 +102,66 @@ static int copy_entry(struct archive *archive, struct archive *reader, struct ar
 	la_ssize_t got;
 	while ((got = archive_read_data(reader, chunk, sizeof(chunk))) > 0)
 		(void)docker_keep_tail(&text, DOCKER_STDOUT, chunk, (size_t)got, NULL);
-	auto_free char *name = xasprintf("services/%s", archive_entry_pathname(entry));
+	/* Cut off in the middle: the tar was too large. */
+	if (got < 0)
+		return 0;
+	auto_free char *name = xasprintf("services/log/%s", archive_entry_pathname(entry));
 	return add(archive, name, buf_text(&text), text.length, path, e);
 }
 
-/* Files of the tar that the engine makes of the log directory; works with a container that has ended, too. */
+/* Says in the place of a file why it is not there. */
+static int add_reason(struct archive *archive, const char *name, const struct err *problem, const char *path,
+                      struct err *e)
+{
+	auto_free char *text = xasprintf("cannot be had: %s\n", err_message(problem));
+	return add(archive, name, text, strlen(text), path, e);
+}
+
+static int add_service_log(struct archive *archive, struct cli *cli, const char *id, const char *file, const char *path,
+                           struct err *e)
+{
+	auto_buf struct buf text = BUF_INIT(LOG_MAXIMUM);
+	auto_err struct err problem = ERR_INIT;
+	auto_free char *from = xasprintf(LOG_DIRECTORY "/%s", file);
+	auto_free char *name = xasprintf("services/log/%s", file);
+	if (docker_archive_get_file(cli->docker, id, from, &text, &problem) == 0)
+		return add(archive, name, buf_text(&text), text.length, path, e);
+	return problem.kind == ERR_NOT_FOUND ? 0 : add_reason(archive, name, &problem, path, e);
+}
+
+/* One by one, so that none of them is lost with another, or with what pods have written; works with a container that
+ * has ended, too. */
 static int add_service_logs(struct archive *archive, struct cli *cli, const char *id, const char *path, struct err *e)
 {
-	auto_buf struct buf tar = BUF_INIT(LOGS_MAXIMUM);
+	auto_buf struct buf text = BUF_INIT(SERVICES_FILE_MAXIMUM);
 	auto_err struct err problem = ERR_INIT;
-	if (docker_archive_get(cli->docker, id, LOG_DIRECTORY, &tar, &problem) < 0) {
-		auto_free char *text = xasprintf("cannot be had: %s\n", err_message(&problem));
-		return add(archive, "services.txt", text, strlen(text), path, e);
+	if (docker_archive_get_file(cli->docker, id, SERVICES_FILE, &text, &problem) < 0)
+		return add_reason(archive, "services.txt", &problem, path, e);
+	auto_json json_t *document = json_loadb(buf_text(&text), text.length, 0, NULL);
+	size_t i;
+	json_t *service;
+	json_array_foreach(json_object_get(document, "services"), i, service)
+	{
+		const char *name = json_string_at(service, "name", "");
+		auto_free char *now = xasprintf("%s.log", name);
+		auto_free char *before = xasprintf("%s.log.1", name);
+		if (add_service_log(archive, cli, id, now, path, e) < 0 ||
+		    add_service_log(archive, cli, id, before, path, e) < 0)
+			return -1;
 	}
+	return 0;
+}
+
+/* Of pods' logs as much as there is room for, in the order of the engine's tar. */
+static int add_pod_logs(struct archive *archive, struct cli *cli, const char *id, const char *path, struct err *e)
+{
+	auto_buf struct buf tar = BUF_INIT(PODS_MAXIMUM);
+	auto_err struct err problem = ERR_INIT;
+	bool whole = docker_archive_get(cli->docker, id, LOG_DIRECTORY "/pods", &tar, &problem) == 0;
+	if (!whole && problem.kind == ERR_NOT_FOUND)
+		return 0;
+	if (!whole && add_reason(archive, "pods.txt", &problem, path, e) < 0)
+		return -1;
 	struct archive *reader = memory_checked(archive_read_new());
 	struct archive_entry *entry = NULL;
 	int outcome = 0;
@@ -163,7 +215,9 @@ static int add_everything(struct archive *archive, struct cli *cli, const struct
 		return -1;
 	if (add_container_log(archive, cli, sandbox.id, path, e) < 0)
 		return -1;
-	return add_service_logs(archive, cli, sandbox.id, path, e);
+	return add_service_logs(archive, cli, sandbox.id, path, e) < 0
+	               ? -1
+	               : add_pod_logs(archive, cli, sandbox.id, path, e);
 }
 
 int bundle_write(struct cli *cli, const char *path, const struct err *failure, struct err *e)
