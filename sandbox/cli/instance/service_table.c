@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define CELLS 4
+#define NAMESPACE_CELL 2
 #define GAP 3
 #define TABLE_MAXIMUM ((size_t)256 * 1024)
 
@@ -66,14 +67,27 @@ static enum color color_of(const char *status)
 	return *status ? COLOR_YELLOW : COLOR_BOLD;
 }
 
+/* Columns that the widest line takes. */
+static size_t widest(const size_t widths[CELLS])
+{
+	size_t columns = (CELLS - 1) * GAP;
+	for (size_t i = 0; i < CELLS; i++)
+		columns += widths[i];
+	return columns;
+}
+
 static void render(const struct row *row, const size_t widths[CELLS], const struct service_table_style *style, struct buf *out)
 {
 	auto_buf struct buf line = BUF_INIT(TABLE_MAXIMUM);
 	bool whole = !*row->status;
 	size_t room = style->columns ? style->columns : SIZE_MAX;
+	bool narrow = style->columns && widest(widths) > style->columns;
 	if (style->colors && whole)
 		buf_add_str(&line, color_code(true, COLOR_BOLD));
 	for (size_t i = 0; i < CELLS; i++) {
+		/* An address that is cut off would be a wrong one. */
+		if (narrow && i == NAMESPACE_CELL)
+			continue;
 		size_t width = terminal_width(row->cells[i]);
 		bool colored = style->colors && !whole && i == 1;
 		buf_add_str(&line, color_code(colored, color_of(row->status)));

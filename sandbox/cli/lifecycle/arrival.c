@@ -28,6 +28,7 @@ int arrival_wait(const struct arrival *arrival, struct services *ret_services, s
 		                             .deadline_ms = clock_monotonic_ms() + arrival->timeout_ms,
 		                             .timeout_ms = arrival->timeout_ms };
 	int outcome = readiness_follow(&readiness, ret_services, e);
+	cli_progress_end(cli);
 	service_table_view_release(&view);
 	return outcome;
 }

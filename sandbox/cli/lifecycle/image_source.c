@@ -95,6 +95,7 @@ static int load(struct cli *cli, const struct image_wish *wish, char **ret_id, s
 	auto_free char *loaded = NULL;
 	struct transfer transfer = { .cli = cli, .what = what };
 	int64_t began = clock_monotonic_ms();
+	cli_progress(cli, "%s", what);
 	int outcome = docker_image_load(cli->docker, wish->file, note_progress, &transfer, &loaded, e);
 	cli_progress_end(cli);
 	if (outcome < 0)
@@ -115,6 +116,7 @@ static int pull(struct cli *cli, const char *reference, const struct image_wish 
 	auto_free char *what = xasprintf("pulling '%s'", reference);
 	struct transfer transfer = { .cli = cli, .what = what };
 	int64_t began = clock_monotonic_ms();
+	cli_progress(cli, "%s", what);
 	int outcome = docker_image_pull(cli->docker, reference, note_progress, &transfer, e);
 	cli_progress_end(cli);
 	if (outcome < 0)

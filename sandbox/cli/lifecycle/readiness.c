@@ -56,6 +56,16 @@ static void tell(struct cli *cli, const struct service *service)
 	                    "namespace", service->namespace, "message", service->message));
 }
 
+/* The table, and below it on a terminal what is still waited for. */
+static void show(const struct readiness *readiness, const struct services *services, size_t index)
+{
+	cli_progress_end(readiness->cli);
+	service_table_view_update(readiness->view, services, index, &readiness->sandbox->ports);
+	const struct service *culprit = services_culprit(services);
+	if (readiness->view->in_place && culprit)
+		cli_progress(readiness->cli, "waiting for %s", culprit->name);
+}
+
 static int take_line(void *context, const json_t *line, struct err *e)
 {
 	struct follow *follow = context;
@@ -64,7 +74,7 @@ static int take_line(void *context, const json_t *line, struct err *e)
 	int changed = services_take(follow->services, line, &index, e);
 	if (changed <= 0)
 		return changed;
-	service_table_view_update(readiness->view, follow->services, index, &readiness->sandbox->ports);
+	show(readiness, follow->services, index);
 	const struct service *service = &follow->services->items[index];
 	tell(readiness->cli, service);
 	if (text_equal(readiness->enough, service->name) && text_equal(service->status, "ready")) {

@@ -68,10 +68,45 @@ class Terminal(Case):
         for line in plain.splitlines()[1:]:
             self.assertLessEqual(len(line), 40, line)
 
+    def test_a_narrow_terminal_cuts_no_address(self):
+        """The namespace goes first."""
+        self.engine.commands["sandbox-init status --json"] = Exec(lines(READY))
+        self.engine.add_container()
+        seen = re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", self.run_on_terminal("status", columns=50))
+        self.assertIn("https://127.0.0.1:6443", seen)
+        self.assertNotIn("NAMESPACE", seen)
+        self.assertIn("kube-system", self.run_on_terminal("status", columns=70))
+
+    def turning(self, **environment):
+        """What stands on a terminal while a start waits for a service that does not come."""
+        self.environment.update(environment)
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(lines([service("kubernetes", "starting", 6443)]), hang=True)
+        return self.run_on_terminal("start", *FREE_PORTS, "--timeout", "1s", code=9)
+
+    def test_something_turns_while_one_waits(self):
+        seen = self.turning(LC_ALL="C.UTF-8")
+        self.assertGreater(len(set(re.findall("[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", seen))), 2, seen)
+        self.assertIn("waiting for kubernetes", seen)
+        # Nothing of it stays.
+        self.assertNotIn("waiting for kubernetes", seen.rpartition("\r\x1b[K")[2])
+
+    def test_without_utf8_it_turns_in_ascii(self):
+        seen = self.turning(LC_ALL="C")
+        self.assertTrue(seen.isascii(), seen)
+        self.assertRegex(seen, r"\r\x1b\[K[|/\\-] waiting for kubernetes")
+
+    def test_elsewhere_nothing_turns(self):
+        self.engine.commands["sandbox-init status --follow --json"] = Exec(lines([service("kubernetes", "starting", 6443)]), hang=True)
+        done = self.run_sandbox("start", *FREE_PORTS, "--timeout", "1s", code=9)
+        self.assertNotIn("waiting for", done.stdout + done.stderr)
+        self.assertNotIn("\r", done.stdout + done.stderr)
+
     def test_progress_is_one_line(self):
         self.engine.images.clear()
+        # What is over at once is not shown.
+        self.engine.faults["POST ^/images/create"] = lambda handler: self.engine.ended.wait(0.5) or handler.image_create()
         seen = self.run_on_terminal("start", *FREE_PORTS, "--registry", "registry.example/acme")
-        self.assertIn("\r\x1b[K", seen)
+        self.assertRegex(seen, r"\r\x1b\[K[^\n]+ pulling 'registry.example/acme[^\n]*\r\x1b\[K")
 
     def test_a_terminal_inside(self):
         self.engine.add_container()
