@@ -11,31 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ALIASES_MAXIMUM 32
-
-static int unknown_verb(const char *name, struct err *e)
-{
-	const char *names[ALIASES_MAXIMUM];
-	size_t count = 0;
-	for (; count < verb_count && count < ALIASES_MAXIMUM; count++)
-		names[count] = verbs[count]->name;
-	const char *near = text_suggest(name, names, count);
-	/* What other tools call these verbs. */
-	static const char *const synonyms[][2] = {
-		{ "up", "start" },       { "down", "stop" },      { "teardown", "delete" },  { "remove", "delete" },
-		{ "rm", "delete" },      { "destroy", "delete" }, { "ps", "list" },          { "ls", "list" },
-		{ "unpause", "resume" }, { "log", "logs" },       { "--version", "version" }
-	};
-	for (size_t i = 0; i < ARRAY_LENGTH(synonyms); i++) {
-		if (text_equal(name, synonyms[i][0]))
-			near = synonyms[i][1];
-	}
-	err_set(e, ERR_USAGE, "unknown-verb", "unknown verb '%s'", name);
-	if (near)
-		return err_hint(e, "did you mean '%s'? `sandbox help` lists the verbs", near);
-	return err_hint(e, "`sandbox help` lists the verbs");
-}
-
 /* The first word that is neither an option nor an option's value; -1 when there is none. */
 static int find_verb(char **words, int count)
 {
@@ -86,10 +61,23 @@ static int check_format(const struct verb *verb, const char *format, struct err 
 	return err_hint(e, "it has %s", list);
 }
 
-static int run_verb(struct cli *cli, const struct verb *verb, const struct option_set *own, char **words, size_t count,
-                    struct err *e)
+/* What only the whole command line can tell: whether the project's file is trusted. */
+static int settle(struct cli *cli, const struct verb *verb, const struct option_set *own,
+                  const struct option_set *globals, struct err *e)
 {
-	const struct option_set sets[] = { *own, { global_options, &cli->globals } };
+	const struct option_list *trust = &cli->globals.trust;
+	if (verb->ignores_files || verb->shows_files)
+		return 0;
+	if (config_files_settle(cli->config, NULL, globals, trust, e) < 0 ||
+	    (verb->settings_of && config_files_settle(cli->config, verb->settings_of, own, trust, e) < 0))
+		return -1;
+	return config_files_settle(cli->config, verb->name, own, trust, e);
+}
+
+static int run_verb(struct cli *cli, const struct verb *verb, const struct option_set *own,
+                    const struct option_set *globals, char **words, size_t count, struct err *e)
+{
+	const struct option_set sets[] = { *own, *globals };
 	const struct parse parse = { .sets = sets, .set_count = 2, .command_follows = verb->command_follows };
 	size_t arguments = 0;
 	int parsed = options_parse(&parse, words, count, &arguments, e);
@@ -99,6 +87,8 @@ static int run_verb(struct cli *cli, const struct verb *verb, const struct optio
 	}
 	if (parsed < 0)
 		return err_hint(e, "`sandbox help %s` lists the options", verb->name);
+	if (settle(cli, verb, own, globals, e) < 0)
+		return -1;
 	const char *no_color = getenv("NO_COLOR");
 	bool colors = !cli->globals.no_color && text_is_empty(no_color);
 	const char *terminal = getenv("TERM");
@@ -121,6 +111,8 @@ static int set_defaults(struct cli *cli, const struct verb *verb, const char *se
 	bool reads = verb && !verb->ignores_files;
 	if (reads && !section && config_files_load(cli->config, e) < 0)
 		return -1;
+	if (reads && section && verb->settings_of && config_files_apply(cli->config, verb->settings_of, set, e) < 0)
+		return -1;
 	if (reads && config_files_apply(cli->config, section, set, e) < 0)
 		return -1;
 	return options_set_environment(set, e);
@@ -129,7 +121,8 @@ static int set_defaults(struct cli *cli, const struct verb *verb, const char *se
 /* Global options before the verb, then the verb's own and more global ones. */
 static int dispatch(struct cli *cli, int argc, char **argv, const struct verb **ret_verb, struct err *e)
 {
-	const struct option_set globals = { global_options, &cli->globals };
+	auto_option_origins struct option_origins origins = { .of = { NULL } };
+	const struct option_set globals = { global_options, &cli->globals, &origins };
 	int at = find_verb(argv, argc);
 	if (set_defaults(cli, at < 0 ? NULL : verb_find(argv[at]), NULL, &globals, e) < 0)
 		return -1;
@@ -148,16 +141,19 @@ static int dispatch(struct cli *cli, int argc, char **argv, const struct verb **
 	}
 	const struct verb *verb = *ret_verb ? *ret_verb : verb_find(argv[at]);
 	if (!verb)
-		return unknown_verb(argv[at], e);
+		return verb_unknown(argv[at], e);
 	*ret_verb = verb;
 	cli->verb = verb->name;
 	auto_free void *values = xcalloc(1, verb->values_size);
-	const struct option_set own = { verb->options, values };
+	auto_option_origins struct option_origins own_origins = { .of = { NULL } };
+	const struct option_set own = { verb->options, values, &own_origins };
 	int code = set_defaults(cli, verb, verb->name, &own, e);
+	cli->options = &own;
 	if (code == 0)
-		code = run_verb(cli, verb, &own, at < 0 ? argv + argc : argv + at + 1,
+		code = run_verb(cli, verb, &own, &globals, at < 0 ? argv + argc : argv + at + 1,
 		                at < 0 ? 0 : (size_t)(argc - at - 1), e);
 	options_release(&own);
+	cli->options = NULL;
 	return code;
 }
 
@@ -178,6 +174,7 @@ int main(int argc, char **argv)
 	cli_progress_end(&cli);
 	if (fflush(stdout) != 0 && code == 0)
 		code = EXIT_CODE_FAILURE;
+	option_list_release(&cli.globals.trust);
 	cli_release(&cli);
 	config_files_release(&config);
 	return code;

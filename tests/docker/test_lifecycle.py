@@ -244,7 +244,7 @@ def test_not_enough_disk(make):
 def test_deadline(make):
     done = make("deadline").run("start", "--timeout", "1s", check=False)
     assert done.returncode == 9
-    assert "error[start-timeout]" in done.stderr and "missing: " in done.stderr and "hint: sandbox logs" in done.stderr
+    assert "error[start-timeout]" in done.stderr and "missing: " in done.stderr and "`sandbox start --keep" in done.stderr
 
 
 def test_two_at_once(make):

@@ -35,12 +35,14 @@ extern const char *const flyte_formats[];
 	  .kind = OPTION_TEXT,                                                                                         \
 	  .offset = FLYTE_FIELD(project),                                                                              \
 	  .value = "PROJECT",                                                                                          \
+	  .of_project = true,                                                                                          \
 	  .help = "project; flytesnacks by default" },                                                                 \
 	        { .name = "domain",                                                                                    \
 		  .letter = 'd',                                                                                       \
 		  .kind = OPTION_TEXT,                                                                                 \
 		  .offset = FLYTE_FIELD(domain),                                                                       \
 		  .value = "DOMAIN",                                                                                   \
+		  .of_project = true,                                                                                  \
 		  .help = "domain; development by default" },                                                          \
 	        { .name = "config",                                                                                    \
 		  .letter = 'c',                                                                                       \

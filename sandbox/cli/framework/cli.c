@@ -5,12 +5,12 @@
 #include "cli/framework/interrupt.h"
 #include "cli/framework/progress_events.h"
 #include "cli/terminal/color.h"
+#include "cli/terminal/spinner.h"
 #include "cli/terminal/terminal.h"
 
 #include <string.h>
 #include <unistd.h>
 
-#define PROGRESS_TERMINAL_MS 80
 #define PROGRESS_EVENT_MS 500
 #define PROGRESS_PLAIN_MS 10000
 
@@ -90,7 +90,7 @@ void cli_progress(struct cli *cli, const char *format, ...)
 	if (cli->globals.quiet)
 		return;
 	bool terminal = !cli->events && terminal_is_smart(STDERR_FILENO);
-	int64_t pause = cli->events ? PROGRESS_EVENT_MS : terminal ? PROGRESS_TERMINAL_MS : PROGRESS_PLAIN_MS;
+	int64_t pause = terminal ? 0 : cli->events ? PROGRESS_EVENT_MS : PROGRESS_PLAIN_MS;
 	int64_t now = clock_monotonic_ms();
 	bool first = !cli->progress_last_ms;
 	if (!first && now - cli->progress_last_ms < pause)
@@ -111,17 +111,15 @@ void cli_progress(struct cli *cli, const char *format, ...)
 		fprintf(stderr, "%s\n", text);
 		return;
 	}
-	text[terminal_cut(text, terminal_columns(STDERR_FILENO) - 1)] = '\0';
-	fprintf(stderr, "\r\033[K%s", text);
-	fflush(stderr);
-	cli->progress_open = true;
+	if (cli->spinner)
+		spinner_say(cli->spinner, text);
+	else
+		cli->spinner = spinner_start(text);
 }
 
 void cli_progress_end(struct cli *cli)
 {
-	if (cli->progress_open)
-		fputs("\r\033[K", stderr);
-	cli->progress_open = false;
+	cli->spinner = spinner_stop(cli->spinner);
 	cli->progress_last_ms = 0;
 }
 
@@ -163,11 +161,17 @@ void cli_print_failure(struct cli *cli, const struct err *e, int exit_code, bool
 		cli_print_document(cli, failure_json(cli, e, exit_code));
 }
 
-int cli_hint_command(const struct cli *cli, struct err *e, const char *rest)
+char *cli_command(const struct cli *cli, const char *rest)
 {
 	if (cli->instance.is_default)
-		return err_hint(e, "sandbox %s", rest);
-	return err_hint(e, "sandbox %s --name %s", rest, cli->instance.name);
+		return xasprintf("sandbox %s", rest);
+	return xasprintf("sandbox %s --name %s", rest, cli->instance.name);
+}
+
+int cli_hint_command(const struct cli *cli, struct err *e, const char *rest)
+{
+	auto_free char *command = cli_command(cli, rest);
+	return err_hint(e, "%s", command);
 }
 
 json_t *cli_error_json(const struct err *e, int exit_code)

@@ -19,6 +19,7 @@ struct globals {
 	const char *name;
 	const char *host;
 	const char *output; /* "text", "json", or one of the verb's formats (verb.h) */
+	struct option_list trust; /* directories whose sandbox.yaml may set everything */
 	bool quiet;
 	bool verbose;
 	bool no_color;
@@ -27,11 +28,13 @@ struct globals {
 extern const struct option global_options[];
 
 struct config_files;
+struct spinner;
 
 struct cli {
 	struct globals globals;
 	struct config_files *config; /* config_files.h */
 	const char *verb;            /* name, for the envelope; NULL before it is known */
+	const struct option_set *options; /* the verb's, for option_origin */
 	struct instance_names instance;
 	struct docker_endpoint endpoint;
 	struct docker_client *docker; /* see cli_connect */
@@ -41,7 +44,7 @@ struct cli {
 	/* Of a start: the check of `doctor` that tells more about an error, or NULL (doctor/checks.h). */
 	const char *(*check_for_error)(const char *error_id);
 	char *bundle;       /* of a failed start (doctor/bundle.h), or NULL */
-	bool progress_open; /* a line on stderr that is rewritten in place */
+	struct spinner *spinner; /* the line of progress on a terminal, or NULL */
 	int64_t progress_last_ms;
 };
 
@@ -70,7 +73,9 @@ void cli_print_failure(struct cli *cli, const struct err *e, int exit_code, bool
 /* {"id", "kind", "message", "hint", "exitCode"} of the error; a new reference. */
 json_t *cli_error_json(const struct err *e, int exit_code);
 
-/* Hint: the command "sandbox REST" for this instance, e.g. "sandbox start --name ci1". Returns -1. */
+/* The command "sandbox REST" for this instance, e.g. "sandbox start --name ci1"; free with free(). */
+char *cli_command(const struct cli *cli, const char *rest);
+/* That as the hint. Returns -1. */
 int cli_hint_command(const struct cli *cli, struct err *e, const char *rest);
 
 /* The envelope of every `-o json`: {"schemaVersion": 1, "command": VERB} and the members of `document`, whose reference

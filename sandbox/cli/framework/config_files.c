@@ -110,13 +110,16 @@ static char *scalar_text(const json_t *value)
 	return json_is_boolean(value) ? xstrdup(json_is_true(value) ? "true" : "false") : NULL;
 }
 
-/* Relative to the file, where the option is a file or directory. */
+/* Relative to the file, or to the home directory with "~/", where the option is a file or directory. */
 static char *resolve(const struct config_file *file, const struct option *option, char *text)
 {
 	bool is_path = text_equal(option->value, "FILE") || text_equal(option->value, "DIR");
+	const char *home = getenv("HOME");
 	if (!is_path || text[0] == '/')
 		return text;
 	auto_free char *owned = text;
+	if (text_starts_with(owned, "~/") && !text_is_empty(home))
+		return file_join(home, owned + 2);
 	auto_free char *directory = xstrndup(file->path, (size_t)(strrchr(file->path, '/') - file->path));
 	return file_join(*directory ? directory : "/", owned);
 }
@@ -138,10 +141,12 @@ static json_t *list_texts(const struct config_file *file, const char *section, c
 	}
 	json_array_foreach(value, i, element)
 	{
-		auto_free char *text = scalar_text(element);
+		char *scalar = scalar_text(element);
+		auto_free char *text = scalar ? resolve(file, option, scalar) : NULL;
 		fits = fits && text && json_array_append_new(list, json_string(text)) == 0;
 	}
-	auto_free char *single = scalar_text(value);
+	char *scalar = scalar_text(value);
+	auto_free char *single = scalar ? resolve(file, option, scalar) : NULL;
 	if (single)
 		json_array_append_new(list, json_string(single));
 	if (fits && (single || json_is_object(value) || json_is_array(value)))
@@ -210,16 +215,17 @@ static int take_document(struct config_file *file, const json_t *document, struc
 	return 0;
 }
 
-int config_files_add(struct config_files *files, const char *path, const char *text, size_t length, struct err *e)
+int config_files_add(struct config_files *files, const char *path, bool of_project, const char *text, size_t length,
+                     struct err *e)
 {
 	struct config_file *file = &files->items[files->count++];
-	*file = (struct config_file){ .path = xstrdup(path), .places = YAML_PLACES_INIT };
+	*file = (struct config_file){ .path = xstrdup(path), .places = YAML_PLACES_INIT, .of_project = of_project };
 	auto_json json_t *document = yaml_parse_places(text, length, file->path, &file->places, e);
 	return document ? take_document(file, document, e) : -1;
 }
 
 /* Takes the path over; an absent file is success. */
-static int load(struct config_files *files, char *path, struct err *e)
+static int load(struct config_files *files, char *path, bool of_project, struct err *e)
 {
 	auto_free char *owned = path;
 	auto_buf struct buf text = BUF_INIT(FILE_MAXIMUM);
@@ -228,12 +234,12 @@ static int load(struct config_files *files, char *path, struct err *e)
 		return 0;
 	if (file_read(owned, &text, &problem) < 0)
 		return problem.kind == ERR_NOT_FOUND ? 0 : err_move(e, &problem);
-	return config_files_add(files, owned, buf_text(&text), text.length, e);
+	return config_files_add(files, owned, of_project, buf_text(&text), text.length, e);
 }
 
 int config_files_load(struct config_files *files, struct err *e)
 {
-	return load(files, project_file(), e) < 0 || load(files, user_file(), e) < 0 ? -1 : 0;
+	return load(files, project_file(), true, e) < 0 || load(files, user_file(), false, e) < 0 ? -1 : 0;
 }
 
 /* ---- applying ---- */
@@ -243,20 +249,36 @@ static const json_t *section_of(const struct config_file *file, const char *sect
 	return section ? json_object_get(file->values, section) : file->values;
 }
 
-static int apply_option(const struct config_file *file, const char *section, const struct option *option, void *values,
-                        const json_t *value, struct err *e)
+/* A file's mistake, not the command line's. */
+static int mistake(struct err *e)
 {
-	size_t line = section ? line_of(file, section, option->name) : line_of(file, option->name, NULL);
-	auto_free char *where = xasprintf("%s, line %zu: %s", file->path, line, option->name);
+	if (e) {
+		e->kind = ERR_INVALID;
+		e->id = "config-file";
+	}
+	return -1;
+}
+
+static size_t line_of_option(const struct config_file *file, const char *section, const struct option *option)
+{
+	return section ? line_of(file, section, option->name) : line_of(file, option->name, NULL);
+}
+
+static int apply_option(const struct config_file *file, const char *section, const struct option_set *set,
+                        const struct option *option, const json_t *value, struct err *e)
+{
+	auto_free char *origin = xasprintf("%s, line %zu", file->path, line_of_option(file, section, option));
+	auto_free char *where = xasprintf("%s: %s", origin, option->name);
 	size_t i;
 	json_t *element;
-	if (json_is_string(value) && option_set_value(option, values, where, json_string_value(value), e) < 0)
-		return -1;
+	if (json_is_string(value) && option_set_value(option, set->values, where, json_string_value(value), e) < 0)
+		return mistake(e);
 	json_array_foreach(value, i, element)
 	{
-		if (option_set_value(option, values, where, json_string_value(element), e) < 0)
-			return -1;
+		if (option_set_value(option, set->values, where, json_string_value(element), e) < 0)
+			return mistake(e);
 	}
+	option_note_origin(set, option, origin);
 	return 0;
 }
 
@@ -267,14 +289,80 @@ int config_files_apply(const struct config_files *files, const char *section, co
 		const struct config_file *file = &files->items[i];
 		for (const struct option *option = set->options; option && option->name; option++) {
 			const json_t *value = json_object_get(section_of(file, section), option->name);
-			if (apply_option(file, section, option, set->values, value, e) == 0)
-				continue;
-			/* A file's mistake, not the command line's. */
-			if (e) {
-				e->kind = ERR_INVALID;
-				e->id = "config-file";
-			}
-			return -1;
+			bool waits = file->of_project && !option->of_project;
+			if (value && !waits && apply_option(file, section, set, option, value, e) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* ---- trust ---- */
+
+/* Whether `path` lies in the directory, wherever links lead. */
+static bool lies_in(const char *path, const char *directory)
+{
+	auto_free char *parent = realpath(directory, NULL);
+	auto_free char *child = realpath(path, NULL);
+	size_t length = parent ? strlen(parent) : 0;
+	return parent && child && strncmp(child, parent, length) == 0 && (child[length] == '/' || length == 1);
+}
+
+static bool is_trusted(const struct config_file *file, const struct option_list *trust)
+{
+	for (size_t i = 0; i < trust->count; i++) {
+		if (lies_in(file->path, trust->items[i]))
+			return true;
+	}
+	return false;
+}
+
+static int untrusted(const struct config_file *file, const char *section, const struct option *option, struct err *e)
+{
+	auto_free char *directory = xstrndup(file->path, (size_t)(strrchr(file->path, '/') - file->path));
+	const char *shown = *directory ? directory : "/";
+	err_set(e, ERR_PERMISSION, "untrusted-setting",
+	        "%s, line %zu: a project's file may set '%s' only where the project is trusted", file->path,
+	        line_of_option(file, section, option), option->name);
+	return err_hint(
+	        e,
+	        "look at the file; if you trust the project: `--trust %s`, SANDBOX_TRUST=%s, or `trust: [%s]` in "
+	        "~/.config/sandbox/config.yaml. Or say --%s yourself",
+	        shown, shown, shown, option->name);
+}
+
+/* The elements of a list that the project's file adds stand in front of those of stronger sources. */
+static int settle_list(const struct config_file *file, const char *section, const struct option_set *set,
+                       const struct option *option, const json_t *value, struct err *e)
+{
+	struct option_list *list = (struct option_list *)(void *)((char *)set->values + option->offset);
+	struct option_list stronger = *list;
+	*list = (struct option_list){ .items = NULL };
+	int outcome = apply_option(file, section, set, option, value, e);
+	list->items = xreallocarray(list->items, list->count + stronger.count + 1, sizeof(*list->items));
+	for (size_t i = 0; i < stronger.count; i++)
+		list->items[list->count++] = stronger.items[i];
+	option_list_release(&stronger);
+	return outcome;
+}
+
+int config_files_settle(const struct config_files *files, const char *section, const struct option_set *set,
+                        const struct option_list *trust, struct err *e)
+{
+	const struct config_file *file = files->count && files->items[0].of_project ? &files->items[0] : NULL;
+	for (const struct option *option = set->options; file && option && option->name; option++) {
+		const json_t *value = json_object_get(section_of(file, section), option->name);
+		bool said = option_origin(set, option->name) != NULL;
+		if (!value || option->of_project)
+			continue;
+		if (is_trusted(file, trust)) {
+			int outcome = option->kind == OPTION_LIST ? settle_list(file, section, set, option, value, e)
+			              : said                      ? 0
+			                                          : apply_option(file, section, set, option, value, e);
+			if (outcome < 0)
+				return -1;
+		} else if (!said) {
+			return untrusted(file, section, option, e);
 		}
 	}
 	return 0;
@@ -294,17 +382,18 @@ static char *joined(const json_t *value)
 	return text;
 }
 
-bool config_files_value(const struct config_files *files, const char *section, const char *option, char **ret_value,
-                        char **ret_origin)
+bool config_files_value(const struct config_files *files, const char *section, const struct option *option,
+                        const struct option_list *trust, char **ret_value, char **ret_origin)
 {
 	for (size_t i = files->count; i-- > 0;) {
 		const struct config_file *file = &files->items[i];
-		const json_t *value = json_object_get(section_of(file, section), option);
+		const json_t *value = json_object_get(section_of(file, section), option->name);
 		if (!value)
 			continue;
 		*ret_value = joined(value);
-		*ret_origin = xasprintf("%s:%zu", file->path,
-		                        section ? line_of(file, section, option) : line_of(file, option, NULL));
+		bool refused = file->of_project && !option->of_project && !is_trusted(file, trust);
+		*ret_origin = xasprintf("%s:%zu%s", file->path, line_of_option(file, section, option),
+		                        refused ? " (not trusted)" : "");
 		return true;
 	}
 	return false;

@@ -4,7 +4,8 @@
 #include "cli/framework/cli.h"
 #include "cli/framework/verb.h"
 
-#define DURATION_PATTERN "^[0-9]+[smh]?$"
+#define DURATION_PATTERN "^[0-9]+[smhd]?$"
+#define NEEDS_TRUST "In a project's file only where the project is trusted"
 
 /* What a value may be where any text is taken: as it would be typed. */
 static json_t *scalar(void)
@@ -49,7 +50,9 @@ static void add_options(json_t *properties, const struct option *options)
 		if (options == global_options && text_equal(option->name, "help"))
 			continue;
 		json_t *property = values_of(option);
-		json_object_set_new(property, "description", json_string(option->help));
+		auto_free char *description =
+		        option->of_project ? xstrdup(option->help) : xasprintf("%s. %s", option->help, NEEDS_TRUST);
+		json_object_set_new(property, "description", json_string(description));
 		if (option->fallback)
 			json_object_set_new(property, "default", json_string(option->fallback));
 		json_object_set_new(properties, option->name, property);

@@ -5,9 +5,42 @@
 #include <string.h>
 #include <strings.h>
 
-/* A day: longer waits are typing errors. */
-#define SECONDS_MAXIMUM INT64_C(86400)
+/* A month: nobody waits longer, or wants a sandbox for longer and then not at all. */
+#define SECONDS_MAXIMUM INT64_C(2678400)
 #define NAMES_MAXIMUM 64
+
+void option_origins_release(struct option_origins *origins)
+{
+	for (size_t i = 0; i < OPTIONS_MAXIMUM; i++)
+		free(origins->of[i]);
+	*origins = (struct option_origins){ .of = { NULL } };
+}
+
+void option_note_origin(const struct option_set *set, const struct option *option, const char *origin)
+{
+	size_t i = (size_t)(option - set->options);
+	if (!set->origins || i >= OPTIONS_MAXIMUM)
+		return;
+	free(set->origins->of[i]);
+	set->origins->of[i] = xstrdup(origin);
+}
+
+const char *option_origin(const struct option_set *set, const char *name)
+{
+	for (size_t i = 0; set->origins && set->options && set->options[i].name && i < OPTIONS_MAXIMUM; i++) {
+		if (text_equal(set->options[i].name, name))
+			return set->origins->of[i];
+	}
+	return NULL;
+}
+
+/* A value that somebody has said. */
+static int give(const struct option_set *set, const struct option *option, const char *origin, const char *value,
+                struct err *e)
+{
+	option_note_origin(set, option, origin);
+	return option_set_value(option, set->values, origin, value, e);
+}
 
 void option_list_release(struct option_list *list)
 {
@@ -18,16 +51,23 @@ void option_list_release(struct option_list *list)
 bool option_parse_seconds(const char *text, int64_t *ret_ms)
 {
 	size_t length = strlen(text);
-	int64_t unit = 1000;
-	if (length && strchr("smh", text[length - 1])) {
-		unit = text[length - 1] == 'h' ? 3600000 : text[length - 1] == 'm' ? 60000 : 1000;
+	static const struct {
+		char letter;
+		int64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	int64_t unit = 1;
+	for (size_t i = 0; length && i < ARRAY_LENGTH(units); i++) {
+		if (text[length - 1] != units[i].letter)
+			continue;
+		unit = units[i].seconds;
 		length--;
+		break;
 	}
 	auto_free char *digits = xstrndup(text, length);
 	int64_t number;
-	if (!text_to_int64(digits, 0, SECONDS_MAXIMUM, &number) || number * unit > SECONDS_MAXIMUM * 1000)
+	if (!text_to_int64(digits, 0, SECONDS_MAXIMUM, &number) || number * unit > SECONDS_MAXIMUM)
 		return false;
-	*ret_ms = number * unit;
+	*ret_ms = number * unit * 1000;
 	return true;
 }
 
@@ -81,7 +121,7 @@ int option_set_value(const struct option *option, void *values, const char *wher
 		return 0;
 	case OPTION_SECONDS:
 		if (!option_parse_seconds(value, (int64_t *)(void *)field))
-			return bad_value(where, value, "a duration such as 90, 90s or 5m", e);
+			return bad_value(where, value, "a duration such as 90, 90s, 5m, 2h or 3d", e);
 		return 0;
 	case OPTION_LIST: {
 		struct option_list *list = (struct option_list *)(void *)field;
@@ -106,7 +146,7 @@ int options_set_environment(const struct option_set *set, struct err *e)
 {
 	for (const struct option *option = set->options; option && option->name; option++) {
 		const char *value = option->environment ? getenv(option->environment) : NULL;
-		if (!text_is_empty(value) && option_set_value(option, set->values, option->environment, value, e) < 0)
+		if (!text_is_empty(value) && give(set, option, option->environment, value, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -122,7 +162,7 @@ void options_release(const struct option_set *set)
 
 struct match {
 	const struct option *option;
-	void *values;
+	const struct option_set *set;
 };
 
 static bool find_name(const struct parse *parse, const char *name, size_t length, struct match *ret_match)
@@ -130,7 +170,7 @@ static bool find_name(const struct parse *parse, const char *name, size_t length
 	for (size_t i = 0; i < parse->set_count; i++) {
 		for (const struct option *option = parse->sets[i].options; option && option->name; option++) {
 			if (strlen(option->name) == length && memcmp(option->name, name, length) == 0) {
-				*ret_match = (struct match){ option, parse->sets[i].values };
+				*ret_match = (struct match){ option, &parse->sets[i] };
 				return true;
 			}
 		}
@@ -143,7 +183,7 @@ static bool find_letter(const struct parse *parse, char letter, struct match *re
 	for (size_t i = 0; i < parse->set_count; i++) {
 		for (const struct option *option = parse->sets[i].options; option && option->name; option++) {
 			if (option->letter == letter) {
-				*ret_match = (struct match){ option, parse->sets[i].values };
+				*ret_match = (struct match){ option, &parse->sets[i] };
 				return true;
 			}
 		}
@@ -182,8 +222,7 @@ static int parse_long(const struct parse *parse, struct words *words, const char
 	if (!find_name(parse, name, length, &match)) {
 		bool negated = text_starts_with(name, "no-") && !value &&
 		               find_name(parse, name + 3, length - 3, &match) && match.option->kind == OPTION_FLAG;
-		return negated ? option_set_value(match.option, match.values, where, "false", e)
-		               : unknown_option(parse, word, e);
+		return negated ? give(match.set, match.option, where, "false", e) : unknown_option(parse, word, e);
 	}
 	if (match.option->kind == OPTION_FLAG && !value)
 		value = "true";
@@ -191,7 +230,7 @@ static int parse_long(const struct parse *parse, struct words *words, const char
 		return err_set(e, ERR_USAGE, "missing-value", "%s needs a value: %s", where, match.option->value);
 	if (!value)
 		value = words->at[words->next++];
-	return option_set_value(match.option, match.values, where, value, e);
+	return give(match.set, match.option, where, value, e);
 }
 
 /* "-it", "-o json", "-ojson" */
@@ -203,7 +242,7 @@ static int parse_letters(const struct parse *parse, struct words *words, const c
 		if (!find_letter(parse, *letter, &match))
 			return unknown_option(parse, word[2] ? where : word, e);
 		if (match.option->kind == OPTION_FLAG) {
-			if (option_set_value(match.option, match.values, where, "true", e) < 0)
+			if (give(match.set, match.option, where, "true", e) < 0)
 				return -1;
 			continue;
 		}
@@ -213,7 +252,7 @@ static int parse_letters(const struct parse *parse, struct words *words, const c
 			               match.option->value);
 		if (!value)
 			value = words->at[words->next++];
-		return option_set_value(match.option, match.values, where, value, e);
+		return give(match.set, match.option, where, value, e);
 	}
 	return 0;
 }

@@ -34,6 +34,7 @@ struct option {
 	const char *fallback;       /* as it would be typed; NULL: empty, 0, false */
 	const char *const *choices; /* of OPTION_CHOICE, ended by NULL */
 	int64_t minimum, maximum;   /* of OPTION_NUMBER */
+	bool of_project;            /* a project's sandbox.yaml may set it without being trusted (config_files.h) */
 	const char *help;           /* one sentence without period */
 };
 
@@ -47,11 +48,27 @@ struct option {
 		.name = (option), .kind = OPTION_FLAG, .offset = (at), .help = (sentence)                              \
 	}
 
+#define OPTIONS_MAXIMUM 64
+
+/* Who said an option's value last, by its place in the table: "--memory", "SANDBOX_MEMORY", "FILE, line 3"; NULL:
+ * nobody, it is the fallback. */
+struct option_origins {
+	char *of[OPTIONS_MAXIMUM];
+};
+#define auto_option_origins __attribute__((cleanup(option_origins_release)))
+void option_origins_release(struct option_origins *origins);
+
 /* One table and the struct that it fills. */
 struct option_set {
 	const struct option *options; /* NULL: none */
 	void *values;
+	struct option_origins *origins; /* or NULL: nobody wants to know */
 };
+
+/* Who said the value of the option `name`, or NULL. */
+const char *option_origin(const struct option_set *set, const char *name);
+/* Notes who has said the option's value. */
+void option_note_origin(const struct option_set *set, const struct option *option, const char *origin);
 
 struct parse {
 	const struct option_set *sets; /* looked through in order */

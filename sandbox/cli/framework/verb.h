@@ -25,6 +25,8 @@ struct verb {
 	bool command_follows;
 	const char *const *formats; /* what -o may be beside "text" and "json", ended by NULL; NULL: nothing */
 	bool ignores_files;         /* of settings (config_files.h) */
+	bool shows_files;           /* also what they must not say */
+	const char *settings_of;    /* another verb with the same options, whose settings hold here, too, or NULL */
 	bool foreign_stdout;        /* stdout carries another program's output, so that -o json puts no error there */
 	int failure_code; /* exit code of our own failures when the verb passes another program's on; 0: exit_codes.h
 	                     decides */
@@ -34,5 +36,7 @@ struct verb {
 extern const struct verb *const verbs[];
 extern const size_t verb_count;
 const struct verb *verb_find(const char *name);
+/* Sets ERR_USAGE "unknown-verb" with what was probably meant, also by the names that other tools have. Returns -1. */
+int verb_unknown(const char *name, struct err *e);
 
 #endif

@@ -81,6 +81,12 @@ static int hold_port(const char *address, int port, int *ret_port)
 	return steal_fd(&fd);
 }
 
+static int no_such_address(const char *address, struct err *e)
+{
+	err_set(e, ERR_USAGE, "bad-value", "--bind: this machine has no address %s", address);
+	return err_hint(e, "`ip address` lists those that it has");
+}
+
 /* Holds exactly `port`. A port that we may not bind (below 1024) is the engine's to judge. */
 static int take_exact(struct docker_client *docker, const char *address, enum port_name name, int port,
                       struct ports *ports, struct port_hold *hold, struct err *e)
@@ -91,6 +97,8 @@ static int take_exact(struct docker_client *docker, const char *address, enum po
 	hold->fds[name] = hold_port(address, port, &ports->host_port[name]);
 	if (hold->fds[name] < 0 && errno == EADDRINUSE)
 		return ports_taken_error(docker, name, port, e);
+	if (hold->fds[name] < 0 && errno == EADDRNOTAVAIL)
+		return no_such_address(address, e);
 	return 0;
 }
 
@@ -101,7 +109,11 @@ static int take_free(const char *address, enum port_name name, int preferred, st
 		hold->fds[name] = hold_port(address, preferred, &ports->host_port[name]);
 	if (hold->fds[name] < 0)
 		hold->fds[name] = hold_port(address, 0, &ports->host_port[name]);
-	return hold->fds[name] < 0 ? err_set_errno(e, errno, NULL, "cannot find a free port") : 0;
+	if (hold->fds[name] >= 0)
+		return 0;
+	if (errno == EADDRNOTAVAIL)
+		return no_such_address(address, e);
+	return err_set_errno(e, errno, NULL, "cannot find a free port");
 }
 
 static int read_wish(const char *text, int wished[PORT_COUNT], struct err *e)
@@ -120,6 +132,16 @@ static int read_wish(const char *text, int wished[PORT_COUNT], struct err *e)
 	return err_hint(e, "the names are http, kubernetes, postgres and s3: --port http=8080");
 }
 
+int ports_read_wishes(const struct option_list *texts, int ret_wished[PORT_COUNT], struct err *e)
+{
+	memset(ret_wished, 0, PORT_COUNT * sizeof(ret_wished[0]));
+	for (size_t i = 0; i < texts->count; i++) {
+		if (read_wish(texts->items[i], ret_wished, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static void set_host(const struct docker_endpoint *endpoint, struct ports *ports)
 {
 	size_t length;
@@ -132,11 +154,9 @@ int ports_choose(struct docker_client *docker, const struct port_wish *wish, str
 {
 	struct ports ports = { .host_port = { 0 } };
 	auto_port_hold struct port_hold hold = PORT_HOLD_INIT;
-	int wished[PORT_COUNT] = { 0 };
-	for (size_t i = 0; i < wish->explicit_ports->count; i++) {
-		if (read_wish(wish->explicit_ports->items[i], wished, e) < 0)
-			return -1;
-	}
+	int wished[PORT_COUNT];
+	if (ports_read_wishes(wish->explicit_ports, wished, e) < 0)
+		return -1;
 	(void)snprintf(ports.address, sizeof(ports.address), "%s", wish->address);
 	set_host(docker_client_endpoint(docker), &ports);
 	for (size_t i = 0; i < PORT_COUNT; i++) {

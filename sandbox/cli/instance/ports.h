@@ -43,6 +43,9 @@ struct port_wish {
 	const struct ports *before; /* of the instance's last run, or NULL; automatic ports stay the same while free */
 };
 
+/* The ports that "NAME=PORT" texts wish for, by port_name; 0: none. Of two for the same the later holds. ERR_USAGE
+ * "bad-value". */
+int ports_read_wishes(const struct option_list *texts, int ret_wished[PORT_COUNT], struct err *e);
 /* Chooses, checks and holds. "port-taken" (ERR_CONFLICT) names the port and its holder; "bad-value" for a malformed
  * wish. `docker` is asked for containers that hold a port. With a remote engine nothing can be checked or held here. */
 int ports_choose(struct docker_client *docker, const struct port_wish *wish, struct ports *ret_ports,

@@ -19,6 +19,7 @@ void sandbox_release(struct sandbox *sandbox)
 	free(sandbox->created_at);
 	free(sandbox->started_at);
 	json_decref(sandbox->labels);
+	json_decref(sandbox->environment);
 	status_port_release(&sandbox->status_port);
 	*sandbox = (struct sandbox)SANDBOX_INIT;
 }
@@ -41,6 +42,8 @@ void sandbox_of_container(const struct cli *cli, const json_t *container, struct
 		.image_id = xstrdup(json_string_at(container, "Image", "")),
 		.specification = xstrdup(json_string_value(json_object_get(labels, SPEC_LABEL))),
 		.labels = json_incref(labels),
+		.environment = json_incref(json_lookup(container, "Config/Env")),
+		.memory_bytes = json_integer_at(container, "HostConfig/Memory", 0),
 		.created_at = xstrdup(json_string_at(container, "Created", "")),
 		.started_at = xstrdup(json_string_at(container, "State/StartedAt", "")),
 		.exit_code = (int)json_integer_at(container, "State/ExitCode", 0),

@@ -19,6 +19,8 @@ struct sandbox {
 	char *created_at;    /* RFC 3339 */
 	char *started_at;    /* RFC 3339 */
 	json_t *labels;      /* of the container */
+	json_t *environment; /* of the container: array of "K=V" */
+	int64_t memory_bytes; /* its limit; 0: none */
 	int exit_code;       /* of the last run when stopped */
 	bool out_of_memory;  /* killed for it */
 	struct ports ports;

@@ -141,6 +141,8 @@ json_t *spec_build(const struct spec *spec)
 	json_object_set_new(body, "StopTimeout", json_integer(SPEC_STOP_SECONDS));
 	json_object_set_new(body, "HostConfig", host_config(spec));
 	json_object_set_new(body, "Labels", spec_labels(spec->instance));
+	if (spec->settings)
+		json_object_set_new(json_object_get(body, "Labels"), SPEC_SETTINGS_LABEL, json_string(spec->settings));
 	status_port_publish(json_lookup(body, "HostConfig/PortBindings"), json_object_get(body, "ExposedPorts"));
 	auto_free char *text = json_to_text(body);
 	auto_free char *hash = xasprintf("%016" PRIx64, text_hash(text));

@@ -13,6 +13,8 @@
 #include "cli/instance/ports.h"
 
 #define SPEC_LABEL "dev.sandbox.specification"
+/* JSON: what the instance keeps of the options that it was started with (lifecycle/settings.h). */
+#define SPEC_SETTINGS_LABEL "dev.sandbox.settings"
 #define SPEC_STATE_DIRECTORY "/var/lib/sandbox"
 /* Docker restarts the container after a crash once, and after the engine's or the machine's restart (no other policy
  * means just that). */
@@ -29,6 +31,7 @@ struct spec {
 	int64_t memory_bytes;                  /* 0: no limit */
 	uint64_t missing_capabilities;         /* bits that the host cannot give */
 	bool podman;                           /* whose words for some settings differ (spec.c) */
+	const char *settings;                  /* for SPEC_SETTINGS_LABEL, or NULL */
 	const struct lifetime *lifetime;       /* or NULL; no part of the hash */
 	const char *status_token;              /* of status_port.h, or NULL; no part of the hash */
 };

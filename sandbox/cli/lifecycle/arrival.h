@@ -20,7 +20,7 @@ struct arrival {
 #define ARRIVAL_TIMEOUT_OPTION(at)                                                                                     \
 	{                                                                                                              \
 		.name = "timeout", .letter = 't', .kind = OPTION_SECONDS, .offset = (at), .value = "TIME",             \
-		.environment = "SANDBOX_TIMEOUT", .fallback = "300s",                                                  \
+		.environment = "SANDBOX_TIMEOUT", .fallback = "300s", .of_project = true,                              \
 		.help = "how long the sandbox may take from its container's start to ready"                            \
 	}
 

@@ -39,8 +39,17 @@ static int ensure_volume(struct launch *launch, const json_t *body, struct err *
 		return err_move(e, &problem);
 	auto_json json_t *labels = json_copy(json_lookup(body, "Labels"));
 	json_object_del(labels, SPEC_LABEL);
+	json_object_del(labels, SPEC_SETTINGS_LABEL);
 	launch->created_volume = docker_volume_create(launch->docker, cli->instance.name, labels, e) == 0;
 	return launch->created_volume ? 0 : -1;
+}
+
+/* The error tells of an image that is no sandbox. */
+static int unsuitable(struct err *e)
+{
+	e->id = "image-unsuitable";
+	return err_hint(
+	        e, "this is no sandbox image: build one with scripts/build-image, or name another one with --image");
 }
 
 static int create(struct launch *launch, const json_t *body, struct err *e)
@@ -51,6 +60,8 @@ static int create(struct launch *launch, const json_t *body, struct err *e)
 	if (interrupt_check(e) < 0)
 		return -1;
 	if (docker_container_create(launch->docker, cli->instance.name, body, &launch->container, e) < 0) {
+		if (e && strstr(err_message(e), "No command specified"))
+			return unsuitable(e);
 		/* The volume may be the other one's by now. */
 		launch->created_volume = launch->created_volume && e->kind != ERR_CONFLICT;
 		return e->kind == ERR_CONFLICT
@@ -83,11 +94,8 @@ static int explain_start(struct launch *launch, const struct ports *ports, struc
 	enum port_name name = PORT_HTTP;
 	if (e && complains_about_port(err_message(e), ports, &name))
 		return ports_taken_error(launch->docker, name, ports->host_port[name], e);
-	if (e && strstr(err_message(e), "sandbox-init")) {
-		e->id = "image-unsuitable";
-		return err_hint(e, "this is no sandbox image: build one with scripts/build-image, or name another one "
-		                   "with --image");
-	}
+	if (e && strstr(err_message(e), "sandbox-init"))
+		return unsuitable(e);
 	if (e && strstr(err_message(e), "unable to apply caps"))
 		return err_hint(e, "the engine's host lacks capabilities that the sandbox asks for");
 	return -1;

@@ -283,7 +283,18 @@ static int check_image(const json_t *manifest, const char *name, const json_t *i
 	return err_hint(e, "name the image that it was made with: --image NAME");
 }
 
-static int check_target(struct cli *cli, struct err *e)
+int snapshot_target_taken(const struct cli *cli, const char *path, struct err *e)
+{
+	auto_free char *delete = cli_command(cli, "delete --volume");
+	err_set(e, ERR_CONFLICT, "snapshot-target", "the instance '%s' has a state already", cli->instance.name);
+	return err_hint(e,
+	                "put it beside, under another name: `sandbox start --name NAME --from %s`. Only if that state "
+	                "may go for "
+	                "good: `%s` first",
+	                path, delete);
+}
+
+static int check_target(struct cli *cli, const char *path, struct err *e)
 {
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
 	auto_err struct err problem = ERR_INIT;
@@ -294,14 +305,13 @@ static int check_target(struct cli *cli, struct err *e)
 		return err_move(e, &problem);
 	if (!volume && sandbox.state == SANDBOX_ABSENT)
 		return 0;
-	err_set(e, ERR_CONFLICT, "snapshot-target", "the instance '%s' has a state already", cli->instance.name);
-	return cli_hint_command(cli, e, "delete --volume");
+	return snapshot_target_taken(cli, path, e);
 }
 
 int snapshot_restore(struct cli *cli, const char *path, const char *image_name, struct err *e)
 {
 	auto_json json_t *manifest = snapshot_manifest(path, e);
-	if (!manifest || check_target(cli, e) < 0)
+	if (!manifest || check_target(cli, path, e) < 0)
 		return -1;
 	auto_json json_t *image = docker_image_inspect(cli->docker, image_name, e);
 	if (!image || check_image(manifest, image_name, image, e) < 0 || snapshot_verify(path, manifest, e) < 0)

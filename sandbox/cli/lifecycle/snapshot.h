@@ -21,4 +21,7 @@ int snapshot_save(struct cli *cli, const char *path, json_t **ret_manifest, stru
  */
 int snapshot_restore(struct cli *cli, const char *path, const char *image, struct err *e);
 
+/* Sets "snapshot-target" for an instance that has a state. Returns -1. */
+int snapshot_target_taken(const struct cli *cli, const char *path, struct err *e);
+
 #endif

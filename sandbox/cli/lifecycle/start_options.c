@@ -4,9 +4,15 @@
 #include "base/text.h"
 #include "cli/lifecycle/source_tree.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GIGABYTE INT64_C(1000000000)
+/* MiB; as doctor's for a whole machine. */
+#define MEMORY_LEAST 600
 
 #define FIELD(field) offsetof(struct start_values, field)
 static const char *const pull_policies[] = { "missing", "always", "never", NULL };
@@ -39,6 +45,7 @@ const struct option start_options[] = {
 	  .value = "WHEN",
 	  .choices = pull_policies,
 	  .fallback = "missing",
+	  .of_project = true,
 	  .help = "when to load or pull the image" },
 	{ .name = "source",
 	  .kind = OPTION_TEXT,
@@ -53,11 +60,13 @@ const struct option start_options[] = {
 	  .value = "MODE",
 	  .environment = "SANDBOX_PORTS",
 	  .choices = port_modes,
+	  .of_project = true,
 	  .help = "the ports that Flyte's documentation names, or free ones (instances with a --name: free ones)" },
 	{ .name = "port",
 	  .kind = OPTION_LIST,
 	  .offset = FIELD(port),
 	  .value = "NAME=PORT",
+	  .of_project = true,
 	  .help = "port of this machine for http, kubernetes, postgres or s3" },
 	{ .name = "bind",
 	  .kind = OPTION_TEXT,
@@ -85,6 +94,7 @@ const struct option start_options[] = {
 	  .fallback = "0",
 	  .minimum = 0,
 	  .maximum = 1 << 24,
+	  .of_project = true,
 	  .help = "memory limit of the whole sandbox in MiB; 0 sets none" },
 	{ .name = "min-disk",
 	  .kind = OPTION_NUMBER,
@@ -94,6 +104,7 @@ const struct option start_options[] = {
 	  .fallback = "5",
 	  .minimum = 0,
 	  .maximum = 100000,
+	  .of_project = true,
 	  .help = "free space that the engine's disk must have; 0 skips the check" },
 	ARRIVAL_TIMEOUT_OPTION(FIELD(timeout_ms)),
 	{ .name = "ttl",
@@ -122,30 +133,36 @@ const struct option start_options[] = {
 	  .environment = "SANDBOX_WAIT",
 	  .choices = wait_levels,
 	  .fallback = "ready",
+	  .of_project = true,
 	  .help = "what to wait for: the container runs, Flyte's API answers, every service is ready, a first task has "
 	          "run" },
 	{ .name = "no-wait",
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(no_wait),
+	  .of_project = true,
 	  .help = "as --wait none: return once the container runs; clients are not configured then" },
 	{ .name = "keep",
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(keep),
 	  .environment = "SANDBOX_KEEP",
+	  .of_project = true,
 	  .help = "leave a sandbox that does not become ready as it is, for a look; otherwise what this start made is "
 	          "taken back and its logs are kept in a bundle" },
 	{ .name = "events",
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(events),
+	  .of_project = true,
 	  .help = "tell what happens as JSON, one document a line on stdout, the last one with the result" },
 	{ .name = "dry-run",
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(dry_run),
+	  .of_project = true,
 	  .help = "check, choose ports, and print what would be created; create nothing" },
 	{ .name = "keep-context",
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(keep_context),
 	  .environment = "SANDBOX_KEEP_CONTEXT",
+	  .of_project = true,
 	  .help = "leave kubectl's current context alone (a new sandbox's context becomes the current one)" },
 	{ .name = NULL },
 };
@@ -160,9 +177,40 @@ static int check_environment(const struct option_list *list, struct err *e)
 	return 0;
 }
 
+static int check_bind(const char *address, struct err *e)
+{
+	unsigned char bytes[sizeof(struct in6_addr)];
+	if (inet_pton(AF_INET, address, bytes) == 1 || inet_pton(AF_INET6, address, bytes) == 1)
+		return 0;
+	err_set(e, ERR_USAGE, "bad-value", "--bind: '%s' is no IP address", address);
+	return err_hint(e, "127.0.0.1 is for programs of this machine, 0.0.0.0 for everybody who reaches it");
+}
+
+static int check_memory(int64_t mebibytes, struct err *e)
+{
+	if (!mebibytes || mebibytes >= MEMORY_LEAST)
+		return 0;
+	err_set(e, ERR_USAGE, "bad-value", "--memory: with %lld MiB no sandbox becomes ready: it takes 530 MiB at rest",
+	        (long long)mebibytes);
+	return err_hint(e, "give it %d or more, and what the tasks need on top; 0 sets no limit", MEMORY_LEAST);
+}
+
+/* Now, and not when everything has been started. */
+static int check_config(const char *file, struct err *e)
+{
+	if (!file || access(file, R_OK) == 0)
+		return 0;
+	err_set_errno(e, errno, "bad-configuration", "--config: cannot read '%s'", file);
+	return err_hint(e, "it is the control plane's configuration, docs/guide/configuration.md");
+}
+
 int start_check_values(const struct start_values *values, struct err *e)
 {
-	return check_environment(&values->env, e);
+	int ports[PORT_COUNT];
+	if (check_environment(&values->env, e) < 0 || ports_read_wishes(&values->port, ports, e) < 0 ||
+	    check_bind(values->bind, e) < 0 || check_memory(values->memory, e) < 0)
+		return -1;
+	return check_config(values->config, e);
 }
 
 struct image_wish start_image_wish(const struct start_values *values)

@@ -20,6 +20,7 @@ struct start_values {
 	int64_t memory;       /* MiB */
 	int64_t ttl_ms;
 	int64_t owner_pid;
+	json_t *kept; /* what settings_recall has put in (settings.h), or NULL */
 	bool keep_context;
 	bool keep;
 	bool no_wait;

@@ -45,17 +45,20 @@ static const struct option build_options[] = {
 	  .kind = OPTION_TEXT,
 	  .offset = FIELD(tag),
 	  .value = "NAME",
+	  .of_project = true,
 	  .help = "the image's name for `pyflyte run --image NAME` and pod specs; needed" },
 	{ .name = "file",
 	  .letter = 'f',
 	  .kind = OPTION_TEXT,
 	  .offset = FIELD(file),
 	  .value = "FILE",
+	  .of_project = true,
 	  .help = "the Dockerfile; DIR/Dockerfile by default" },
 	{ .name = "build-arg",
 	  .kind = OPTION_LIST,
 	  .offset = FIELD(build_args),
 	  .value = "K=V",
+	  .of_project = true,
 	  .help = "value of an ARG of the Dockerfile" },
 	{ .name = "secret",
 	  .kind = OPTION_LIST,
@@ -63,8 +66,17 @@ static const struct option build_options[] = {
 	  .value = "id=ID,src=FILE",
 	  .help = "file for `RUN --mount=type=secret,id=ID`, in no layer; this machine's CA certificates are there as "
 	          "ca-certificates" },
-	{ .name = "target", .kind = OPTION_TEXT, .offset = FIELD(target), .value = "STAGE", .help = "stage to build" },
-	{ .name = "no-cache", .kind = OPTION_FLAG, .offset = FIELD(no_cache), .help = "run every step anew" },
+	{ .name = "target",
+	  .kind = OPTION_TEXT,
+	  .offset = FIELD(target),
+	  .value = "STAGE",
+	  .of_project = true,
+	  .help = "stage to build" },
+	{ .name = "no-cache",
+	  .kind = OPTION_FLAG,
+	  .offset = FIELD(no_cache),
+	  .of_project = true,
+	  .help = "run every step anew" },
 	{ .name = NULL },
 };
 
@@ -143,7 +155,8 @@ static int pack(struct build *build, const char *context, struct err *e)
 	struct stat status;
 	if (stat(context, &status) < 0 || !S_ISDIR(status.st_mode)) {
 		err_set(e, ERR_NOT_FOUND, "context-missing", "the build context '%s' is not a directory", context);
-		return -1;
+		return err_hint(
+		        e, "name the folder with the Dockerfile and what it copies, e.g. `sandbox build . --tag NAME`");
 	}
 	if (find_dockerfile(build, context, e) < 0 || read_ignore(build, context, &ignore, e) < 0)
 		return -1;

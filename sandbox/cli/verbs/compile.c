@@ -23,6 +23,7 @@ static const struct option compile_options[] = {
 	  .kind = OPTION_TEXT,
 	  .offset = offsetof(struct compile_values, file),
 	  .value = "PACKAGE",
+	  .of_project = true,
 	  .help = "archive of `pyflyte package`; needed" },
 	{ .name = NULL },
 };

@@ -18,11 +18,13 @@ static const struct option config_options[] = {
 	{ .name = "origin",
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(origin),
+	  .of_project = true,
 	  .help = "tell where each value comes from: default, FILE:LINE, or the environment variable" },
 	{ .name = "all",
 	  .letter = 'a',
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(all),
+	  .of_project = true,
 	  .help = "options that have no value, too" },
 	{ .name = NULL },
 };
@@ -37,7 +39,7 @@ static bool look_up(const struct cli *cli, const char *section, const struct opt
 		*ret_origin = xasprintf("$%s", option->environment);
 		return true;
 	}
-	if (config_files_value(cli->config, section, option->name, ret_value, ret_origin))
+	if (config_files_value(cli->config, section, option, &cli->globals.trust, ret_value, ret_origin))
 		return true;
 	if (!option->fallback)
 		return false;
@@ -127,14 +129,24 @@ const struct verb verb_config = {
 	        "~/.config/sandbox/config.yaml. A file has the options of every verb by their names, and for each verb "
 	        "a "
 	        "mapping of its options. What comes later wins: default, project's file, user's file, environment, "
-	        "command line. A name or value that is not known is an error with file and line. The project's file may name image, source tree and engine: "
-	        "like a Makefile, it is to be trusted before the sandbox is started in its folder.\n\n"
-	        "view: prints every option that has a value. schema: prints the JSON schema of such a file, for editors.",
+	        "command line. A name or value that is not known is an error with file and line.\n\n"
+	        "The project's file may come from strangers. By itself it can set only what does no harm: name, ports, "
+	        "memory, "
+	        "waiting, output and the like. What could run code on this machine (image, source, from, config, env), "
+	        "open it to others "
+	        "(bind), send something elsewhere (host, registry, admin.endpoint, secret) or delete or overwrite "
+	        "something "
+	        "(volume, ttl, bundle) is an error there, unless you name that option yourself, or trust the project: "
+	        "`trust: [DIR]` in "
+	        "your own file, SANDBOX_TRUST or --trust.\n\n"
+	        "view: prints every option that has a value. schema: prints the JSON schema of such a file, for "
+	        "editors.",
 	.examples = "sandbox config view --origin\twhat holds here, and why\n"
 	            "sandbox config schema > sandbox.schema.json\tfor an editor that completes sandbox.yaml",
 	.options = config_options,
 	.values_size = sizeof(struct config_values),
 	.arguments_minimum = 1,
 	.arguments_maximum = 1,
+	.shows_files = true,
 	.run = run,
 };

@@ -3,6 +3,7 @@
 #include "cli/doctor/checks.h"
 #include "cli/framework/exit_codes.h"
 #include "cli/framework/verb.h"
+#include "cli/lifecycle/settings.h"
 #include "cli/lifecycle/start_options.h"
 #include "cli/terminal/color.h"
 #include "cli/terminal/columns.h"
@@ -67,7 +68,8 @@ static int code_of(const struct checks *checks, const char *only)
 
 static int run(struct cli *cli, const void *context, char **arguments, size_t count, struct err *e)
 {
-	const struct start_values *values = context;
+	struct start_values with_kept = *(const struct start_values *)context;
+	const struct start_values *values = &with_kept;
 	const char *only = count ? arguments[0] : NULL;
 	auto_checks struct checks checks = CHECKS_INIT;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
@@ -75,6 +77,7 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		return -1;
 	/* What is wrong with the engine is what the checks tell. */
 	(void)sandbox_find(cli, &sandbox, NULL);
+	settings_recall(cli, &sandbox, &with_kept);
 	const struct image_wish image = start_image_wish(values);
 	const struct port_wish ports = start_port_wish(values, cli, &sandbox);
 	bool up = sandbox.state == SANDBOX_RUNNING || sandbox.state == SANDBOX_PAUSED;
@@ -82,7 +85,9 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		                          .image = &image,
 		                          .ports = up ? NULL : &ports,
 		                          .root = checks_root() };
-	if (checks_run_all(cli, &wish, &checks, e) < 0)
+	int outcome = checks_run_all(cli, &wish, &checks, e);
+	settings_release(&with_kept);
+	if (outcome < 0)
 		return -1;
 	int code = code_of(&checks, only);
 	if (cli_wants_json(cli))
@@ -103,11 +108,13 @@ const struct verb verb_doctor = {
 	        "modules, dns, ca, clock, ports, image. Each tells what was found and, where something is wrong, what "
 	        "to "
 	        "do. A failure keeps a sandbox from starting, a warning may; the exit code is 0 without failures, else "
-	        "that of the error which `start` would end with. Takes the options of `sandbox start`, so that the "
-	        "same image and ports are looked at.",
+	        "that of the error which `start` would end with. Takes the options of `sandbox start`, and its "
+	        "settings "
+	        "from files, so that the same image and ports are looked at.",
 	.examples = "sandbox doctor -o json | jq '.checks[] | select(.outcome != \"ok\")'\twhat is not well\n"
 	            "sandbox doctor ports\twho holds the ports",
 	.options = start_options,
+	.settings_of = "start",
 	.values_size = sizeof(struct start_values),
 	.arguments_maximum = 1,
 	.run = run,

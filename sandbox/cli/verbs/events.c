@@ -21,13 +21,20 @@ static const struct option events_options[] = {
 	  .letter = 'f',
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(follow),
+	  .of_project = true,
 	  .help = "go on with new events as they come" },
-	{ .name = "all", .letter = 'a', .kind = OPTION_FLAG, .offset = FIELD(all), .help = "of all instances" },
+	{ .name = "all",
+	  .letter = 'a',
+	  .kind = OPTION_FLAG,
+	  .offset = FIELD(all),
+	  .of_project = true,
+	  .help = "of all instances" },
 	{ .name = "since",
 	  .kind = OPTION_SECONDS,
 	  .offset = FIELD(since_ms),
 	  .value = "TIME",
 	  .fallback = "1h",
+	  .of_project = true,
 	  .help = "how far to look back" },
 	{ .name = NULL },
 };
@@ -52,10 +59,16 @@ static json_t *event_json(const struct cli *cli, const json_t *event)
 	return line;
 }
 
+struct listener {
+	struct cli *cli;
+	size_t count;
+};
+
 static int take(void *context, const json_t *event, struct err *e)
 {
-	(void)e;
-	struct cli *cli = context;
+	struct listener *listener = context;
+	struct cli *cli = listener->cli;
+	listener->count++;
 	auto_json json_t *line = event_json(cli, event);
 	if (cli_wants_json(cli)) {
 		auto_free char *text = json_to_text(line);
@@ -81,14 +94,20 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	if (cli_connect(cli, e) < 0)
 		return -1;
 	auto_free char *own = xasprintf("%s=%s", INSTANCE_LABEL, cli->instance.name);
+	struct listener listener = { .cli = cli };
 	int64_t now = clock_wall_ns();
 	const struct docker_events wish = { .label = values->all ? INSTANCE_LABEL : own,
 		                            .actions = actions,
 		                            .since_ns = now - values->since_ms * (NANOSECONDS_PER_SECOND / 1000),
 		                            .until_ns = values->follow ? 0 : now,
 		                            .on_event = take,
-		                            .context = cli };
+		                            .context = &listener };
 	int outcome = docker_events_follow(cli->docker, &wish, e);
+	if (outcome == 0 && !listener.count)
+		cli_say(cli,
+		        "the engine remembers none: it keeps the last few hundred events of all its containers, and we "
+		        "look back %lld s (--since)",
+		        (long long)(values->since_ms / 1000));
 	return outcome < 0 && text_equal(e->id, "closed-output") ? EXIT_CODE_OK : outcome;
 }
 

@@ -46,10 +46,8 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		help_print_overview(stdout);
 	} else {
 		const struct verb *verb = verb_find(arguments[0]);
-		if (!verb) {
-			err_set(e, ERR_USAGE, "unknown-verb", "unknown verb '%s'", arguments[0]);
-			return err_hint(e, "`sandbox help` lists the verbs");
-		}
+		if (!verb)
+			return verb_unknown(arguments[0], e);
 		if (values->man)
 			help_print_verb_manual(stdout, verb);
 		else

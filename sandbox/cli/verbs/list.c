@@ -20,6 +20,7 @@ static const struct option list_options[] = {
 	{ .name = "disk",
 	  .kind = OPTION_FLAG,
 	  .offset = offsetof(struct list_values, disk),
+	  .of_project = true,
 	  .help = "measure what each instance's volume takes on the engine's disk; that takes the engine a while" },
 	{ .name = NULL },
 };

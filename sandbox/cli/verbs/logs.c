@@ -31,21 +31,25 @@ static const struct option logs_options[] = {
 	  .letter = 'f',
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(follow),
+	  .of_project = true,
 	  .help = "go on with new lines as they come" },
 	{ .name = "tail",
 	  .kind = OPTION_TEXT,
 	  .offset = FIELD(tail),
 	  .value = "N",
 	  .fallback = "200",
+	  .of_project = true,
 	  .help = "how many of the last lines; `all` for every line" },
 	{ .name = "timestamps",
 	  .kind = OPTION_FLAG,
 	  .offset = FIELD(timestamps),
+	  .of_project = true,
 	  .help = "the container's log: the time of each line" },
 	{ .name = "since",
 	  .kind = OPTION_TEXT,
 	  .offset = FIELD(since),
 	  .value = "TIME",
+	  .of_project = true,
 	  .help = "the container's log: lines since then (RFC 3339 or Unix seconds)" },
 	{ .name = "bundle",
 	  .kind = OPTION_TEXT,
@@ -147,7 +151,11 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	if (values->bundle) {
 		if (bundle_write(cli, values->bundle, NULL, e) < 0)
 			return -1;
-		cli_say(cli, "everything is in '%s'", values->bundle);
+		if (cli_wants_json(cli))
+			cli_print_document(
+			        cli, json_pack("{s:s, s:s}", "name", cli->instance.name, "bundle", values->bundle));
+		else
+			cli_say(cli, "everything is in '%s'", values->bundle);
 		return EXIT_CODE_OK;
 	}
 	const struct docker_log_options options = {

@@ -20,6 +20,7 @@ static const struct option open_options[] = {
 	{ .name = "print",
 	  .kind = OPTION_FLAG,
 	  .offset = offsetof(struct open_values, print),
+	  .of_project = true,
 	  .help = "only print the address" },
 	{ .name = NULL },
 };

@@ -8,6 +8,7 @@ static const struct option prune_options[] = {
 	{ .name = "dry-run",
 	  .kind = OPTION_FLAG,
 	  .offset = offsetof(struct prune_wish, dry_run),
+	  .of_project = true,
 	  .help = "only tell what would be removed" },
 	{ .name = "volumes",
 	  .kind = OPTION_FLAG,

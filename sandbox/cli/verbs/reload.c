@@ -1,6 +1,7 @@
 /* reload: puts a freshly built control plane into a running sandbox. PID 1 runs a program of the override folder in
  * place of the image's. */
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/file.h"
 #include "cli/framework/exit_codes.h"
 #include "cli/framework/verb.h"
@@ -65,14 +66,27 @@ static int put_program(struct cli *cli, const struct sandbox *sandbox, const cha
 	return docker_archive_put(cli->docker, sandbox->id, SPEC_STATE_DIRECTORY, tar, NULL, NULL, e);
 }
 
+/* {"name", "program" or "configuration", "milliseconds"}; null for what the image brings. */
+static void tell(struct cli *cli, const char *what, const char *file, int64_t milliseconds)
+{
+	if (cli_wants_json(cli))
+		cli_print_document(cli, json_pack("{s:s, s:s?, s:I}", "name", cli->instance.name, what, file,
+		                                  "milliseconds", (json_int_t)milliseconds));
+	else if (text_equal(what, "program"))
+		cli_say(cli, "%s runs from %s (%lld ms)", SERVICE, file ? file : "the image", (long long)milliseconds);
+	else
+		cli_say(cli, "the sandbox is configured %s%s", file ? "by " : "as it is by default", file ? file : "");
+}
+
 /* The control plane takes it over by itself. */
 static int reload_configuration(struct cli *cli, const struct sandbox *sandbox, const char *file, bool reset,
                                 struct err *e)
 {
 	auto_free char *path = file ? xstrdup(file) : controlplane_config_default_file(cli);
+	int64_t began = clock_monotonic_ms();
 	if (reset ? controlplane_config_remove(cli, sandbox, e) < 0 : controlplane_config_put(cli, sandbox, path, e) < 0)
 		return -1;
-	cli_say(cli, "the sandbox is configured %s%s", reset ? "as it is by default" : "by ", reset ? "" : path);
+	tell(cli, "configuration", reset ? NULL : path, clock_monotonic_ms() - began);
 	return EXIT_CODE_OK;
 }
 
@@ -98,8 +112,7 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		return -1;
 	if (capture(cli, &sandbox, restart, e) < 0)
 		return cli_hint_command(cli, e, values->reset ? "logs " SERVICE : "reload --reset");
-	cli_say(cli, "%s runs from %s (%lld ms)", SERVICE, values->reset ? "the image" : path,
-	        (long long)(clock_monotonic_ms() - began));
+	tell(cli, "program", values->reset ? NULL : path, clock_monotonic_ms() - began);
 	return EXIT_CODE_OK;
 }
 

@@ -18,6 +18,7 @@ static const struct option resume_options[] = {
 	  .value = "TIME",
 	  .environment = "SANDBOX_TIMEOUT",
 	  .fallback = "300s",
+	  .of_project = true,
 	  .help = "how long the sandbox may take to be ready" },
 	{ .name = NULL },
 };

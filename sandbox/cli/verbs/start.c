@@ -19,11 +19,15 @@
 #include "cli/lifecycle/controlplane_config.h"
 #include "cli/lifecycle/first_task.h"
 #include "cli/lifecycle/launch.h"
+#include "cli/lifecycle/removal.h"
+#include "cli/lifecycle/settings.h"
 #include "cli/lifecycle/snapshot.h"
 #include "cli/lifecycle/start_options.h"
 #include "cli/lifecycle/watcher.h"
 #include "docker/container.h"
 #include "docker/image.h"
+
+#include <string.h>
 
 #define MEBIBYTE INT64_C(1048576)
 /* The service that answers Flyte's clients. */
@@ -32,12 +36,14 @@
 static json_t *container_body(const struct cli *cli, const struct start_values *values, const struct lifetime *lifetime,
                               const struct ports *ports, const char *status_token)
 {
+	auto_free char *settings = settings_label(cli, values);
 	const struct spec spec = {
 		.instance = &cli->instance,
 		.image = values->image,
 		.ports = ports,
 		.environment = &values->env,
 		.memory_bytes = values->memory * MEBIBYTE,
+		.settings = settings,
 		.lifetime = lifetime,
 		.status_token = status_token,
 		.podman = docker_client_is_podman(cli->docker),
@@ -91,6 +97,19 @@ static int bring_up(struct launch *launch, const struct start_values *values, co
 	if (launch_start(launch, existing, body, image_id, &ports, &hold, e) < 0)
 		return -1;
 	return sandbox_find(cli, ret_sandbox, e);
+}
+
+/* --dry-run of what runs. */
+static int show_no_plan(struct cli *cli, const struct sandbox *existing)
+{
+	if (cli_wants_json(cli))
+		cli_print_document(cli,
+		                   json_pack("{s:s, s:b, s:s, s:s, s:b, s:n}", "name", cli->instance.name, "dryRun", 1,
+		                             "before", existing->state == SANDBOX_PAUSED ? "paused" : "running",
+		                             "image", existing->image, "imagePresent", 1, "container"));
+	else
+		printf("the sandbox '%s' is up already: nothing would be created\n", cli->instance.name);
+	return 0;
 }
 
 /* --dry-run */
@@ -182,30 +201,50 @@ static int arrive(struct cli *cli, const struct start_values *values, const stru
 	return 0;
 }
 
-static int start(struct launch *launch, const struct start_values *values, bool *ret_is_ready, struct err *e)
+static bool is_up(const struct sandbox *sandbox)
+{
+	return sandbox->state == SANDBOX_RUNNING || sandbox->state == SANDBOX_PAUSED;
+}
+
+/* What there is of the instance. Of a new owner's start nothing is left of one whose time is over: whoever comes first,
+ * this start or the watcher of the old owner, deletes it. */
+static int find_existing(struct cli *cli, const struct start_values *values, struct lifetime *lifetime,
+                         struct sandbox *ret_existing, struct err *e)
+{
+	if (sandbox_find(cli, ret_existing, e) < 0 ||
+	    (values->owner_pid && lifetime_set_owner(lifetime, values->owner_pid, e) < 0))
+		return -1;
+	auto_free char *over = lifetime_over(ret_existing->labels);
+	if (!over || !lifetime->owner || values->dry_run)
+		return 0;
+	cli_say(cli, "what is left of '%s' is deleted: %s", cli->instance.name, over);
+	sandbox_release(ret_existing);
+	return instance_remove(cli, true, e);
+}
+
+static int start(struct launch *launch, struct start_values *values, bool *ret_is_ready, struct err *e)
 {
 	struct cli *cli = launch->cli;
 	struct lifetime lifetime = { .ttl_ms = values->ttl_ms };
 	auto_sandbox struct sandbox existing = SANDBOX_INIT;
 	auto_sandbox struct sandbox sandbox = SANDBOX_INIT;
-	if (sandbox_find(cli, &existing, e) < 0)
+	if (find_existing(cli, values, &lifetime, &existing, e) < 0)
 		return -1;
-	if (values->owner_pid && lifetime_set_owner(&lifetime, values->owner_pid, e) < 0)
+	bool was_up = is_up(&existing);
+	if (was_up && values->from)
+		return snapshot_target_taken(cli, values->from, e);
+	if (was_up && settings_check(cli, values, &lifetime, &existing, e) < 0)
 		return -1;
-	bool is_up = existing.state == SANDBOX_RUNNING || existing.state == SANDBOX_PAUSED;
-	if (is_up && values->from) {
-		err_set(e, ERR_CONFLICT, "snapshot-target", "the instance '%s' has a state already",
-		        cli->instance.name);
-		return cli_hint_command(cli, e, "delete --volume");
-	}
+	if (!was_up)
+		settings_recall(cli, &existing, values);
 	if (values->dry_run)
-		return is_up ? sandbox_find(cli, &sandbox, e) : show_plan(cli, values, &lifetime, &existing, e);
+		return was_up ? show_no_plan(cli, &existing) : show_plan(cli, values, &lifetime, &existing, e);
 	if (existing.state == SANDBOX_PAUSED && docker_container_unpause(cli->docker, existing.id, e) < 0)
 		return -1;
-	if (lifetime.owner && !is_up && watcher_begin(cli, &lifetime, e) < 0)
+	if (lifetime.owner && !was_up && watcher_begin(cli, &lifetime, e) < 0)
 		return -1;
 	int outcome =
-	        is_up ? sandbox_find(cli, &sandbox, e) : bring_up(launch, values, &lifetime, &existing, &sandbox, e);
+	        was_up ? sandbox_find(cli, &sandbox, e) : bring_up(launch, values, &lifetime, &existing, &sandbox, e);
 	if (outcome < 0)
 		return -1;
 	if (values->no_wait || text_equal(values->wait, "none")) {
@@ -222,6 +261,22 @@ static void keep_logs(struct launch *launch, const struct err *failure)
 	struct cli *cli = launch->cli;
 	if (launch->started && bundle_of_failure(cli, failure, &cli->bundle, &problem) < 0)
 		cli_say(cli, "the logs could not be kept: %s", err_message(&problem));
+}
+
+/* The next step must be one that can be made: of a container that is taken back no logs are left but the bundle's. */
+static void correct_hint(const struct cli *cli, struct err *e)
+{
+	bool killed = strstr(err_message(e), "killed by signal 9") != NULL;
+	if (!killed && !(e->hint && text_starts_with(e->hint, "sandbox logs")))
+		return;
+	/* A hint that is there would win. */
+	auto_free char *look = steal_ptr(e->hint);
+	auto_free char *start = cli_command(cli, "start --keep");
+	if (killed)
+		err_hint(e, "something killed it, most likely for want of memory: end other programs, give Docker's machine "
+		            "more, or raise --memory");
+	else
+		err_hint(e, "the services' logs are in the bundle; `%s` leaves the sandbox as it is, for `%s`", start, look);
 }
 
 static void take_back(struct launch *launch, bool cancelled)
@@ -242,6 +297,7 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 	(void)arguments;
 	(void)count;
 	const struct start_values *values = context;
+	struct start_values with_kept = *values;
 	auto_launch struct launch launch = LAUNCH_INIT;
 	auto_instance_lock struct instance_lock lock = INSTANCE_LOCK_INIT;
 	cli->events = values->events;
@@ -250,7 +306,9 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		return -1;
 	launch_init(&launch, cli);
 	bool is_ready = false;
-	if (start(&launch, values, &is_ready, e) == 0)
+	int outcome = start(&launch, &with_kept, &is_ready, e);
+	settings_release(&with_kept);
+	if (outcome == 0)
 		return EXIT_CODE_OK;
 	/* A sandbox that is ready works, whatever its clients' files say. */
 	bool cancelled = e->kind == ERR_CANCELLED;
@@ -259,6 +317,8 @@ static int run(struct cli *cli, const void *context, char **arguments, size_t co
 		return -1;
 	if (!cancelled)
 		keep_logs(&launch, e);
+	if (!cancelled && !values->keep && launch.created_container)
+		correct_hint(cli, e);
 	if (cancelled || !values->keep)
 		take_back(&launch, cancelled);
 	return -1;
@@ -272,9 +332,13 @@ const struct verb verb_start = {
 	        "Starts the sandbox and waits until every service is ready. The image is used if the engine has "
 	        "it, else loaded from "
 	        "--image-file, else pulled when it names a registry, else built from the source tree.\n\n"
-	        "State is kept in a volume: a stopped sandbox goes on where it was. A stopped container whose "
-	        "image or settings have changed is made "
-	        "anew around that volume. Starting a running sandbox changes nothing and is no error.\n\n"
+	        "State is kept in a volume: a stopped sandbox goes on where it was, with the image, ports, memory "
+	        "limit and "
+	        "environment that it was started with, unless other ones are asked for: then its container is made "
+	        "anew around "
+	        "that volume. Starting a running sandbox changes nothing and is no error, unless what is asked for now "
+	        "differs "
+	        "from what it has; that is said, and `sandbox stop` before this command brings it about.\n\n"
 	        "Clients are configured: ~/.flyte/config-sandbox.yaml, ~/.flyte/sandbox/kubeconfig, and a "
 	        "context in the kubeconfig, which becomes the "
 	        "current one when the sandbox is new. Ctrl-C takes back what was begun.\n\n"

@@ -19,6 +19,7 @@ static const struct option stop_options[] = {
 	  .offset = offsetof(struct stop_values, timeout_ms),
 	  .value = "TIME",
 	  .fallback = "15s",
+	  .of_project = true,
 	  .help = "how long the services may take to end before they are killed" },
 	{ .name = NULL },
 };

@@ -12,6 +12,7 @@ static const struct option version_options[] = {
 	  .letter = 'a',
 	  .kind = OPTION_FLAG,
 	  .offset = offsetof(struct version_values, all),
+	  .of_project = true,
 	  .help = "ask the Docker engine and the sandbox for theirs" },
 	{ .name = NULL },
 };

@@ -88,13 +88,18 @@ static void read_settings(void)
 	if (config_files_load(&files, &e) == 0) {
 		const struct verb *verb = verb_find("start");
 		auto_free void *values = xcalloc(1, verb->values_size);
-		const struct option_set set = { verb->options, values };
-		if (options_set_fallbacks(&set, &e) == 0)
-			(void)config_files_apply(&files, "start", &set, &e);
+		auto_option_origins struct option_origins origins = { .of = { NULL } };
+		const struct option_set set = { verb->options, values, &origins };
+		const char *trusted[] = { "/" };
+		const struct option_list trust = { trusted, 1 };
+		if (options_set_fallbacks(&set, &e) == 0 && config_files_apply(&files, "start", &set, &e) == 0)
+			(void)config_files_settle(&files, "start", &set, &trust, &e);
 		options_release(&set);
 		auto_free char *value = NULL;
 		auto_free char *origin = NULL;
-		(void)config_files_value(&files, "start", "env", &value, &origin);
+		const struct option env = { .name = "env", .kind = OPTION_LIST };
+		(void)config_files_value(&files, "start", &env, &(struct option_list){ .items = NULL }, &value,
+		                         &origin);
 	}
 	config_files_release(&files);
 }

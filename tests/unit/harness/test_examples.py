@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import unittest
@@ -31,6 +32,12 @@ class Examples(Case):
         self.assert_nothing_left()
         self.engine.images.clear()
         self.assertIn("image-missing", self.run_it(program, code=1, FLYTE_SANDBOX_COMMAND=BINARY).stderr)
+
+    @unittest.skipUnless(shutil.which("c++"), "there is no C++ compiler")
+    def test_header_in_cpp(self):
+        source = pathlib.Path(self.directory, "example.cc")
+        source.write_text(f'#include "{HARNESS}/flyte_sandbox.h"\nint main() {{ struct flyte_sandbox s; return flyte_sandbox_start(&s, "x"); }}\n')
+        subprocess.run(["c++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", str(source)], check=True)
 
     def test_header_refuses_what_is_no_name(self):
         """A name that is too long would be cut, and then be somebody else's."""

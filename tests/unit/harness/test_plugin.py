@@ -66,7 +66,8 @@ class Plugin(Case):
         (self.suite / "test_it.py").write_text(TESTS)
 
     def pytest(self, *arguments, code=0):
-        environment = {**self.environment, "PYTHONPATH": str(ROOT / "python/pytest-flyte-sandbox/src")}
+        # What `pip install` of the source tree leaves there would register the plugin once more.
+        environment = {**self.environment, "PYTHONPATH": str(ROOT / "python/pytest-flyte-sandbox/src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         command = [sys.executable, "-m", "pytest", "-p", "pytest_flyte_sandbox.plugin", "-p", "no:cacheprovider", "-q", f"--flyte-sandbox-command={BINARY}", *arguments]
         done = subprocess.run(command, cwd=self.suite, env=environment, capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)

@@ -39,6 +39,7 @@ class CommandLine(Case):
             (["build", "."], "missing-option", "--tag"),
             (["build", ".", "--tag", "No Name"], "bad-image-name", ""),
             (["help", "nothing"], "unknown-verb", ""),
+            (["help", "strat"], "unknown-verb", "did you mean 'start'"),
             (["logs", "--tail", "few"], "bad-value", ""),
             (["stop", "-o", "env"], "bad-value", "it has text, json"),
             (["completion", "csh"], "bad-value", "bash, zsh and fish"),

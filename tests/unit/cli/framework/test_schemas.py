@@ -11,7 +11,7 @@ from launcher import FREE_PORTS, ROOT, Case
 
 SCHEMA = json.loads((ROOT / "docs/schemas/output.schema.json").read_text(encoding="utf-8"))
 # Their stdout is another program's, or a text of its own, or Flyte's messages as flytectl prints them.
-WITHOUT_DOCUMENT = {"exec", "logs", "help", "completion", "reload", "forward", "register", "get", "create", "update", "compile"}
+WITHOUT_DOCUMENT = {"exec", "help", "completion", "forward", "register", "get", "create", "update", "compile"}
 
 
 class Schemas(Case):
@@ -58,6 +58,16 @@ class Schemas(Case):
         self.check("events")
         self.engine.volumes["flyte-sandbox-x"] = {"Name": "flyte-sandbox-x", "Labels": {"dev.sandbox.instance": "flyte-sandbox-x"}}
         self.check("prune", "--volumes", "--dry-run")
+        self.check("logs", "--bundle", f"{self.directory}/bundle.tar.gz")
+        program = pathlib.Path(self.directory, "program")
+        program.write_bytes(b"\x7fELF")
+        self.engine.commands["sandbox-init restart controlplane"] = Exec("controlplane ready\n")
+        self.engine.commands["rm -f /var/lib/sandbox/*"] = Exec()
+        self.engine.commands["mv /var/lib/sandbox/*"] = Exec()
+        self.engine.commands["sh -c p=*"] = Exec()
+        self.assertEqual(self.check("reload", str(program))["program"], str(program))
+        self.assertIsNone(self.check("reload", "--reset")["program"])
+        self.assertEqual(self.check("reload", "--config", str(context / "Dockerfile"))["configuration"], str(context / "Dockerfile"))
         self.check("stop")
         self.check("delete")
         self.check("status", code=3)

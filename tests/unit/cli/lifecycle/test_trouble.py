@@ -49,8 +49,9 @@ class Trouble(Case):
     def test_deadline(self):
         self.engine.commands["sandbox-init status --follow --json"] = Exec(lines(STARTING[:2]), hang=True)
         self.engine.files["/var/lib/sandbox/log/kubernetes.log"] = "no API server\n"
+        self.engine.files["/etc/sandbox/services.json"] = json.dumps({"services": [{"name": "postgres"}, {"name": "kubernetes"}]})
         done = self.run_sandbox("start", *FREE_PORTS, "--timeout", "1s", "--env", "TOKEN=secret", code=9)
-        self.assert_error(done, "start-timeout", "kubernetes (starting: waits for the API server)", "hint: sandbox logs kubernetes", "check: sandbox doctor memory")
+        self.assert_error(done, "start-timeout", "kubernetes (starting: waits for the API server)", "`sandbox start --keep`", "`sandbox logs kubernetes`", "check: sandbox doctor memory")
         self.assertNotIn("postgres (", done.stderr)
         self.assert_nothing_left()
         bundle = self.bundle_of(done.stderr)
@@ -110,6 +111,12 @@ class Trouble(Case):
     def test_no_sandbox_image(self):
         self.engine.commands["sandbox-init status --follow --json"] = Exec(stdout="OCI runtime exec failed: not found\n", code=127)
         self.run_sandbox("start", *FREE_PORTS, "--timeout", "2s", code=9)
+
+    def test_an_image_without_a_command(self):
+        self.engine.faults["POST ^/containers/create"] = (400, "No command specified")
+        done = self.run_sandbox("start", *FREE_PORTS, code=12)
+        self.assert_error(done, "image-unsuitable", "No command specified", "this is no sandbox image", "check: sandbox doctor image")
+        self.assert_nothing_left()
 
     def test_create_refused(self):
         self.engine.faults["POST /containers/create"] = (500, "no space left on device")
