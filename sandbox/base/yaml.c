@@ -33,6 +33,9 @@ static json_t *malformed(struct reader *reader, yaml_mark_t mark, const char *pr
 {
 	err_set(reader->e, ERR_INVALID, "malformed-yaml", "%s is not valid YAML: line %zu, column %zu: %s",
 	        reader->subject, mark.line + 1, mark.column + 1, problem);
+	/* What libyaml says of a tab, which is how most beginners indent once. */
+	if (strstr(problem, "cannot start any token"))
+		err_hint(reader->e, "YAML is indented with spaces, never with tabs; a text that begins with @ or ` needs quotes");
 	return NULL;
 }
 

@@ -68,6 +68,8 @@ class ConfigurationFiles(Case):
                 self.assert_error(done, "config-file", f"{file}, line {line}: ", message, hint)
         file.write_text("a: [\n")
         self.assert_error(self.run_here("status", code=12), "malformed-yaml", str(file))
+        file.write_text("start:\n\tmemory: 5000\n")
+        self.assert_error(self.run_here("status", code=12), "malformed-yaml", f"{file} is not valid YAML: line 2, column 1", "never with tabs")
         self.run_here("help")
         self.run_here("version")
         self.assertEqual(self.engine.requests, [])
