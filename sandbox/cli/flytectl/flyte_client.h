@@ -53,7 +53,7 @@ extern const char *const flyte_formats[];
 	        OPTION_TEXT_AT("admin.endpoint", FLYTE_FIELD(endpoint), "ADDRESS",                                     \
 	                       "control plane to talk to, e.g. dns:///localhost:30080; the instance's by default"),    \
 	        OPTION_FLAG_AT("admin.insecure", FLYTE_FIELD(insecure),                                                \
-	                       "without TLS; of --admin.endpoint only https://… has it anyway"),                       \
+	                       "without TLS; of --admin.endpoint only an https address has it anyway"),                       \
 	        OPTION_TEXT_AT("admin.caCertFilePath", FLYTE_FIELD(ca_file), "FILE",                                   \
 	                       "certificates that the control plane's is checked with")
 
