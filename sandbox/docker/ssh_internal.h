@@ -37,6 +37,7 @@ struct ssh_session {
 	int fd;
 	bool thread_started;
 	bool unfinished; /* a packet was sent in part; of the thread alone */
+	size_t opening;  /* the stream whose channel is being opened, or SSH_STREAMS_MAXIMUM; of the thread alone */
 	pthread_t thread;
 	int wake[2];         /* new work for the thread */
 	struct cancel ended; /* requested when the connection is over */

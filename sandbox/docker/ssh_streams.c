@@ -267,24 +267,36 @@ static bool drop_stream(struct ssh_session *session, size_t i)
 	return true;
 }
 
+/* An opening that has begun is the session's: asked for another channel, libssh2 would go on with it and give that stream the first one's. So it
+ * is gone on with for the stream that began it, whichever others have come since. */
+static size_t next_to_open(struct ssh_session *session)
+{
+	if (session->opening < SSH_STREAMS_MAXIMUM)
+		return session->opening;
+	size_t i = 0;
+	for (; i < SSH_STREAMS_MAXIMUM; i++) {
+		const struct ssh_stream *stream = stream_at(session, i);
+		if (stream && !stream->open && !stream->closing)
+			break;
+	}
+	return i;
+}
+
 /* One channel at a time; the others wait for their turn. */
 static bool open_one(struct ssh_session *session)
 {
-	for (size_t i = 0; i < SSH_STREAMS_MAXIMUM; i++) {
-		struct ssh_stream *stream = stream_at(session, i);
-		if (!stream || stream->open || stream->closing)
-			continue;
-		int outcome = open_channel(session, stream);
-		if (outcome == 0)
-			return false;
-		stream->open = outcome > 0;
-		if (outcome < 0) {
-			note_ssh_error(session);
-			drop_stream(session, i);
-		}
-		return true;
+	size_t i = next_to_open(session);
+	if (i == SSH_STREAMS_MAXIMUM)
+		return false;
+	struct ssh_stream *stream = stream_at(session, i);
+	int outcome = open_channel(session, stream);
+	session->opening = outcome == 0 ? i : SSH_STREAMS_MAXIMUM;
+	stream->open = outcome > 0;
+	if (outcome < 0) {
+		note_ssh_error(session);
+		drop_stream(session, i);
 	}
-	return false;
+	return outcome != 0;
 }
 
 static void accept_all(struct ssh_session *session)
@@ -399,6 +411,7 @@ static void *run(void *context)
 
 int ssh_streams_start(struct ssh_session *session, struct err *e)
 {
+	session->opening = SSH_STREAMS_MAXIMUM;
 	libssh2_session_set_blocking(session->ssh, 0);
 	libssh2_keepalive_config(session->ssh, 1, KEEPALIVE_SECONDS);
 	if (platform_pipe(session->wake) < 0)

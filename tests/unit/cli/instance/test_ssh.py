@@ -319,6 +319,11 @@ class Forward(Case):
         with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
             for name, answer in zip(names, pool.map(lambda name: self.talk(name, large), names)):
                 self.assertEqual(answer, name.encode() + large.upper())
+        # Each connection gets the port that it asked for, when many come and go.
+        names = self.names * 60
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            for name, answer in zip(names, pool.map(self.talk, names)):
+                self.assertEqual(answer, name.encode() + b"HELLO")
         # The one that is there stays.
         self.run_sandbox(*self.arguments)
         self.assertNotIn("forward", self.run_sandbox("status").stderr)
