@@ -7,7 +7,8 @@
 #define READ_TIMEOUT_MS INT64_C(60000)
 /* Work of the engine takes as long as its machine needs: a container's start alone was seen to take minutes. */
 #define WORK_TIMEOUT_MS INT64_C(600000)
-#define PING_TIMEOUT_MS INT64_C(10000)
+/* Through SSH it includes the other machine's starting a command. */
+#define PING_TIMEOUT_MS INT64_C(30000)
 #define VERSION_TEXT_SIZE 32
 
 struct docker_client {
@@ -105,8 +106,24 @@ static int explain_tunnel(const struct docker_client *client, struct err *e)
 	auto_free char *problem = docker_tunnel_problem(client->endpoint->tunnel);
 	if (!*problem)
 		return err_wrap(e, "the connection to the Docker engine at %s broke", client->endpoint->address);
-	err_set(e, ERR_UNAVAILABLE, "ssh-command", "`docker system dial-stdio` at %s says: %s", client->endpoint->address, problem);
-	return err_hint(e, "Docker's command has to be there, in the PATH of commands that ssh runs, and its engine has to run");
+	err_set(e, ERR_UNAVAILABLE, "ssh-command", "`docker system dial-stdio` at %s says: %s",
+	        client->endpoint->address, problem);
+	return err_hint(
+	        e,
+	        "Docker's command has to be there, in the PATH of commands that ssh runs, and its engine has to run");
+}
+
+/* TLS that fails has a reason in words; what to do about it they do not say. */
+static int explain_break(const struct docker_endpoint *endpoint, struct err *e)
+{
+	err_wrap(e, "the connection to the Docker engine at %s broke", endpoint->address);
+	if (text_starts_with(endpoint->base_url, "https://"))
+		return err_hint(e, "its certificate has to be for this address and valid, and signed by ca.pem of "
+		                   "DOCKER_CERT_PATH (or of the context); "
+		                   "an engine that asks for ours has to know cert.pem there");
+	if (!endpoint->unix_socket)
+		return err_hint(e, "for an engine with TLS set DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH");
+	return -1;
 }
 
 /* What a failed connection means to somebody who wants an engine. Errors of callbacks pass unchanged. */
@@ -118,7 +135,7 @@ static int explain_connection(const struct docker_client *client, struct err *e)
 	if (e && text_equal(e->id, "connection-failed") && endpoint->tunnel)
 		return explain_tunnel(client, e);
 	if (e && text_equal(e->id, "connection-failed"))
-		return err_wrap(e, "the connection to the Docker engine at %s broke", endpoint->address);
+		return explain_break(endpoint, e);
 	if (!refused && !forbidden)
 		return -1;
 	auto_err struct err cause = ERR_INIT;
@@ -194,7 +211,7 @@ static int version_error(const struct docker_client *client, const char *offered
 	err_set(e, ERR_UNSUPPORTED, "docker-version",
 	        "the engine at %s speaks API %s; this launcher needs one between 1.%d and 1.%d",
 	        client->endpoint->address, offered, DOCKER_API_MINIMUM, DOCKER_API_MAXIMUM);
-	return err_hint(e, "update Docker (20.10 or newer is needed), or this launcher if the engine is the newer one");
+	return err_hint(e, "update Docker (19.03 or newer is needed), or this launcher if the engine is the newer one");
 }
 
 /* From an engine's newest and oldest version, what we shall speak. */
@@ -203,7 +220,7 @@ static int settle(struct docker_client *client, const char *newest, const char *
 	unsigned newest_minor = 0;
 	unsigned oldest_minor = 0;
 	if (!parse_version(newest, &newest_minor) || newest_minor < DOCKER_API_MINIMUM)
-		return version_error(client, *newest ? newest : "of an unknown version", e);
+		return version_error(client, newest, e);
 	if (oldest && parse_version(oldest, &oldest_minor) && oldest_minor > DOCKER_API_MAXIMUM) {
 		auto_free char *range = xasprintf("%s to %s", oldest, newest);
 		return version_error(client, range, e);
@@ -212,20 +229,37 @@ static int settle(struct docker_client *client, const char *newest, const char *
 	return 0;
 }
 
+/* Proxies and other programs answer, too, and in words that are not the engine's. */
+static int no_engine(const struct docker_client *client, const struct http_response *response, struct err *e)
+{
+	const char *body = buf_text(&response->body);
+	err_set(e, ERR_UNAVAILABLE, "docker-not-running",
+	        "what answers at %s (chosen by %s) is no Docker engine: status %ld, '%.*s'", client->endpoint->address,
+	        client->endpoint->source, response->status, (int)strcspn(body, "\r\n"), body);
+	return err_hint(e, "check the address; another program listens there, or a proxy is in between");
+}
+
 static int settle_by_version(struct docker_client *client, struct err *e)
 {
 	static const struct docker_request request = { .method = "GET", .timeout_ms = PING_TIMEOUT_MS };
 	auto_http_response struct http_response response = HTTP_RESPONSE_INIT;
 	if (perform(client, &request, "/version", &response, e) < 0)
 		return explain_connection(client, e);
-	if (response.status >= 400)
-		return docker_error_from_answer(response.status, buf_text(&response.body), response.body.length, e);
-	auto_json json_t *version =
-	        json_parse(buf_text(&response.body), response.body.length, "the engine's version", e);
-	if (!version)
+	auto_json json_t *version = json_parse(buf_text(&response.body), response.body.length, "version", NULL);
+	const char *newest = json_string_at(version, "ApiVersion", NULL);
+	if (response.status >= 400 || !newest)
+		return no_engine(client, &response, e);
+	return settle(client, newest, json_string_at(version, "MinAPIVersion", NULL), e);
+}
+
+static int explain_silence(const struct docker_client *client, struct err *e)
+{
+	explain_connection(client, e);
+	if (!e || !text_equal(e->id, "timeout"))
 		return -1;
-	return settle(client, json_string_at(version, "ApiVersion", ""), json_string_at(version, "MinAPIVersion", NULL),
-	              e);
+	err_wrap(e, "the Docker engine at %s is silent", client->endpoint->address);
+	return err_hint(
+	        e, "it hangs, or its machine is overloaded; `sudo systemctl restart docker` helps in the first case");
 }
 
 static int negotiate(struct docker_client *client, struct err *e)
@@ -233,15 +267,33 @@ static int negotiate(struct docker_client *client, struct err *e)
 	static const struct docker_request request = { .method = "GET", .timeout_ms = PING_TIMEOUT_MS };
 	auto_http_response struct http_response response = HTTP_RESPONSE_INIT;
 	if (perform(client, &request, "/_ping", &response, e) < 0)
-		return explain_connection(client, e);
+		return explain_silence(client, e);
 	char version[VERSION_TEXT_SIZE];
 	client->podman = http_response_header(&response, "Libpod-API-Version", version, sizeof(version));
 	bool known = http_response_header(&response, "Api-Version", version, sizeof(version));
 	/* A ping may fail inside (status 500) and still carry the version. Without it something else answers, perhaps a
 	 * proxy. */
 	if (response.status >= 400 && !known)
-		return docker_error_from_answer(response.status, buf_text(&response.body), response.body.length, e);
+		return no_engine(client, &response, e);
 	return known ? settle(client, version, NULL, e) : settle_by_version(client, e);
+}
+
+/* As the docker command takes it, an optional "v" included. */
+static int fix_version(struct docker_client *client, const char *fixed, struct err *e)
+{
+	unsigned engine = client->api_minor;
+	client->fixed_version = true;
+	if (!parse_version(fixed + (*fixed == 'v'), &client->api_minor) || client->api_minor < DOCKER_API_MINIMUM ||
+	    client->api_minor > DOCKER_API_MAXIMUM)
+		err_set(e, ERR_INVALID, "docker-version", "DOCKER_API_VERSION '%s' is not one of 1.%d to 1.%d", fixed,
+		        DOCKER_API_MINIMUM, DOCKER_API_MAXIMUM);
+	else if (client->api_minor > engine)
+		err_set(e, ERR_UNSUPPORTED, "docker-version",
+		        "DOCKER_API_VERSION '%s' is newer than the 1.%u of the engine at %s", fixed, engine,
+		        client->endpoint->address);
+	else
+		return 0;
+	return err_hint(e, "unset DOCKER_API_VERSION: the version is negotiated");
 }
 
 struct docker_client *docker_client_connect(const struct docker_endpoint *endpoint, int cancel_fd, struct err *e)
@@ -250,17 +302,8 @@ struct docker_client *docker_client_connect(const struct docker_endpoint *endpoi
 		docker_tunnel_set_cancel_fd(endpoint->tunnel, cancel_fd);
 	auto_docker_client struct docker_client *client = client_new(endpoint, cancel_fd);
 	const char *fixed = getenv("DOCKER_API_VERSION");
-	if (negotiate(client, e) < 0)
+	if (negotiate(client, e) < 0 || (!text_is_empty(fixed) && fix_version(client, fixed, e) < 0))
 		return NULL;
-	if (!text_is_empty(fixed)) {
-		client->fixed_version = true;
-		if (!parse_version(fixed, &client->api_minor) || client->api_minor < DOCKER_API_MINIMUM) {
-			err_set(e, ERR_INVALID, "docker-version", "DOCKER_API_VERSION '%s' is not 1.%d or newer", fixed,
-			        DOCKER_API_MINIMUM);
-			err_hint(e, "unset DOCKER_API_VERSION: the version is negotiated");
-			return NULL;
-		}
-	}
 	return steal_ptr(client);
 }
 
@@ -269,6 +312,17 @@ static bool is_version_refusal(const struct http_response *response)
 	const char *body = buf_text(&response->body);
 	return response->status == 400 && strstr(body, "client version") &&
 	       (strstr(body, "too old") || strstr(body, "too new"));
+}
+
+/* An engine may have dropped the version that somebody wants. */
+static int refused_fixed_version(const struct http_response *response, struct err *e)
+{
+	docker_error_from_answer(response->status, buf_text(&response->body), response->body.length, e);
+	if (e) {
+		e->kind = ERR_UNSUPPORTED;
+		e->id = "docker-version";
+	}
+	return err_hint(e, "unset DOCKER_API_VERSION: the version is negotiated");
 }
 
 int docker_call(struct docker_client *client, const struct docker_request *request, struct http_response *ret_response,
@@ -280,8 +334,9 @@ int docker_call(struct docker_client *client, const struct docker_request *reque
 			return explain_connection(client, e);
 		if (ret_response->status < 400)
 			return 0;
-		if (!is_version_refusal(ret_response) || client->fixed_version || client->renegotiated ||
-		    request->read_body)
+		if (is_version_refusal(ret_response) && client->fixed_version)
+			return refused_fixed_version(ret_response, e);
+		if (!is_version_refusal(ret_response) || client->renegotiated || request->read_body)
 			return docker_error_from_answer(ret_response->status, buf_text(&ret_response->body),
 			                                ret_response->body.length, e);
 		client->renegotiated = true;
@@ -295,7 +350,13 @@ json_t *docker_call_json(struct docker_client *client, const struct docker_reque
 	auto_http_response struct http_response response = HTTP_RESPONSE_INIT;
 	if (docker_call(client, request, &response, e) < 0)
 		return NULL;
-	return json_parse(buf_text(&response.body), response.body.length, "the Docker engine's answer", e);
+	auto_json json_t *answer =
+	        json_parse(buf_text(&response.body), response.body.length, "the Docker engine's answer", e);
+	if (answer && !json_is_object(answer) && !json_is_array(answer)) {
+		err_set(e, ERR_INVALID, "malformed-json", "the Docker engine's answer is neither an object nor a list");
+		return NULL;
+	}
+	return json_incref(answer);
 }
 
 json_t *docker_get(struct docker_client *client, struct err *e, const char *format, ...)

@@ -13,15 +13,18 @@
 #include "base/json.h"
 #include "docker/endpoint.h"
 
-/* Minor versions of API 1.x. 1.41 (Docker 20.10) brought private cgroup namespaces; 1.52 is the newest whose changes
- * were read. */
-#define DOCKER_API_MINIMUM 41
+/* Minor versions of API 1.x: 1.40 is that of Docker 19.03, 1.52 the newest whose answers are read here (1.53 leaves out
+ * fields of /system/df); newer engines speak it, too. */
+#define DOCKER_API_MINIMUM 40
 #define DOCKER_API_MAXIMUM 52
+/* The first whose engines take HostConfig.CgroupnsMode. */
+#define DOCKER_API_CGROUP_NAMESPACE 41
 
 struct docker_client;
 
-/* Connects and settles the version. `cancel_fd` as in base/http.h. NULL with `e`: "docker-not-running",
- * "docker-permission", "docker-version", or what http_perform reports. The endpoint must outlive the client. */
+/* Connects and settles the version: DOCKER_API_VERSION ("1.40"), else the newest of both. `cancel_fd` as in
+ * base/http.h. NULL with `e`: "docker-not-running", "docker-permission", "docker-version", or what http_perform
+ * reports. The endpoint must outlive the client. */
 struct docker_client *docker_client_connect(const struct docker_endpoint *endpoint, int cancel_fd, struct err *e);
 /* Another client of the same engine and version, without asking again. */
 struct docker_client *docker_client_clone(const struct docker_client *client, int cancel_fd);

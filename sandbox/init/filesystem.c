@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "init/cgroups.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,11 +15,8 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#define CGROUP2_MAGIC 0x63677270
-#define CGROUP_ROOT "/sys/fs/cgroup"
 #define PATH_BUFFER_SIZE 4096
 
 static bool is_read_only(const char *path)
@@ -42,15 +40,15 @@ static int make_writable(const char *path, const char *options, struct err *e)
 	return 0;
 }
 
-/* Mount options without the generic flags, as remount wants them: "rw,memory" gives "memory". */
-static void specific_options(const char *options, char *room, size_t size)
+void filesystem_specific_options(const char *options, char *room, size_t size)
 {
 	static const char *const generic[] = { "ro", "rw", "nosuid", "nodev", "noexec", "relatime", "noatime" };
 	size_t length = 0;
 	room[0] = '\0';
 	while (*options) {
 		size_t option_length = strcspn(options, ",");
-		bool keep = true;
+		/* Set already, and refused to who is not in the machine's own namespaces. */
+		bool keep = !text_starts_with(options, "release_agent=");
 		for (size_t i = 0; i < ARRAY_LENGTH(generic); i++)
 			keep = keep && !(strlen(generic[i]) == option_length &&
 			                 memcmp(generic[i], options, option_length) == 0);
@@ -71,10 +69,10 @@ static int make_kernel_mounts_writable(struct err *e)
 	char room[PATH_BUFFER_SIZE];
 	while (result == 0 && getmntent_r(mounts, &entry, room, sizeof(room))) {
 		if (!text_equal(entry.mnt_type, "sysfs") && !text_equal(entry.mnt_type, "cgroup") &&
-		    !text_equal(entry.mnt_type, "cgroup2") && !text_equal(entry.mnt_dir, CGROUP_ROOT))
+		    !text_equal(entry.mnt_type, "cgroup2") && !text_equal(entry.mnt_dir, CGROUPS_ROOT))
 			continue;
 		char options[PATH_BUFFER_SIZE];
-		specific_options(entry.mnt_opts, options, sizeof(options));
+		filesystem_specific_options(entry.mnt_opts, options, sizeof(options));
 		if (is_read_only(entry.mnt_dir))
 			result = make_writable(entry.mnt_dir, options, e);
 	}
@@ -82,54 +80,9 @@ static int make_kernel_mounts_writable(struct err *e)
 	return result;
 }
 
-static int write_file(const char *path, const char *text, struct err *e)
-{
-	auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return err_set_errno(e, errno, NULL, "cannot write '%s' to '%s'", text, path);
-	return 0;
-}
-
-/*
- * cgroup v2: a group with processes in it may not hand controllers down, so we move into a leaf, then enable every
- * controller that exists. Nothing else runs yet, so there is nobody else to move (a process that an exec put in the
- * root is moved as well).
- */
-static int delegate_cgroup2(struct err *e)
-{
-	if (mkdir(CGROUP_ROOT "/init", 0755) < 0 && errno != EEXIST)
-		return err_set_errno(e, errno, "cgroup-failed", "cannot create the cgroup '/init'");
-	auto_buf struct buf processes = BUF_INIT(64 * 1024);
-	if (file_read(CGROUP_ROOT "/cgroup.procs", &processes, e) < 0)
-		return -1;
-	char *saved = NULL;
-	for (char *pid = strtok_r(processes.data, "\n", &saved); pid; pid = strtok_r(NULL, "\n", &saved)) {
-		struct err gone = ERR_INIT;
-		if (write_file(CGROUP_ROOT "/init/cgroup.procs", pid, &gone) < 0 && text_equal(pid, "1"))
-			return err_move(e, &gone);
-		err_release(&gone);
-	}
-	auto_buf struct buf controllers = BUF_INIT(4096);
-	if (file_read(CGROUP_ROOT "/cgroup.controllers", &controllers, e) < 0)
-		return -1;
-	saved = NULL;
-	for (char *name = controllers.data ? strtok_r(controllers.data, " \n", &saved) : NULL; name;
-	     name = strtok_r(NULL, " \n", &saved)) {
-		auto_free char *enable = xasprintf("+%s", name);
-		/* Some controllers cannot be handed down (e.g. cpuset without CPUs); kubelet says which one it misses.
-		 */
-		auto_err struct err ignored = ERR_INIT;
-		(void)write_file(CGROUP_ROOT "/cgroup.subtree_control", enable, &ignored);
-	}
-	return 0;
-}
-
 int filesystem_prepare_mounts(struct err *e)
 {
-	if (make_kernel_mounts_writable(e) < 0)
-		return -1;
-	struct statfs cgroup;
-	if (statfs(CGROUP_ROOT, &cgroup) == 0 && cgroup.f_type == CGROUP2_MAGIC && delegate_cgroup2(e) < 0)
+	if (cgroups_own_namespace(e) < 0 || make_kernel_mounts_writable(e) < 0 || cgroups_delegate(e) < 0)
 		return -1;
 	/* kubelet's volume mounts have to show up in the containers' mount namespaces. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) < 0)

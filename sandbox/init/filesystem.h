@@ -12,6 +12,9 @@
 
 /* Mounts and cgroups, v1 or v2. To be called once, as PID 1, before any other process exists. */
 int filesystem_prepare_mounts(struct err *e);
+/* Mount options of /proc/mounts without the generic flags, as mount(2) wants them: "rw,memory" gives "memory". Those
+ * that do not fit into `size` bytes are left out. */
+void filesystem_specific_options(const char *options, char *room, size_t size);
 /* Removals, directories and copies of the services file. Safe to repeat. */
 int filesystem_prepare_state(const struct init_config *config, struct err *e);
 /* Copies a tree with modes and owners to `to`, which appears only when it is complete; does nothing when it exists. */

@@ -179,7 +179,13 @@ static void skip_rest(struct checks *checks)
 static void check_machine(struct cli *cli, const json_t *info, int64_t minimum_disk, const char *root,
                           struct checks *checks)
 {
+	/* What Podman says in Docker's fields is of the machine, and not of what a rootless engine may use. */
+	bool podman = docker_client_is_podman(cli->docker);
+	auto_err struct err untold = ERR_INIT;
+	auto_json json_t *own = podman ? docker_get(cli->docker, &untold, "/libpod/info") : NULL;
 	const struct check_machine machine = { .info = info,
+		                               .controllers = json_lookup(own, "host/cgroupControllers"),
+		                               .podman = podman,
 		                               .root = root,
 		                               .local = docker_endpoint_is_local(&cli->endpoint),
 		                               .minimum_disk = minimum_disk };

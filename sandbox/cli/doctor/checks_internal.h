@@ -6,6 +6,9 @@
 
 struct check_machine {
 	const json_t *info; /* GET /info */
+	const json_t
+	        *controllers; /* of cgroups, by name: those that the engine may use, where it tells (Podman); or NULL */
+	bool podman;
 	const char *root;
 	bool local; /* the engine shares this machine's kernel and disk */
 	int64_t minimum_disk;

@@ -51,6 +51,7 @@ static void skip_remote(struct checks *checks, const char *id)
 	check_add(checks, id, CHECK_SKIPPED, NULL, "that of another machine cannot be looked at");
 }
 
+/* Docker has it among its security options, Podman in a field of its own. */
 static bool is_rootless(const json_t *info)
 {
 	size_t i;
@@ -61,52 +62,80 @@ static bool is_rootless(const json_t *info)
 		if (text && strstr(text, "name=rootless"))
 			return true;
 	}
+	return json_boolean_at(info, "Rootless", false);
+}
+
+static bool has_controller(const struct check_machine *machine, const char *field, const char *name)
+{
+	size_t i;
+	json_t *controller;
+	/* Docker's driver "none" has no groups at all; what it says of limits means nothing (moby/moby#42151). */
+	if (!machine->controllers)
+		return !text_equal(json_string_at(machine->info, "CgroupDriver", ""), "none") &&
+		       json_boolean_at(machine->info, field, true);
+	json_array_foreach(machine->controllers, i, controller)
+	{
+		if (text_equal(json_string_value(controller), name))
+			return true;
+	}
 	return false;
 }
 
-/* With cgroup v2 a rootless engine can only hand on the controllers that were delegated to it. */
-static void check_delegation(const struct check_machine *machine, struct checks *checks)
+/* The controllers that were not delegated to a rootless engine; it can hand on no others. Free with free(). */
+static char *missing_controllers(const struct check_machine *machine)
 {
 	static const char *const controllers[][2] = { { "CpuCfsQuota", "cpu" },
 		                                      { "MemoryLimit", "memory" },
 		                                      { "PidsLimit", "pids" } };
-	bool none = text_equal(json_string_at(machine->info, "CgroupDriver", ""), "none");
-	auto_free char *missing = xstrdup("");
+	char *missing = xstrdup("");
 	for (size_t i = 0; i < ARRAY_LENGTH(controllers); i++) {
-		/* With the driver "none" engines say true and mean nothing by it. */
-		if (!none && json_boolean_at(machine->info, controllers[i][0], true))
+		if (has_controller(machine, controllers[i][0], controllers[i][1]))
 			continue;
 		char *longer = xasprintf("%s%s%s", missing, *missing ? ", " : "", controllers[i][1]);
 		free(missing);
 		missing = longer;
 	}
-	if (!*missing) {
-		check_add(checks, "cgroup", CHECK_OK, NULL, "rootless, version 2, cpu, memory and pids are delegated");
+	return missing;
+}
+
+#define WITH_ROOT                                                                                                      \
+	"use an engine that runs as root: for Docker `DOCKER_HOST=unix:///var/run/docker.sock`, for Podman `sudo "     \
+	"systemctl start podman.socket`, then as root with `DOCKER_HOST=unix:///run/podman/podman.sock`"
+
+static void check_rootless(const struct check_machine *machine, const char *version, struct checks *checks)
+{
+	const char *engine = machine->podman ? "Podman" : "Docker";
+	auto_free char *missing = missing_controllers(machine);
+	if (!text_equal(version, "2")) {
+		check_add(checks, "cgroup", CHECK_FAILURE, WITH_ROOT,
+		          "this %s is rootless, and the machine has cgroup version %s, which lets nobody but root "
+		          "limit pods",
+		          engine, version ? version : "1");
+	} else if (*missing) {
+		check_add(checks, "cgroup", CHECK_FAILURE,
+		          "delegate them: `Delegate=cpu cpuset io memory pids` for user@.service, then log in again; "
+		          "or " WITH_ROOT,
+		          "this %s is rootless, and its user lacks the cgroup controllers %s", engine, missing);
+	} else {
+		check_add(checks, "cgroup", CHECK_WARNING, WITH_ROOT,
+		          "this %s is rootless: version 2, and cpu, memory and pids are delegated, but no sandbox has "
+		          "been seen to run in one",
+		          engine);
 		return;
 	}
-	check_add(checks, "cgroup", CHECK_FAILURE,
-	          "delegate them: `Delegate=cpu cpuset io memory pids` for user@.service, then log in again",
-	          "the rootless engine lacks the cgroup controllers %s", missing);
 	check_fails_as(checks, ERR_UNSUPPORTED, "cgroup-unsuitable");
 }
 
 void check_cgroup(const struct check_machine *machine, struct checks *checks)
 {
 	const char *version = json_string_at(machine->info, "CgroupVersion", NULL);
-	bool rootless = is_rootless(machine->info);
-	if (rootless && !text_equal(version, "2")) {
-		check_add(checks, "cgroup", CHECK_FAILURE,
-		          "boot with systemd.unified_cgroup_hierarchy=1, or use an engine that runs as root",
-		          "the engine is rootless and the machine has cgroup version %s", version ? version : "1");
-		check_fails_as(checks, ERR_UNSUPPORTED, "cgroup-unsuitable");
-	} else if (rootless) {
-		check_delegation(machine, checks);
-	} else if (!version) {
+	if (is_rootless(machine->info))
+		check_rootless(machine, version, checks);
+	else if (!version)
 		check_add(checks, "cgroup", CHECK_SKIPPED, NULL, "the engine does not tell the version");
-	} else {
+	else
 		check_add(checks, "cgroup", CHECK_OK, NULL, "version %s, driver %s", version,
 		          json_string_at(machine->info, "CgroupDriver", "?"));
-	}
 }
 
 void check_disk(const struct check_machine *machine, struct checks *checks)

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/instance/status_port.h"
+#include "docker/client.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -90,7 +91,9 @@ static json_t *host_config(const struct spec *spec)
 	/* "systempaths=unconfined" of the docker command */
 	json_object_set_new(config, "MaskedPaths", json_array());
 	json_object_set_new(config, "ReadonlyPaths", json_array());
-	json_object_set_new(config, "CgroupnsMode", json_string("private"));
+	/* Where the engine does not know of it, PID 1 makes one (sandbox/init/cgroups.h). */
+	if (spec->api_minor >= DOCKER_API_CGROUP_NAMESPACE)
+		json_object_set_new(config, "CgroupnsMode", json_string("private"));
 	json_object_set_new(config, "DeviceCgroupRules", json_pack("[s]", "a *:* rwm"));
 	json_object_set(config, "Devices", devices);
 	json_object_set(config, "Tmpfs", tmpfs);

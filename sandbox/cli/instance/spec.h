@@ -30,6 +30,7 @@ struct spec {
 	const struct option_list *environment; /* "K=V" of the person */
 	int64_t memory_bytes;                  /* 0: no limit */
 	uint64_t missing_capabilities;         /* bits that the host cannot give */
+	unsigned api_minor;                    /* docker_client_api_minor: what the engine knows */
 	bool podman;                           /* whose words for some settings differ (spec.c) */
 	const char *settings;                  /* for SPEC_SETTINGS_LABEL, or NULL */
 	const struct lifetime *lifetime;       /* or NULL; no part of the hash */

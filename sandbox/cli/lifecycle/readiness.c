@@ -17,6 +17,8 @@
 #define LAST_LINES 12
 #define LAST_LINES_MAXIMUM ((size_t)8192)
 #define FAILURES_MAXIMUM 5
+/* An engine that is restarted and keeps its containers is back by then. */
+#define ENGINE_LOST_MS INT64_C(5000)
 
 /* The thread that waits for the container's end. */
 struct watcher {
@@ -43,8 +45,9 @@ struct follow {
 	const struct readiness *readiness;
 	struct services *services;
 	struct ndjson lines;
-	struct buf complaint; /* stderr of the status command */
-	bool enough;          /* the one service that is waited for is ready */
+	struct buf complaint;  /* stderr of the status command */
+	bool enough;           /* the one service that is waited for is ready */
+	int64_t lost_since_ms; /* the engine does not answer; 0: it does */
 };
 
 static void tell(struct cli *cli, const struct service *service)
@@ -136,25 +139,49 @@ static int died(const struct readiness *readiness, int exit_code, struct err *e)
 }
 
 /* The container has just ended (409), the connection broke, or the engine says on the command's stdout why it could not
- * be run: the watcher knows more in a moment, or the next attempt goes better. */
+ * be run: the next attempt goes better, or the container's state tells more. */
 static bool is_passing(const struct err *problem)
 {
 	return problem->kind == ERR_CONFLICT || problem->kind == ERR_UNAVAILABLE ||
 	       text_equal(problem->id, "malformed-json");
 }
 
-/* Engines say in several ways that the container of a command has just ended; its state is one answer for all of them.
- */
-static bool container_runs(const struct readiness *readiness)
+enum container_state { CONTAINER_RUNS, CONTAINER_ENDED, CONTAINER_UNKNOWN };
+
+/* Engines say in several ways that the container of a command has just ended, and the watcher's connection breaks when
+ * any does; the container's state is one answer for all of that. */
+static enum container_state look(const struct readiness *readiness, int *ret_exit_code, struct err *e)
 {
-	auto_err struct err ignored = ERR_INIT;
-	auto_json json_t *document = docker_container_inspect(readiness->cli->docker, readiness->sandbox->id, &ignored);
-	const json_t *running = json_object_get(json_object_get(document, "State"), "Running");
-	return !json_is_false(running);
+	auto_json json_t *document = docker_container_inspect(readiness->cli->docker, readiness->sandbox->id, e);
+	const char *status = json_string_at(document, "State/Status", NULL);
+	*ret_exit_code = (int)json_integer_at(document, "State/ExitCode", -1);
+	if (!status)
+		return CONTAINER_UNKNOWN;
+	return text_equal(status, "exited") || text_equal(status, "dead") ? CONTAINER_ENDED : CONTAINER_RUNS;
+}
+
+/* An attempt failed: 1 try again, -1 there is no point in that. */
+static int judge_failure(struct follow *follow, struct err *problem, struct err *e)
+{
+	auto_err struct err unseen = ERR_INIT;
+	int exit_code = 0;
+	int64_t now = clock_monotonic_ms();
+	switch (look(follow->readiness, &exit_code, &unseen)) {
+	case CONTAINER_ENDED:
+		return died(follow->readiness, exit_code, e);
+	case CONTAINER_RUNS:
+		follow->lost_since_ms = 0;
+		return is_passing(problem) ? 1 : err_move(e, problem);
+	default:
+		/* The engine itself: it may be back in a moment. */
+		if (!follow->lost_since_ms)
+			follow->lost_since_ms = now;
+		return is_passing(&unseen) && now - follow->lost_since_ms < ENGINE_LOST_MS ? 1 : err_move(e, &unseen);
+	}
 }
 
 /* 0 ready, 1 try again, -1 failed. */
-static int judge(const struct follow *follow, const struct watcher *watcher, int outcome, int code, struct err *problem,
+static int judge(struct follow *follow, const struct watcher *watcher, int outcome, int code, struct err *problem,
                  struct err *e)
 {
 	const struct readiness *readiness = follow->readiness;
@@ -164,8 +191,8 @@ static int judge(const struct follow *follow, const struct watcher *watcher, int
 		return died(readiness, watcher->exit_code, e);
 	if (clock_monotonic_ms() >= readiness->deadline_ms)
 		return timed_out(follow, e);
-	if (outcome < 0 && !is_passing(problem) && container_runs(readiness))
-		return err_move(e, problem);
+	if (outcome < 0 && judge_failure(follow, problem, e) < 0)
+		return -1;
 	if (code == DOCKER_EXEC_NOT_FOUND || code == DOCKER_EXEC_NOT_EXECUTABLE) {
 		err_set(e, ERR_INVALID, "image-unsuitable",
 		        "the image '%s' has no sandbox-init: it is no sandbox image", readiness->sandbox->image);

@@ -46,6 +46,7 @@ static json_t *container_body(const struct cli *cli, const struct start_values *
 		.settings = settings,
 		.lifetime = lifetime,
 		.status_token = status_token,
+		.api_minor = docker_client_api_minor(cli->docker),
 		.podman = docker_client_is_podman(cli->docker),
 		.missing_capabilities = docker_endpoint_is_local(&cli->endpoint) ? platform_missing_capabilities() : 0,
 	};

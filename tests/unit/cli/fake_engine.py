@@ -79,6 +79,8 @@ class FakeEngine:
         self.execs = {}
         self.podman = False
         self.faults = {}  # "METHOD regex" -> (status, message), or a function of the handler
+        self.interceptor = None  # asked about each request: a function that answers it, or None
+        self.gone = False  # closes every connection without an answer
         self.root = directory
         self.logs = [(1, b"log line one\n"), (2, b"log line two\n")]
         self.files = {"/var/lib/sandbox/kubernetes/kubeconfig.yaml": KUBECONFIG}
@@ -86,6 +88,7 @@ class FakeEngine:
         self.uploads = []
         self.events = []
         self.information = {}
+        self.controllers = ["cpu", "memory", "pids"]  # Podman's
         self.image_labels = {}
         self.pull_answer = [{"status": "Downloading", "id": "l1", "progressDetail": {"current": 1, "total": 2}}, {"status": "Download complete", "id": "l1"}]
         self.pull_hangs = False
@@ -260,6 +263,11 @@ class Connection(socketserver.StreamRequestHandler):
         path = urllib.parse.unquote(match.group(2) if match else path)
         with engine.lock:
             engine.requests.append((self.method, path, self.query, self.body, self.headers, self.version))
+        if engine.gone:
+            return False
+        intercepted = engine.interceptor and engine.interceptor(self)
+        if intercepted:
+            return intercepted()
         if match and self.version < int(engine.minimum.split(".")[1]):
             return self.fail(400, f"client version 1.{self.version} is too old. Minimum supported API version is {engine.minimum}, please upgrade your client")
         if match and self.version > int(engine.api.split(".")[1]):
@@ -268,6 +276,11 @@ class Connection(socketserver.StreamRequestHandler):
             method, _, expression = pattern.partition(" ")
             if method == self.method and re.search(expression, path):
                 return fault(self) if callable(fault) else self.fail(*fault)
+        return self.route()
+
+    def route(self):
+        """What the engine answers when nothing is wrong."""
+        path = urllib.parse.unquote(re.sub(r"^/v1\.\d+(?=/)", "", self.target.partition("?")[0]))
         for method, expression, function in self.routes:
             found = re.fullmatch(expression, path)
             if found and method == self.method:
@@ -287,6 +300,9 @@ class Connection(socketserver.StreamRequestHandler):
 
     def info(self):
         self.answer(200, {"DockerRootDir": self.engine.root, **self.engine.information})
+
+    def libpod_info(self):
+        self.answer(200, {"host": {"cgroupControllers": self.engine.controllers}})
 
     def image_inspect(self, name):
         if name not in self.engine.images and name not in self.engine.images.values():
@@ -528,6 +544,7 @@ class Connection(socketserver.StreamRequestHandler):
         ("GET", r"/_ping", ping),
         ("GET", r"/version", show_version),
         ("GET", r"/info", info),
+        ("GET", r"/libpod/info", libpod_info),
         ("POST", r"/images/create", image_create),
         ("POST", r"/images/load", image_load),
         ("GET", r"/images/(.+)/json", image_inspect),

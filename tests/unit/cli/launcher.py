@@ -2,11 +2,13 @@
 
 import os
 import pathlib
-import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -67,12 +69,39 @@ class Case(unittest.TestCase):
         stdout, stderr = process.communicate(timeout=30)
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
+    def listen(self, wrap=lambda connection: connection):
+        """The same engine behind a TCP port; `wrap` puts TLS around each connection."""
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
 
-def answer_of(handler):
-    """What the engine would answer without the fault."""
-    path = re.sub(r"^/v1\.\d+", "", handler.target.partition("?")[0])
-    for method, expression, function in handler.routes:
-        found = re.fullmatch(expression, path)
-        if found and method == handler.method:
-            return function(handler, *found.groups())
-    return None
+        def pump(source, target):
+            try:
+                while data := source.recv(65536):
+                    target.sendall(data)
+            except OSError:
+                pass
+            finally:
+                for end in (source, target):
+                    try:
+                        end.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        pass
+
+        def serve():
+            while True:
+                try:
+                    client, _ = server.accept()
+                    client = wrap(client)
+                except (ssl.SSLError, ConnectionError):
+                    continue
+                except OSError:
+                    return
+                upstream = socket.socket(socket.AF_UNIX)
+                upstream.connect(self.engine.path)
+                self.addCleanup(client.close)
+                self.addCleanup(upstream.close)
+                threading.Thread(target=pump, args=(client, upstream), daemon=True).start()
+                threading.Thread(target=pump, args=(upstream, client), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        self.environment["DOCKER_HOST"] = f"tcp://127.0.0.1:{server.getsockname()[1]}"

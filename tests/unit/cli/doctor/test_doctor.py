@@ -82,17 +82,34 @@ class Doctor(Case):
     def test_cgroup(self):
         self.engine.information["CgroupVersion"] = "1"
         self.expect("cgroup", "ok", "version 1, driver systemd")
-        self.engine.information["SecurityOptions"] = ["name=rootless"]
-        self.expect("cgroup", "failure", "rootless and the machine has cgroup version 1", "unified_cgroup_hierarchy", code=11)
+        self.engine.information["SecurityOptions"] = ["name=seccomp", "name=rootless"]
+        self.expect("cgroup", "failure", "this Docker is rootless, and the machine has cgroup version 1", "DOCKER_HOST=unix:///var/run/docker.sock", code=11)
         self.expect_start_to_refuse("cgroup-unsuitable", 11, "cgroup")
         self.engine.information.update(CgroupVersion="2", PidsLimit=False)
-        self.expect("cgroup", "failure", "lacks the cgroup controllers pids", "Delegate=", code=11)
+        self.expect("cgroup", "failure", "its user lacks the cgroup controllers pids", "Delegate=", code=11)
         self.engine.information.update(PidsLimit=True, CgroupDriver="none")
         self.expect("cgroup", "failure", "cpu, memory, pids", code=11)
         self.engine.information.update(CgroupDriver="systemd")
-        self.expect("cgroup", "ok", "delegated")
+        self.expect("cgroup", "warning", "delegated", "runs as root")
         del self.engine.information["CgroupVersion"], self.engine.information["SecurityOptions"]
         self.expect("cgroup", "skipped")
+
+    def test_rootless_podman(self):
+        """It says so in a field of its own; of limits Docker's fields tell what the machine has, not what its user may use (seen with 4.3)."""
+        self.engine.podman = True
+        self.engine.information.update(Rootless=True, CgroupVersion="1", CpuCfsQuota=True, MemoryLimit=True, PidsLimit=True)
+        self.engine.controllers = []
+        self.expect("cgroup", "failure", "this Podman is rootless, and the machine has cgroup version 1", "sudo systemctl start podman.socket", code=11)
+        self.expect_start_to_refuse("cgroup-unsuitable", 11, "cgroup")
+        self.engine.information["CgroupVersion"] = "2"
+        self.engine.controllers = ["memory", "pids"]
+        self.expect("cgroup", "failure", "lacks the cgroup controllers cpu", "Delegate=", code=11)
+        self.engine.controllers = ["cpu", "io", "memory", "pids"]
+        self.expect("cgroup", "warning", "no sandbox has been seen to run", "runs as root")
+        self.engine.faults["GET /libpod/info"] = (500, "not today")
+        self.expect("cgroup", "warning", "delegated")
+        self.engine.information["Rootless"] = False
+        self.expect("cgroup", "ok", "version 2")
 
     def test_disk(self):
         self.environment["SANDBOX_MIN_DISK"] = "100000"

@@ -3,15 +3,9 @@
 import json
 import os
 import pathlib
-import shutil
 import socket
-import ssl
 import stat
-import subprocess
-import threading
-import unittest
 
-from fake_engine import Exec
 from launcher import BINARY, FREE_PORTS, Case
 
 
@@ -53,79 +47,11 @@ class Finding(Case):
         self.run_sandbox("status", code=3)
         self.assertTrue(self.engine.asked("GET", "/containers/flyte-sandbox/json"))
 
-    def listen(self, wrap=lambda connection: connection):
-        """The same engine behind a TCP port; `wrap` puts TLS around each connection."""
-        server = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(server.close)
-
-        def pump(source, target):
-            try:
-                while data := source.recv(65536):
-                    target.sendall(data)
-            except OSError:
-                pass
-            finally:
-                for end in (source, target):
-                    try:
-                        end.shutdown(socket.SHUT_RDWR)
-                    except OSError:
-                        pass
-
-        def serve():
-            while True:
-                try:
-                    client, _ = server.accept()
-                    client = wrap(client)
-                except ssl.SSLError:
-                    continue
-                except OSError:
-                    return
-                upstream = socket.socket(socket.AF_UNIX)
-                upstream.connect(self.engine.path)
-                self.addCleanup(client.close)
-                self.addCleanup(upstream.close)
-                threading.Thread(target=pump, args=(client, upstream), daemon=True).start()
-                threading.Thread(target=pump, args=(upstream, client), daemon=True).start()
-
-        threading.Thread(target=serve, daemon=True).start()
-        self.environment["DOCKER_HOST"] = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-
     def test_tcp(self):
         """Nothing of this machine (disk, ports) is looked at for an engine elsewhere."""
         self.listen()
         document = json.loads(self.run_sandbox("start", "-o", "json").stdout)
         self.assertEqual(document["endpoints"]["console"], "http://127.0.0.1:30080/console")
-
-    def certificate(self, name):
-        """A key and a certificate for 127.0.0.1 that signs itself."""
-        key, certificate = f"{self.directory}/{name}-key.pem", f"{self.directory}/{name}.pem"
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-        subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-        return key, certificate
-
-    @unittest.skipUnless(shutil.which("openssl"), "the openssl command makes the certificates")
-    def test_tls(self):
-        key, certificate = self.certificate("engine")
-        client_key, client_certificate = self.certificate("client")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        context.load_verify_locations(client_certificate)
-        context.verify_mode = ssl.CERT_REQUIRED
-        self.listen(lambda connection: context.wrap_socket(connection, server_side=True))
-        certificates = pathlib.Path(self.directory, "certificates")
-        certificates.mkdir()
-        for source, name in ((certificate, "ca.pem"), (client_certificate, "cert.pem"), (client_key, "key.pem")):
-            shutil.copy(source, certificates / name)
-        self.environment.update(DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(certificates))
-        self.engine.add_container()
-        self.run_sandbox("status")
-        self.engine.commands["echo hello"] = Exec("hello\n")
-        self.assertEqual(self.run_sandbox("exec", "-i", "echo", "hello", input="").stdout, "hello\n")
-        # An engine whose certificate another CA has signed is not talked to.
-        shutil.copy(client_certificate, certificates / "ca.pem")
-        self.engine.requests.clear()
-        self.assert_error(self.run_sandbox("status", code=8), "connection-failed", "certificate")
-        self.assertEqual(self.engine.requests, [])
 
 
 class Versions(Case):
@@ -133,7 +59,7 @@ class Versions(Case):
         return {request[5] for request in self.engine.requests if request[5]}
 
     def test_newest_common(self):
-        for engine, expected in (("1.41", 41), ("1.47", 47), ("1.52", 52), ("1.99", 52)):
+        for engine, expected in (("1.40", 40), ("1.41", 41), ("1.47", 47), ("1.52", 52), ("1.99", 52)):
             with self.subTest(engine=engine):
                 self.engine.requests.clear()
                 self.engine.api = self.engine.ping_version = engine
@@ -141,8 +67,28 @@ class Versions(Case):
                 self.assertEqual(self.version_used(), {expected})
 
     def test_too_old(self):
-        self.engine.api = "1.40"
-        self.assert_error(self.run_sandbox("status", code=11), "docker-version", "1.40", "update Docker")
+        self.engine.api = "1.39"
+        self.assert_error(self.run_sandbox("start", code=11), "docker-version", "speaks API 1.39; this launcher needs one between 1.40 and 1.52", "update Docker")
+        self.assert_nothing_left()
+
+    def test_each_version_is_sent_what_it_knows(self):
+        """HostConfig.CgroupnsMode is of 1.41; before, PID 1 makes the namespace. What is sent to older ones is otherwise the same."""
+        sent = {}
+        for version in ("1.40", "1.41", "1.52"):
+            with self.subTest(version=version):
+                self.engine.api = self.engine.ping_version = version
+                self.run_sandbox("start", *FREE_PORTS)
+                (request,) = self.engine.asked("POST", "/containers/create")
+                self.assertEqual((request[5], sorted(request[2])), (int(version[2:]), ["name"]))
+                sent[version] = json.loads(request[3])["HostConfig"]
+                self.run_sandbox("stop")
+                self.run_sandbox("start", *FREE_PORTS)
+                self.assertEqual(len(self.engine.asked("POST", "/containers/create")), 1, "the same engine: the container stays")
+                self.run_sandbox("delete", "--volume")
+                self.engine.requests.clear()
+        self.assertNotIn("CgroupnsMode", sent["1.40"])
+        self.assertEqual((sent["1.41"]["CgroupnsMode"], sent["1.52"]["CgroupnsMode"]), ("private", "private"))
+        self.assertEqual(set(sent["1.41"]) - set(sent["1.40"]), {"CgroupnsMode"})
 
     def test_too_new(self):
         self.engine.api, self.engine.minimum = "1.70", "1.60"
@@ -170,16 +116,32 @@ class Versions(Case):
 
     def test_fixed_version(self):
         self.engine.api = "1.47"
-        self.environment["DOCKER_API_VERSION"] = "1.43"
-        self.run_sandbox("status", code=3)
-        self.assertEqual(self.version_used(), {43})
-        self.environment["DOCKER_API_VERSION"] = "1.30"
-        self.assert_error(self.run_sandbox("status", code=12), "docker-version")
+        for fixed, used in (("1.43", 43), ("v1.44", 44), ("1.40", 40), ("", 47)):
+            with self.subTest(fixed=fixed):
+                self.engine.requests.clear()
+                self.environment["DOCKER_API_VERSION"] = fixed
+                self.run_sandbox("status", code=3)
+                self.assertEqual(self.version_used(), {used})
+
+    def test_fixed_version_that_cannot_be(self):
+        self.engine.api, self.engine.minimum = "1.47", "1.44"
+        for fixed, code, message in (
+            ("1.39", 12, "DOCKER_API_VERSION '1.39' is not one of 1.40 to 1.52"),
+            ("1.53", 12, "DOCKER_API_VERSION '1.53' is not one of 1.40 to 1.52"),
+            ("latest", 12, "DOCKER_API_VERSION 'latest' is not one of 1.40 to 1.52"),
+            ("1.48", 11, "DOCKER_API_VERSION '1.48' is newer than the 1.47 of the engine at unix://"),
+            ("1.43", 11, "client version 1.43 is too old. Minimum supported API version is 1.44"),
+        ):
+            with self.subTest(fixed=fixed):
+                self.environment["DOCKER_API_VERSION"] = fixed
+                done = self.run_sandbox("start", *FREE_PORTS, code=code)
+                self.assert_error(done, "docker-version", message, "unset DOCKER_API_VERSION")
+                self.assert_nothing_left()
 
     def test_no_engine_behind_the_socket(self):
         self.engine.ping_version = None
         self.engine.faults["GET ^/version$"] = lambda handler: handler.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>") and None
-        self.assert_error(self.run_sandbox("status", code=12), "malformed-json")
+        self.assert_error(self.run_sandbox("status", code=8), "docker-not-running", "is no Docker engine: status 200, '<html>'")
 
 
 class Podman(Case):

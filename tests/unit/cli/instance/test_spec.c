@@ -17,7 +17,7 @@ static const struct instance_names instance = { .name = name };
 static const struct ports ports = { .host_port = { 30080, 6443, 30001, 30002 },
 	                            .address = "127.0.0.1",
 	                            .host = "localhost" };
-static const struct spec base = { .instance = &instance, .image = "image:1", .ports = &ports };
+static const struct spec base = { .instance = &instance, .image = "image:1", .ports = &ports, .api_minor = 41 };
 
 static const char *hash(const json_t *body)
 {

@@ -9,14 +9,11 @@ import signal
 import socket
 import stat
 import subprocess
-import sys
 import tarfile
-import threading
 import time
-import unittest
 
 from fake_engine import STARTING, Exec, lines, service
-from launcher import BINARY, FREE_PORTS, Case, answer_of
+from launcher import BINARY, FREE_PORTS, Case
 
 
 class Trouble(Case):
@@ -217,19 +214,6 @@ class Interrupts(Case):
                 self.check(done, code)
                 self.assertIn("nothing of this start is left", done.stderr)
 
-    def test_during_each_step_of_creation(self):
-        for step in ("POST /volumes/create", "POST /containers/create", "POST /containers/[^/]+/start"):
-            with self.subTest(step=step):
-                reached = []
-
-                def slow(handler, reached=reached, step=step):
-                    reached.append(True)
-                    time.sleep(0.3)
-                    return answer_of(handler)
-
-                self.engine.faults = {step: slow}
-                self.check(self.interrupt("start", *FREE_PORTS, wait_for=lambda: reached))
-
     def test_what_was_there_before_stays(self):
         self.run_sandbox("start", *FREE_PORTS)
         self.run_sandbox("stop")
@@ -245,72 +229,3 @@ class Interrupts(Case):
         self.engine.commands["sandbox-init status --follow --json"] = Exec(hang=True)
         self.assertEqual(self.interrupt("start").returncode, 130)
         self.assertEqual(self.engine.running(), ["flyte-sandbox"])
-
-
-class EveryStep(Case):
-    """A start that is killed, and a disk that is full, at each of its requests to the engine."""
-
-    STEPS = ("GET ^/info", "GET ^/images/", "GET ^/volumes/", "POST ^/volumes/create", "POST ^/containers/create", "POST ^/containers/[^/]+/start", "POST ^/exec/", "POST /wait$", "GET /archive$", "POST /update$")
-
-    def test_killed(self):
-        """Nothing stays locked, and the next start makes a sandbox of what there is."""
-        for step in self.STEPS:
-            for when in ("before", "after"):
-                with self.subTest(step=step, when=when):
-                    reached, release = threading.Event(), threading.Event()
-
-                    def hold(handler, reached=reached, release=release, when=when):
-                        if when == "after":
-                            answer_of(handler)
-                        reached.set()
-                        release.wait(30)
-                        return False
-
-                    self.engine.faults = {step: hold}
-                    process = subprocess.Popen([BINARY, "start", *FREE_PORTS], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                    self.assertTrue(reached.wait(30), "the start gets there")
-                    process.kill()
-                    process.wait()
-                    self.engine.faults = {}
-                    release.set()
-                    self.run_sandbox("start", *FREE_PORTS)
-                    self.assertEqual(self.engine.running(), ["flyte-sandbox"])
-                    self.run_sandbox("delete", "--volume")
-                    self.assert_nothing_left()
-                    self.assertEqual([name for name in os.listdir(self.home / ".kube") if name != "config"], [])
-
-    def test_engine_without_room(self):
-        full = (500, "write /var/lib/docker/x: no space left on device")
-        for step in ("POST ^/volumes/create", "POST ^/containers/create", "POST ^/containers/[^/]+/start"):
-            with self.subTest(step=step):
-                self.engine.faults = {step: full}
-                self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=10), "disk-space", "no space left on device", "check: sandbox doctor disk")
-                self.assert_nothing_left()
-
-    @unittest.skipUnless(os.geteuid() == 0 and sys.platform == "linux", "mounting a small file system needs root")
-    def test_home_without_room(self):
-        """The sandbox stays, nothing is left half written, and what the person had is as it was."""
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(self.home)], capture_output=True).returncode:
-            self.skipTest("file systems cannot be mounted here")
-        try:
-            kube = self.home / ".kube/config"
-            kube.parent.mkdir()
-            kube.write_text("current-context: prod\n")
-            filler = self.home / "filler"
-            with open(filler, "wb", buffering=0) as out:
-                try:
-                    while True:
-                        out.write(bytes(4096))
-                except OSError:
-                    pass
-            done = self.run_sandbox("start", *FREE_PORTS, code=10)
-            self.assertIn("clients cannot be configured", done.stderr)
-            self.assertEqual((self.engine.running(), kube.read_text()), (["flyte-sandbox"], "current-context: prod\n"))
-            self.assertEqual(sorted(os.listdir(kube.parent)), ["config"])
-            self.assert_error(self.run_sandbox("logs", "--bundle", str(self.home / "b.tar.gz"), code=10), "bundle")
-            self.assertFalse([name for name in os.listdir(self.home) if name.startswith("b.tar")])
-            filler.unlink()
-            self.run_sandbox("start")
-            self.assertIn("flyte-sandbox", kube.read_text())
-        finally:
-            subprocess.run(["umount", str(self.home)], check=True)
