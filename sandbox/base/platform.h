@@ -31,9 +31,24 @@ int platform_set_nonblocking(int fd);
 #define PLATFORM_NO_SIGPIPE 0
 #endif
 
-/* A number that tells a process from a later one with the same id: when it was started, in the system's own unit. 0 when there is none, or it
- * has ended. */
-uint64_t platform_process_birth(pid_t pid);
+enum platform_process {
+	PLATFORM_PROCESS_RUNS,
+	PLATFORM_PROCESS_ENDED, /* or there has been none */
+	PLATFORM_PROCESS_UNSEEN /* there is one, and we may not see more of it */
+};
+/* Whether a process runs, and then a number that tells it from a later one with the same id: when it was started, in the system's own unit. */
+enum platform_process platform_process(pid_t pid, uint64_t *ret_birth);
+
+/* What process ids are numbers of: a process id means nothing to somebody for whom `boot` or `processes` differs. Without spaces; empty where the
+ * system does not tell. */
+struct platform_place {
+	char machine[64];   /* stays over restarts; copies of a machine may have the same */
+	char boot[64];      /* new with each start of the machine, and the same in all its containers */
+	char processes[32]; /* the namespace of process ids, or PLATFORM_OF_MACHINE */
+};
+#define PLATFORM_OF_MACHINE "machine"
+void platform_place(struct platform_place *ret_place);
+
 /* A descriptor that becomes readable when a process ends, a child of ours or not; -1 when the system cannot tell. */
 int platform_watch_process(pid_t pid);
 

@@ -5,9 +5,11 @@
 #include "base/text.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -44,16 +46,9 @@ int platform_set_nonblocking(int fd)
 /* proc(5): the 22nd field of /proc/PID/stat; the second one is in parentheses and may hold anything. */
 #define FIELDS_AFTER_NAME 20
 
-uint64_t platform_process_birth(pid_t pid)
+/* 0 for what is no such text. */
+static uint64_t birth_in_stat(const char *at)
 {
-	auto_free char *path = xasprintf("/proc/%lld/stat", (long long)pid);
-	auto_buf struct buf text = BUF_INIT(4096);
-	if (pid <= 0 || file_read(path, &text, NULL) < 0)
-		return 0;
-	const char *at = strrchr(buf_text(&text), ')');
-	/* One that has ended and whose parent has not asked yet. */
-	if (at && (text_starts_with(at, ") Z") || text_starts_with(at, ") X")))
-		return 0;
 	for (int i = 0; at && i < FIELDS_AFTER_NAME; i++)
 		at = strchr(at + 1, ' ');
 	if (!at)
@@ -61,6 +56,51 @@ uint64_t platform_process_birth(pid_t pid)
 	auto_free char *field = xstrndup(at + 1, strcspn(at + 1, " \n"));
 	uint64_t birth;
 	return text_to_uint64(field, UINT64_MAX, &birth) ? birth : 0;
+}
+
+enum platform_process platform_process(pid_t pid, uint64_t *ret_birth)
+{
+	auto_free char *path = xasprintf("/proc/%lld/stat", (long long)pid);
+	auto_buf struct buf text = BUF_INIT(4096);
+	if (pid <= 0)
+		return PLATFORM_PROCESS_ENDED;
+	if (file_read(path, &text, NULL) < 0)
+		/* /proc may hide processes of others (hidepid). */
+		return kill(pid, 0) < 0 && errno == ESRCH ? PLATFORM_PROCESS_ENDED : PLATFORM_PROCESS_UNSEEN;
+	const char *at = strrchr(buf_text(&text), ')');
+	/* One that has ended and whose parent has not asked yet. */
+	if (at && (text_starts_with(at, ") Z") || text_starts_with(at, ") X")))
+		return PLATFORM_PROCESS_ENDED;
+	uint64_t birth = birth_in_stat(at);
+	if (!birth)
+		return PLATFORM_PROCESS_UNSEEN;
+	*ret_birth = birth;
+	return PLATFORM_PROCESS_RUNS;
+}
+
+/* That of the machine's first process has a number of its own (PROC_PID_INIT_INO of the kernel). */
+#define FIRST_PID_NAMESPACE "pid:[4026531836]"
+
+static void first_line(const char *path, char *room, size_t size)
+{
+	auto_buf struct buf text = BUF_INIT(4096);
+	if (file_read(path, &text, NULL) == 0)
+		(void)snprintf(room, size, "%.*s", (int)strcspn(buf_text(&text), " \t\r\n"), buf_text(&text));
+}
+
+void platform_place(struct platform_place *ret_place)
+{
+	*ret_place = (struct platform_place){ .machine = "" };
+	first_line("/etc/machine-id", ret_place->machine, sizeof(ret_place->machine));
+	first_line("/proc/sys/kernel/random/boot_id", ret_place->boot, sizeof(ret_place->boot));
+	/* The /proc of another namespace of process ids would tell of other processes. */
+	char target[sizeof(ret_place->processes)] = "";
+	if (readlink("/proc/self", target, sizeof(target) - 1) < 0 || strtoll(target, NULL, 10) != getpid())
+		return;
+	ssize_t length = readlink("/proc/self/ns/pid", target, sizeof(target) - 1);
+	target[length > 0 ? length : 0] = '\0';
+	(void)snprintf(ret_place->processes, sizeof(ret_place->processes), "%s",
+	               text_equal(target, FIRST_PID_NAMESPACE) ? PLATFORM_OF_MACHINE : target);
 }
 
 int platform_watch_process(pid_t pid)

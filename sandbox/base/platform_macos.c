@@ -3,13 +3,17 @@
 
 #include "base/text.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <libproc.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/event.h>
 #include <sys/proc_info.h>
+#include <sys/sysctl.h>
 #include <unistd.h>
+#include <uuid/uuid.h>
 
 #define PROCESSES_MAXIMUM 65536
 #define FILES_MAXIMUM 4096
@@ -64,12 +68,32 @@ int platform_accept(int fd)
 	return accepted;
 }
 
-uint64_t platform_process_birth(pid_t pid)
+enum platform_process platform_process(pid_t pid, uint64_t *ret_birth)
 {
 	struct proc_bsdinfo info;
-	if (pid <= 0 || proc_pidinfo(pid, PROC_PIDTBSDINFO, 0, &info, sizeof(info)) != (int)sizeof(info))
-		return 0;
-	return info.pbi_start_tvsec * UINT64_C(1000000) + info.pbi_start_tvusec;
+	if (pid <= 0)
+		return PLATFORM_PROCESS_ENDED;
+	/* Nothing is told of processes that have ended and whose parent has not asked yet, nor of other users'. */
+	if (proc_pidinfo(pid, PROC_PIDTBSDINFO, 0, &info, sizeof(info)) != (int)sizeof(info))
+		return kill(pid, 0) < 0 && errno == EPERM ? PLATFORM_PROCESS_UNSEEN : PLATFORM_PROCESS_ENDED;
+	*ret_birth = info.pbi_start_tvsec * UINT64_C(1000000) + info.pbi_start_tvusec;
+	return PLATFORM_PROCESS_RUNS;
+}
+
+static void system_text(const char *name, char *room, size_t size)
+{
+	if (sysctlbyname(name, room, &size, NULL, 0) < 0)
+		room[0] = '\0';
+}
+
+void platform_place(struct platform_place *ret_place)
+{
+	*ret_place = (struct platform_place){ .processes = PLATFORM_OF_MACHINE };
+	system_text("kern.bootsessionuuid", ret_place->boot, sizeof(ret_place->boot));
+	const struct timespec patience = { .tv_sec = 1 };
+	uuid_t id;
+	if (gethostuuid(id, &patience) == 0)
+		uuid_unparse(id, ret_place->machine);
 }
 
 /* A kqueue is itself a descriptor that poll() takes. */

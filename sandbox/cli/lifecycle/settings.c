@@ -229,7 +229,7 @@ static void compare_lifetime(const struct lifetime *lifetime, const struct sandb
 	if (owner && !has)
 		differ(differences, "owner-pid", "no owner");
 	else if (owner && !json_equal(owner, has))
-		differ(differences, "owner-pid", "another owner (host, process, its start: %s)",
+		differ(differences, "owner-pid", "another owner (as its label has it: %s)",
 		       json_string_value(has));
 }
 

@@ -44,13 +44,14 @@ const struct verb verb_prune = {
 	.name = "prune",
 	.summary = "remove instances whose time is over",
 	.arguments = "",
-	.description = "Removes, with container, volume and client configuration, every instance whose time is over: "
-	               "started with --ttl "
-	               "and expired, or with --owner-pid and its owner has ended (owners on other machines cannot be "
-	               "seen, and "
-	               "their instances stay). Volumes that such instances left go, too. The state that `sandbox "
-	               "delete` keeps "
-	               "goes with --volumes only.",
+	.description =
+	        "Removes, with container, volume and client configuration, every instance whose time is over: "
+	        "started with --ttl "
+	        "and expired, or with --owner-pid and its owner has ended (owners on other machines and in other "
+	        "containers cannot be seen, and their instances stay). Volumes that such instances left go, too. The "
+	        "state that `sandbox "
+	        "delete` keeps "
+	        "goes with --volumes only.",
 	.examples = "sandbox prune --dry-run\twhat would go\n"
 	            "sandbox prune --volumes\tand the state of deleted instances",
 	.options = prune_options,

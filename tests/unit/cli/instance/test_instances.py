@@ -3,11 +3,11 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import time
+import unittest
 
-from launcher import FREE_PORTS, Case
+from launcher import BINARY, FREE_PORTS, Case
 
 
 class Instances(Case):
@@ -51,13 +51,16 @@ class Instances(Case):
     def test_prune(self):
         ended = subprocess.Popen(["true"])
         ended.wait()
-        host, mine = socket.gethostname(), pathlib.Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]
+        here, mine = self.place(), pathlib.Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19]
+        host, machine, boot, processes = here.split()
         self.add("flyte-sandbox-expired", expires="2026-01-01T00:00:00.000000Z")
-        self.add("flyte-sandbox-ownerless", owner=f"{host} {ended.pid} 5")
-        self.add("flyte-sandbox-reused", owner=f"{host} {os.getpid()} 5")
+        self.add("flyte-sandbox-ownerless", owner=f"{here} {ended.pid} 5")
+        self.add("flyte-sandbox-reused", owner=f"{here} {os.getpid()} 5")
         self.add("flyte-sandbox-leftover", container=False, expires="2026-01-01T00:00:00.000000Z")
-        self.add("flyte-sandbox-owned", owner=f"{host} {os.getpid()} {mine}")
-        self.add("flyte-sandbox-elsewhere", owner="another-machine 1 5")
+        self.add("flyte-sandbox-owned", owner=f"{here} {os.getpid()} {mine}")
+        self.add("flyte-sandbox-elsewhere", owner=f"another-machine {machine} another-boot {processes} 1 5")
+        self.add("flyte-sandbox-container", owner=f"{host} {machine} {boot} pid:[1] 1 5")
+        self.add("flyte-sandbox-older-launcher", owner=f"{host} 1 5")
         self.add("flyte-sandbox-later", expires="2999-01-01T00:00:00.000000Z")
         self.add("flyte-sandbox-kept", container=False)
         self.add("flyte-sandbox")
@@ -105,6 +108,21 @@ class Instances(Case):
         self.wait_until(lambda: not (self.home / ".flyte/config-sandbox.yaml").exists(), "and what clients know of it")
         kube = self.home / ".kube/config"
         self.wait_until(lambda: "flyte-sandbox" not in kube.read_text() and not (kube.parent / "config.lock").exists(), "and kubectl")
+
+    @unittest.skipUnless(subprocess.run(["unshare", "-rpf", "--mount-proc", "true"], capture_output=True).returncode == 0, "no namespaces of process ids can be made here")
+    def test_owner_in_another_container(self):
+        """Process 2 of its namespace: ours of that number is another one, and so nobody out here may say that the owner has ended."""
+        script = f'sleep 600 & owner=$!; "{BINARY}" start --ports auto --owner-pid $owner >/dev/null && echo "$owner"; read ended; kill -9 "$owner"; read gone'
+        container = subprocess.Popen(["unshare", "-rpf", "--mount-proc", "sh", "-c", script], env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(container.communicate)
+        self.assertRegex(container.stdout.readline(), r"^[2-9]\n$")
+        label = self.engine.find("flyte-sandbox")["Config"]["Labels"]["dev.sandbox.owner"].split()
+        self.assertEqual(label[:3], self.place().split()[:3])
+        self.assertNotEqual(label[3], self.place().split()[3])
+        self.assertIn("nothing to remove", self.run_sandbox("prune").stderr)
+        container.stdin.write("\n")
+        container.stdin.flush()
+        self.wait_until(lambda: not self.engine.containers and not self.engine.volumes, "who is in there sees the owner's end")
 
     def test_owner_of_a_sandbox_that_was_made_anew(self):
         """The watcher of the first one must not remove the second one."""

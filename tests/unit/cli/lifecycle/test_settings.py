@@ -1,7 +1,6 @@
 """What an instance keeps of the options that it was started with, and what a start says whose wishes a running one does not fulfil."""
 
 import json
-import socket
 import subprocess
 import unittest
 
@@ -147,7 +146,7 @@ class MistakesBeforeAnything(Case):
         first = subprocess.Popen(["true"])
         first.wait()
         container = self.engine.add_container()
-        container["Config"]["Labels"]["dev.sandbox.owner"] = f"{socket.gethostname()} {first.pid} 1"
+        container["Config"]["Labels"]["dev.sandbox.owner"] = f"{self.place()} {first.pid} 1"
         self.engine.volumes["flyte-sandbox"] = {"Name": "flyte-sandbox", "Labels": {"dev.sandbox.instance": "flyte-sandbox"}}
         owner = subprocess.Popen(["sleep", "600"])
         self.addCleanup(owner.wait)
