@@ -9,6 +9,11 @@ LAZY(&library, int, libssh2_init, (int flags), (flags))
 LAZY(&library, LIBSSH2_SESSION *, libssh2_session_init_ex,
      (LIBSSH2_ALLOC_FUNC((*allocate)), LIBSSH2_FREE_FUNC((*release)), LIBSSH2_REALLOC_FUNC((*resize)), void *context),
      (allocate, release, resize, context))
+/* What 1.11 has instead, 1.10 does not have. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+LAZY(&library, void *, libssh2_session_callback_set, (LIBSSH2_SESSION *session, int type, void *callback), (session, type, callback))
+#pragma GCC diagnostic pop
 LAZY(&library, int, libssh2_session_free, (LIBSSH2_SESSION *session), (session))
 LAZY(&library, int, libssh2_session_handshake, (LIBSSH2_SESSION *session, libssh2_socket_t fd), (session, fd))
 LAZY(&library, void, libssh2_session_set_blocking, (LIBSSH2_SESSION *session, int blocking), (session, blocking))

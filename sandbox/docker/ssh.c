@@ -319,7 +319,7 @@ static int log_in(struct login *login, struct err *e)
 	struct ssh_session *session = login->session;
 	if (connect_tcp(login, e) < 0)
 		return -1;
-	session->ssh = libssh2_session_init_ex(NULL, NULL, NULL, NULL);
+	session->ssh = libssh2_session_init_ex(NULL, NULL, NULL, session);
 	if (!session->ssh)
 		memory_exhausted();
 	libssh2_session_set_blocking(session->ssh, 0);

@@ -35,6 +35,7 @@ struct ssh_session {
 	LIBSSH2_SESSION *ssh;
 	LIBSSH2_CHANNEL *control;
 	int fd;
+	bool received; /* something came over the connection in this round; of the thread alone */
 	bool thread_started;
 	bool unfinished; /* a packet was sent in part; of the thread alone */
 	size_t opening;  /* the stream whose channel is being opened, or SSH_STREAMS_MAXIMUM; of the thread alone */

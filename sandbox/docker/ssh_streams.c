@@ -6,6 +6,9 @@
  * A packet that the connection took only a part of is finished by the same call with the same arguments; any other call that has
  * something to send fails with LIBSSH2_ERROR_BAD_USE until then, and has done nothing. So that code means "later", as EAGAIN does, and every
  * turn makes each unfinished call again.
+ *
+ * Whichever channel is read, libssh2 takes all that has come over the connection and keeps what is for others, of which poll() then knows nothing. So
+ * the thread waits only after a round over all channels in which nothing came at all: then what each of them said about having nothing still holds.
  */
 #include "docker/ssh_internal.h"
 
@@ -314,11 +317,32 @@ static void accept_all(struct ssh_session *session)
 	pthread_mutex_unlock(&session->lock);
 }
 
-static void turn(struct ssh_session *session)
+/* libssh2's way to the connection: its own, but for the note. */
+static LIBSSH2_RECV_FUNC(receive)
 {
-	bool moved;
+	struct ssh_session *session = *abstract;
+	ssize_t got = recv(socket, buffer, length, flags);
+	if (got > 0)
+		session->received = true;
+	if (got < 0)
+		return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : -errno;
+	return got;
+}
+
+/* libssh2 reads the connection only on behalf of a channel, and tells of its end only there: `control` is one that is for nothing else. */
+static bool is_connected(struct ssh_session *session)
+{
+	char ignored[256];
+	ssize_t got = libssh2_channel_read_ex(session->control, 0, ignored, sizeof(ignored));
+	return (is_later(session, got) || got >= 0) && !libssh2_channel_eof(session->control);
+}
+
+/* Does all that can be done without waiting. False when the connection is over. */
+static bool turn(struct ssh_session *session)
+{
+	bool moved, connected;
 	do {
-		session->unfinished = false;
+		session->unfinished = session->received = false;
 		accept_all(session);
 		moved = open_one(session);
 		for (size_t i = 0; i < SSH_STREAMS_MAXIMUM; i++) {
@@ -330,7 +354,9 @@ static void turn(struct ssh_session *session)
 			if (stream->closing || is_over(stream))
 				moved |= drop_stream(session, i);
 		}
-	} while (moved);
+		connected = is_connected(session);
+	} while (moved || session->received);
+	return connected;
 }
 
 static bool closing(struct ssh_session *session)
@@ -376,20 +402,11 @@ static bool wait_for_work(struct ssh_session *session)
 	return true;
 }
 
-/* libssh2 reads the connection only on behalf of a channel, and tells of its end only there: `control` is one that is for nothing else. */
-static bool is_connected(struct ssh_session *session)
-{
-	char ignored[256];
-	ssize_t got = libssh2_channel_read_ex(session->control, 0, ignored, sizeof(ignored));
-	return (is_later(session, got) || got >= 0) && !libssh2_channel_eof(session->control);
-}
-
 static void *run(void *context)
 {
 	struct ssh_session *session = context;
-	do
-		turn(session);
-	while (!closing(session) && is_connected(session) && wait_for_work(session));
+	while (turn(session) && !closing(session) && wait_for_work(session))
+		;
 	pthread_mutex_lock(&session->lock);
 	session->dead = true;
 	if (!session->closing && !session->problem.length)
@@ -413,6 +430,11 @@ int ssh_streams_start(struct ssh_session *session, struct err *e)
 {
 	session->opening = SSH_STREAMS_MAXIMUM;
 	libssh2_session_set_blocking(session->ssh, 0);
+/* What 1.11 has instead, 1.10 does not have. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+	libssh2_session_callback_set(session->ssh, LIBSSH2_CALLBACK_RECV, (void *)receive);
+#pragma GCC diagnostic pop
 	libssh2_keepalive_config(session->ssh, 1, KEEPALIVE_SECONDS);
 	if (platform_pipe(session->wake) < 0)
 		return err_set_errno(e, errno, NULL, "cannot make a pipe");

@@ -75,8 +75,8 @@ class Case(EngineCase):
     def authorize(self, *keys):
         (self.server / "authorized_keys").write_text("".join(key.with_suffix(".pub").read_text() for key in keys))
 
-    def know(self, *keys):
-        lines = [f"[127.0.0.1]:{self.port} {' '.join(key.with_suffix('.pub').read_text().split()[:2])}\n" for key in keys]
+    def know(self, *keys, port=None):
+        lines = [f"[127.0.0.1]:{port or self.port} {' '.join(key.with_suffix('.pub').read_text().split()[:2])}\n" for key in keys]
         (self.ssh / "known_hosts").write_text("".join(lines))
 
     def serve_docker(self):
@@ -236,6 +236,43 @@ class Engine(Case):
         self.run_sandbox("exec", "false", code=3)
         self.run_sandbox("delete", "--volume")
         self.assert_nothing_left()
+
+    def behind_a_slow_line(self):
+        """The ends of the server's packets come byte by byte, each while the launcher looks at what the one before has brought."""
+        line = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(line.close)
+        def carry(source, target, singly):
+            while data := source.recv(65536):
+                start = max(len(data) - singly, 0)
+                target.sendall(data[:start])
+                for at in range(start, len(data)):
+                    target.sendall(data[at : at + 1])
+            target.shutdown(socket.SHUT_WR)
+
+        def serve():
+            while True:
+                try:
+                    ends = line.accept()[0], socket.create_connection(("127.0.0.1", self.port))
+                except OSError:
+                    return
+                for end in ends:
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    self.addCleanup(end.close)
+                threading.Thread(target=carry, args=(*ends, 0), daemon=True).start()
+                threading.Thread(target=carry, args=(*reversed(ends), 40), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return line.getsockname()[1]
+
+    def test_nothing_that_has_come_is_left_lying(self):
+        """What comes in the moment before the session's thread waits is seen before the keepalive's answer, 30 s later, wakes it. Where it is not, about every second run of this
+        test meets that moment."""
+        self.engine.add_container()
+        port = self.behind_a_slow_line()
+        self.know(self.server / "host_key", port=port)
+        self.environment["DOCKER_HOST"] = f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
+        for _ in range(20):
+            self.run_sandbox("status", timeout=25)
 
     def test_nothing_to_forward_with_a_local_engine(self):
         self.engine.add_container()
