@@ -19,7 +19,9 @@ class CommandLine(Case):
         self.assertEqual(self.engine.requests, [])
 
     def test_version_all(self):
+        self.assertRegex(self.run_sandbox("version", "--all").stdout, r"(?s)^sandbox .*\nengine  .*, API 1\.41, at unix://.*\nimage   \(no sandbox\)\n$")
         self.engine.add_container()
+        self.assertIn("\nimage   flyte-sandbox:0.1.0\n", self.run_sandbox("version", "--all").stdout)
         document = json.loads(self.run_sandbox("version", "--all", "-o", "json").stdout)
         self.assertEqual(document["engine"]["api"], "1.41")
         self.assertEqual(document["image"], "flyte-sandbox:0.1.0")

@@ -3,8 +3,12 @@
 import json
 import os
 import pathlib
+import shutil
 import socket
 import stat
+import subprocess
+import sys
+import unittest
 
 from launcher import BINARY, FREE_PORTS, Case
 
@@ -46,6 +50,38 @@ class Finding(Case):
         (self.home / ".docker/config.json").write_text('{"currentContext": "lab"}')
         self.run_sandbox("status", code=3)
         self.assertTrue(self.engine.asked("GET", "/containers/flyte-sandbox/json"))
+
+    def test_context_that_is_not_there(self):
+        del self.environment["DOCKER_HOST"]
+        self.environment["DOCKER_CONTEXT"] = "gone"
+        self.assert_error(self.run_sandbox("status", code=3), "docker-context", "'gone'")
+
+    @unittest.skipUnless(os.geteuid() == 0 and sys.platform == "linux" and shutil.which("unshare"), "hiding this machine's own engine needs root")
+    def test_socket_in_its_usual_place(self):
+        """The first that is alive: what another engine has left behind is passed over. This machine's own engine, if there is one, is not to be seen."""
+        del self.environment["DOCKER_HOST"]
+        del self.environment["XDG_RUNTIME_DIR"]
+        hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && exec "$0" "$@"', BINARY]
+
+        def run(*arguments):
+            return subprocess.run([*hidden, *arguments], env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+
+        if subprocess.run([*hidden[:-1], "true"], capture_output=True, check=False).returncode:
+            self.skipTest("file systems cannot be mounted here")
+        nobody = run("status")
+        self.assertEqual(nobody.returncode, 8, nobody.stderr)
+        self.assert_error(nobody, "docker-not-running", "/var/run/docker.sock")
+        left = self.home / ".docker/run/docker.sock"
+        left.parent.mkdir(parents=True)
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(left))
+        alive = self.home / ".colima/default/docker.sock"
+        alive.parent.mkdir(parents=True)
+        alive.symlink_to(self.engine.path)
+        self.engine.add_container()
+        found = run("doctor", "engine")
+        self.assertIn(f"unix://{alive}", found.stdout)
+        self.assertIn("a socket found in its usual place", found.stdout)
 
     def test_tcp(self):
         """Nothing of this machine (disk, ports) is looked at for an engine elsewhere."""
