@@ -265,14 +265,12 @@ class Engine(Case):
         return line.getsockname()[1]
 
     def test_nothing_that_has_come_is_left_lying(self):
-        """What comes in the moment before the session's thread waits is seen before the keepalive's answer, 30 s later, wakes it. Where it is not, about every second run of this
-        test meets that moment."""
-        self.engine.add_container()
+        """What comes in the moment before the session's thread waits is seen before the keepalive's answer, 30 s later, wakes it."""
         port = self.behind_a_slow_line()
         self.know(self.server / "host_key", port=port)
         self.environment["DOCKER_HOST"] = f"ssh://{getpass.getuser()}@127.0.0.1:{port}"
-        for _ in range(20):
-            self.run_sandbox("status", timeout=25)
+        for _ in range(16):
+            self.run_sandbox("status", code=3, timeout=25)
 
     def test_nothing_to_forward_with_a_local_engine(self):
         self.engine.add_container()
