@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -110,6 +111,12 @@ static void set_pem(CURL *easy, CURLoption blob_option, CURLoption file_option, 
 		curl_easy_setopt(easy, file_option, file);
 }
 
+/* Programs that are linked to libcurl; lazy_curl.c has the other. */
+__attribute__((weak)) void *http_curl_tls_function(const char *name)
+{
+	return dlsym(RTLD_DEFAULT, name);
+}
+
 void http_curl_apply(const struct http_client *client, void *curl_easy)
 {
 	CURL *easy = curl_easy;
@@ -203,10 +210,11 @@ static int translate(struct http_exchange *exchange, CURLcode result, const char
 			return http_connect_error(request->url, (int)os_errno, e);
 		return err_set(e, ERR_UNAVAILABLE, "connect-failed", "cannot connect to %s: %s", request->url, reason);
 	case CURLE_SSL_CONNECT_ERROR: /* of what OpenSSL says, not all is of help */
-		return err_set(e, ERR_UNAVAILABLE, "connection-failed",
-		               "%s %s: no TLS with the server, its certificate cannot be checked or the two speak nothing in "
-		               "common: %s",
-		               request->method, request->url, reason);
+		return err_set(
+		        e, ERR_UNAVAILABLE, "connection-failed",
+		        "%s %s: no TLS with the server, its certificate cannot be checked or the two speak nothing in "
+		        "common: %s",
+		        request->method, request->url, reason);
 	default:
 		return err_set(e, ERR_UNAVAILABLE, "connection-failed", "%s %s: %s", request->method, request->url,
 		               reason);

@@ -63,6 +63,8 @@ void http_curl_cancel(struct http_client *client);
 int http_curl_perform(struct http_exchange *exchange, struct err *e);
 /* Sets the connection's options on a CURL handle. */
 void http_curl_apply(const struct http_client *client, void *curl_easy);
+/* A function of the very TLS library that libcurl uses, NULL if there is none of that name. */
+void *http_curl_tls_function(const char *name);
 
 void http_stream_new(struct http_client *client);
 void http_stream_free(struct http_client *client);

@@ -89,9 +89,23 @@ ssize_t http_upgrade_write(struct http_upgrade *stream, const void *bytes, size_
 	return translate(code, sent, what, e);
 }
 
+/* TLS' own end of one direction. libcurl has no call for it, but gives the connection of the library below. */
+static bool send_close_notify(CURL *easy)
+{
+	const struct curl_tlssessioninfo *session = NULL;
+	int (*ssl_shutdown)(void *ssl);
+	if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session || !session->internals ||
+	    session->backend != CURLSSLBACKEND_OPENSSL)
+		return false;
+	*(void **)&ssl_shutdown = http_curl_tls_function("SSL_shutdown");
+	return ssl_shutdown && ssl_shutdown(session->internals) >= 0;
+}
+
 bool http_upgrade_close_write(struct http_upgrade *stream)
 {
-	return !stream->tls && shutdown(stream->fd, SHUT_WR) == 0;
+	/* Without close_notify the peer finds the connection cut off. Docker's engine takes that for the end as well.
+	 */
+	return (stream->tls && send_close_notify(stream->easy)) || shutdown(stream->fd, SHUT_WR) == 0;
 }
 
 /* Waits until the connection is ready for `events`. */
@@ -133,8 +147,8 @@ static char *request_text(const struct http_upgrade_request *request)
 	return xasprintf("%s %s HTTP/1.1\r\nHost: %.*s\r\nConnection: Upgrade\r\nUpgrade: %s\r\nContent-Type: "
 	                 "application/json\r\n"
 	                 "Content-Length: %zu\r\n\r\n%s",
-	                 request->method, target, (int)host_length, host, request->protocol,
-	                 strlen(request->body), request->body);
+	                 request->method, target, (int)host_length, host, request->protocol, strlen(request->body),
+	                 request->body);
 }
 
 /* Reads until the head is whole; it goes to the response, what follows to `early`. */

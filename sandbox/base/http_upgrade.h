@@ -35,7 +35,7 @@ ssize_t http_upgrade_read(struct http_upgrade *stream, void *room, size_t size, 
 /* Bytes written (maybe fewer), HTTP_UPGRADE_AGAIN, or -1 with `e`. */
 ssize_t http_upgrade_write(struct http_upgrade *stream, const void *bytes, size_t length, struct err *e);
 #define HTTP_UPGRADE_AGAIN ((ssize_t)-2)
-/* No more bytes will be written. False over TLS, where a direction cannot be closed alone. */
+/* No more bytes will be written: the peer reads the end, and may go on writing. */
 bool http_upgrade_close_write(struct http_upgrade *stream);
 
 #endif

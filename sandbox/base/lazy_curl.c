@@ -1,4 +1,5 @@
 /* libcurl, loaded when needed. */
+#include "base/http_internal.h"
 #include "base/lazy.h"
 
 #include <curl/curl.h>
@@ -55,4 +56,10 @@ CURLcode curl_easy_getinfo(CURL *easy, CURLINFO info, ...)
 	CURLcode code = LAZY_REAL(&curl, curl_easy_getinfo)(easy, info, va_arg(arguments, void *));
 	va_end(arguments);
 	return code;
+}
+
+/* A handle's functions are those of the libraries below it, too. */
+void *http_curl_tls_function(const char *name)
+{
+	return lazy_find_optional(&curl, name);
 }

@@ -77,7 +77,7 @@ class Case(unittest.TestCase):
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
     def listen(self, wrap=lambda connection: connection):
-        """The same engine behind a TCP port; `wrap` puts TLS around each connection."""
+        """The same engine behind a TCP port; `wrap` puts TLS around each connection. The end of either direction is passed on alone."""
         server = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(server.close)
 
@@ -87,12 +87,14 @@ class Case(unittest.TestCase):
                     target.sendall(data)
             except OSError:
                 pass
-            finally:
-                for end in (source, target):
-                    try:
-                        end.shutdown(socket.SHUT_RDWR)
-                    except OSError:
-                        pass
+            try:
+                if isinstance(target, ssl.SSLSocket):
+                    target.unwrap()  # close_notify; as the real engine
+                    target.shutdown(socket.SHUT_RDWR)
+                else:
+                    target.shutdown(socket.SHUT_WR)
+            except (OSError, ValueError):
+                pass
 
         def serve():
             while True:

@@ -79,6 +79,11 @@ class Tls(Case):
         self.run_sandbox("status")
         self.engine.commands["echo hello"] = Exec("hello\n")
         self.assertEqual(self.run_sandbox("exec", "-i", "echo", "hello", input="").stdout, "hello\n")
+        # The end of the input reaches the command, whose output then comes.
+        self.engine.commands["cat"] = Exec(echo=True)
+        for size in (0, 10, 300000):
+            with self.subTest(size=size):
+                self.assertEqual(self.run_sandbox("exec", "-i", "cat", input="abcde" * (size // 5)).stdout, "ABCDE" * (size // 5))
 
     def test_unknown_authority(self):
         self.engine_with(self.good)
