@@ -52,14 +52,44 @@ static int unsuitable(struct err *e)
 	        e, "this is no sandbox image: build one with scripts/build-image, or name another one with --image");
 }
 
+/* "invalid CapAdd: capability not supported by your kernel or not available in the current environment:
+ * "CAP_SYS_RESOURCE"". Of an engine elsewhere nobody knows before what its machine lacks. */
+static bool leave_out_capability(struct cli *cli, json_t *body, const char *message)
+{
+	json_t *wanted = json_object_get(json_object_get(body, "HostConfig"), "CapAdd");
+	if (!strstr(message, "CapAdd"))
+		return false;
+	for (size_t i = 0; i < json_array_size(wanted); i++) {
+		const char *name = json_string_value(json_array_get(wanted, i));
+		auto_free char *quoted = xasprintf("\"CAP_%s\"", name);
+		if (!strstr(message, quoted))
+			continue;
+		cli_say_verbose(cli, "the engine's machine lacks the capability %s: without it", name);
+		return json_array_remove(wanted, i) == 0;
+	}
+	return false;
+}
+
+static int create_container(struct launch *launch, const json_t *body, struct err *e)
+{
+	auto_err struct err problem = ERR_INIT;
+	auto_json json_t *asked = json_deep_copy(body);
+	while (docker_container_create(launch->docker, launch->cli->instance.name, asked, &launch->container,
+	                               &problem) < 0) {
+		if (!leave_out_capability(launch->cli, asked, err_message(&problem)))
+			return err_move(e, &problem);
+		err_release(&problem);
+	}
+	return 0;
+}
+
 static int create(struct launch *launch, const json_t *body, struct err *e)
 {
-	struct cli *cli = launch->cli;
 	if (ensure_volume(launch, body, e) < 0)
 		return -1;
 	if (interrupt_check(e) < 0)
 		return -1;
-	if (docker_container_create(launch->docker, cli->instance.name, body, &launch->container, e) < 0) {
+	if (create_container(launch, body, e) < 0) {
 		if (e && strstr(err_message(e), "No command specified"))
 			return unsuitable(e);
 		/* The volume may be the other one's by now. */

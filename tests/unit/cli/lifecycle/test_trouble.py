@@ -115,6 +115,26 @@ class Trouble(Case):
         self.assert_error(done, "image-unsuitable", "No command specified", "this is no sandbox image", "check: sandbox doctor image")
         self.assert_nothing_left()
 
+    def test_capabilities_that_an_engine_elsewhere_lacks(self):
+        """What its machine has is known from its answers only."""
+        lacking = ["SYS_RESOURCE", "SYS_BOOT", "NET_ADMIN"]
+
+        def create(handler):
+            for name in json.loads(handler.body)["HostConfig"]["CapAdd"]:
+                if name in lacking:
+                    return handler.fail(400, f'invalid CapAdd: capability not supported by your kernel or not available in the current environment: "CAP_{name}"')
+            return handler.container_create()
+
+        self.engine.faults["POST ^/containers/create"] = create
+        self.run_sandbox("start", *FREE_PORTS)
+        added = self.engine.containers["flyte-sandbox"]["HostConfig"]["CapAdd"]
+        self.assertIn("SYS_ADMIN", added)
+        self.assertFalse(set(added) & set(lacking))
+        self.run_sandbox("delete")
+        # One that was not asked for is no reason to ask again.
+        self.engine.faults["POST ^/containers/create"] = (400, 'invalid CapAdd: unknown capability: "CAP_MAGIC"')
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=12), "docker-error", "CAP_MAGIC")
+
     def test_create_refused(self):
         self.engine.faults["POST /containers/create"] = (500, "no space left on device")
         self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=10), "disk-space", "no space left on device", "check: sandbox doctor disk")
