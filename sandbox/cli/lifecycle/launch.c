@@ -52,11 +52,17 @@ static int unsuitable(struct err *e)
 	        e, "this is no sandbox image: build one with scripts/build-image, or name another one with --image");
 }
 
-/* "invalid CapAdd: capability not supported by your kernel or not available in the current environment:
- * "CAP_SYS_RESOURCE"". Of an engine elsewhere nobody knows before what its machine lacks. */
+/*
+ * What this machine lacks is left out before anything is asked for; what an engine elsewhere lacks is known from its
+ * refusal. Create: "invalid CapAdd: capability not supported by your kernel or not available in the current
+ * environment: "CAP_SYS_RESOURCE"". Start: "unable to apply caps: operation not permitted"; that runc does not say
+ * which, but it is this one that small virtual machines and containers do not give.
+ */
 static bool leave_out_capability(struct cli *cli, json_t *body, const char *message)
 {
 	json_t *wanted = json_object_get(json_object_get(body, "HostConfig"), "CapAdd");
+	if (strstr(message, "unable to apply caps"))
+		message = "CapAdd \"CAP_SYS_RESOURCE\"";
 	if (!strstr(message, "CapAdd"))
 		return false;
 	for (size_t i = 0; i < json_array_size(wanted); i++) {
@@ -70,20 +76,20 @@ static bool leave_out_capability(struct cli *cli, json_t *body, const char *mess
 	return false;
 }
 
-static int create_container(struct launch *launch, const json_t *body, struct err *e)
+/* `body` loses the capabilities that are not to be had. */
+static int create_container(struct launch *launch, json_t *body, struct err *e)
 {
 	auto_err struct err problem = ERR_INIT;
-	auto_json json_t *asked = json_deep_copy(body);
-	while (docker_container_create(launch->docker, launch->cli->instance.name, asked, &launch->container,
-	                               &problem) < 0) {
-		if (!leave_out_capability(launch->cli, asked, err_message(&problem)))
+	while (docker_container_create(launch->docker, launch->cli->instance.name, body, &launch->container, &problem) <
+	       0) {
+		if (!leave_out_capability(launch->cli, body, err_message(&problem)))
 			return err_move(e, &problem);
 		err_release(&problem);
 	}
 	return 0;
 }
 
-static int create(struct launch *launch, const json_t *body, struct err *e)
+static int create(struct launch *launch, json_t *body, struct err *e)
 {
 	if (ensure_volume(launch, body, e) < 0)
 		return -1;
@@ -119,6 +125,25 @@ static bool complains_about_port(const char *message, const struct ports *ports,
 	return false;
 }
 
+/* A container that this start has made is made anew without what its machine turns out to lack. */
+static int start_container(struct launch *launch, json_t *body, struct err *e)
+{
+	auto_err struct err problem = ERR_INIT;
+	while (docker_container_start(launch->docker, launch->container, &problem) < 0) {
+		if (!launch->created_container || !leave_out_capability(launch->cli, body, err_message(&problem)))
+			return err_move(e, &problem);
+		err_release(&problem);
+		if (docker_container_remove(launch->docker, launch->container, e) < 0)
+			return -1;
+		launch->created_container = launch->started = false;
+		free(steal_ptr(launch->container));
+		if (create(launch, body, e) < 0)
+			return -1;
+		launch->started = true;
+	}
+	return 0;
+}
+
 static int explain_start(struct launch *launch, const struct ports *ports, struct err *e)
 {
 	enum port_name name = PORT_HTTP;
@@ -145,13 +170,14 @@ int launch_start(struct launch *launch, const struct sandbox *existing, const js
 		if (docker_container_remove(launch->docker, existing->id, e) < 0)
 			return -1;
 	}
+	auto_json json_t *asked = json_deep_copy(body);
 	if (same)
 		launch->container = xstrdup(existing->id);
-	else if (create(launch, body, e) < 0)
+	else if (create(launch, asked, e) < 0)
 		return -1;
 	port_hold_release(hold);
 	launch->started = true;
-	if (docker_container_start(launch->docker, launch->container, e) < 0)
+	if (start_container(launch, asked, e) < 0)
 		return explain_start(launch, ports, e);
 	return interrupt_check(e);
 }

@@ -5,14 +5,17 @@ import pathlib
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
+import sys
 import tempfile
-import threading
 import time
 import unittest
 
 from fake_engine import FakeEngine
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from support.tcp_front import TcpFront  # noqa: E402
 
 BINARY = os.environ.get("SANDBOX_BINARY", "sandbox")
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -76,41 +79,8 @@ class Case(unittest.TestCase):
         stdout, stderr = process.communicate(timeout=30)
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
-    def listen(self, wrap=lambda connection: connection):
-        """The same engine behind a TCP port; `wrap` puts TLS around each connection. The end of either direction is passed on alone."""
-        server = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(server.close)
-
-        def pump(source, target):
-            try:
-                while data := source.recv(65536):
-                    target.sendall(data)
-            except OSError:
-                pass
-            try:
-                if isinstance(target, ssl.SSLSocket):
-                    target.unwrap()  # close_notify; as the real engine
-                    target.shutdown(socket.SHUT_RDWR)
-                else:
-                    target.shutdown(socket.SHUT_WR)
-            except (OSError, ValueError):
-                pass
-
-        def serve():
-            while True:
-                try:
-                    client, _ = server.accept()
-                    client = wrap(client)
-                except (ssl.SSLError, ConnectionError):
-                    continue
-                except OSError:
-                    return
-                upstream = socket.socket(socket.AF_UNIX)
-                upstream.connect(self.engine.path)
-                self.addCleanup(client.close)
-                self.addCleanup(upstream.close)
-                threading.Thread(target=pump, args=(client, upstream), daemon=True).start()
-                threading.Thread(target=pump, args=(upstream, client), daemon=True).start()
-
-        threading.Thread(target=serve, daemon=True).start()
-        self.environment["DOCKER_HOST"] = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+    def listen(self, *wrap):
+        """The same engine behind a TCP port."""
+        front = TcpFront(self.engine.path, *wrap)
+        self.addCleanup(front.close)
+        self.environment["DOCKER_HOST"] = front.address

@@ -130,7 +130,21 @@ class Trouble(Case):
         added = self.engine.containers["flyte-sandbox"]["HostConfig"]["CapAdd"]
         self.assertIn("SYS_ADMIN", added)
         self.assertFalse(set(added) & set(lacking))
-        self.run_sandbox("delete")
+        self.run_sandbox("delete", "--volume")
+
+        # runc says it at the start, and not which.
+        def start(handler, name):
+            with_it = "SYS_RESOURCE" in self.engine.containers["flyte-sandbox"]["HostConfig"]["CapAdd"]
+            return handler.fail(400, "unable to start container process: unable to apply caps: operation not permitted") if with_it else handler.container_start(name)
+
+        self.engine.faults = {"POST ^/containers/([^/]*)/start$": lambda handler: start(handler, handler.target.split("/")[3])}
+        self.run_sandbox("start", *FREE_PORTS)
+        self.assertIn("NET_ADMIN", self.engine.containers["flyte-sandbox"]["HostConfig"]["CapAdd"])
+        self.run_sandbox("delete", "--volume")
+        self.engine.faults = {"POST /start$": (400, "unable to apply caps: operation not permitted")}
+        self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=12), "docker-error", "the engine's host lacks capabilities")
+        self.assert_nothing_left()
+        self.engine.faults = {}
         # One that was not asked for is no reason to ask again.
         self.engine.faults["POST ^/containers/create"] = (400, 'invalid CapAdd: unknown capability: "CAP_MAGIC"')
         self.assert_error(self.run_sandbox("start", *FREE_PORTS, code=12), "docker-error", "CAP_MAGIC")
