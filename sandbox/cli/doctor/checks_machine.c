@@ -272,7 +272,8 @@ void check_dns(const struct check_machine *machine, struct checks *checks)
 		elsewhere = elsewhere || !(text_starts_with(address, "127.") || text_equal(address, "::1"));
 	}
 	if (servers && elsewhere)
-		check_add(checks, "dns", CHECK_OK, NULL, "/etc/resolv.conf names %zu servers", servers);
+		check_add(checks, "dns", CHECK_OK, NULL, "/etc/resolv.conf names %zu server%s", servers,
+		          servers == 1 ? "" : "s");
 	else if (servers)
 		check_add(checks, "dns", CHECK_WARNING,
 		          "if pods cannot resolve names: `\"dns\": [\"ADDRESS\"]` in the engine's daemon.json",
