@@ -156,8 +156,8 @@ static int save_at_rest(struct cli *cli, struct docker_client *docker, const str
 }
 
 /*
- * What is paused is saved as a power cut would leave it, and Postgres answers before its log is on the disk
- * (synchronous_commit is off): it writes that down first, so that nothing which was there when saving began is missing.
+ * What is paused is saved as a power cut would leave it. Postgres survives that, but with a recovery to do; and whoever
+ * has set synchronous_commit to off would lose what it has answered and not yet written. So it writes all down first.
  */
 static int write_down(struct docker_client *docker, const char *container, struct err *e)
 {
