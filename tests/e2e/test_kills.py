@@ -1,5 +1,6 @@
 """Every part of the platform is killed with SIGKILL, one after the other, while 20 executions run. All of them finish, and no attempt of a task
-runs twice: each leaves a line in a file of the node, which is counted."""
+is made twice: each leaves a line in a file of the node, with its pod's name and UID. A pod that was created twice would have two UIDs. (The kubelet, killed
+while a container begins, may start it once more in the same pod: it learns of containers by events, and knows of none when it comes back.)"""
 
 import collections
 import json
@@ -23,7 +24,7 @@ DEADLINE_S = 150
 
 
 class Marks:
-    """A directory of the node that the template mounts into every container; a line is the name of a pod."""
+    """A directory of the node that the template mounts into every container; a line is the name and the UID of a pod."""
 
     def __init__(self, sandbox, kubectl):
         self.sandbox = sandbox
@@ -33,10 +34,11 @@ class Marks:
 
     def __enter__(self):
         mount = {"name": "marks", "mountPath": "/marks"}
+        uid = {"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
         template = {
             "apiVersion": "v1", "kind": "PodTemplate", "metadata": {"name": self.name, "namespace": NAMESPACE},
             "template": {"spec": {
-                "containers": [{"name": "default", "image": "none", "volumeMounts": [mount]}],
+                "containers": [{"name": "default", "image": "none", "volumeMounts": [mount], "env": [uid]}],
                 "volumes": [{"name": "marks", "hostPath": {"path": self.path, "type": "DirectoryOrCreate"}}]}}}
         path = self.sandbox.home / "marks.json"
         path.write_text(json.dumps(template), encoding="utf-8")
@@ -48,8 +50,12 @@ class Marks:
         self.sandbox.run("exec", "--", "rm", "-rf", self.path)
 
     def pods(self):
-        """How often each pod's container ran. `cat` of nothing is no error while there is none yet."""
-        return collections.Counter(self.sandbox.run("exec", "--", "sh", "-c", f"cat {self.path}/begun 2>/dev/null; true").stdout.split())
+        """The UIDs of each name, and how often each one's container began. `cat` of nothing is no error while there is none yet."""
+        lines = self.sandbox.run("exec", "--", "sh", "-c", f"cat {self.path}/begun 2>/dev/null; true").stdout.splitlines()
+        begun = collections.defaultdict(collections.Counter)
+        for name, uid in (line.split() for line in lines):
+            begun[name][uid] += 1
+        return begun
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def chain_of_marks(template):
     """One line is appended by one write, which does not mix with others. The pause is what lets a kill hit a running container."""
     workflow = Workflow(name=f"kills.{template}")
     task = ContainerTask(name=f"kills.{template}.task", image=DefaultImages.default_image(), pod_template_name=template,
-                         command=["sh", "-c", "hostname >> /marks/begun; sleep 0.5"])
+                         command=["sh", "-c", "echo `hostname` $POD_UID >> /marks/begun; sleep 0.5"])
     previous = None
     for _ in range(LENGTH):
         node = workflow.add_entity(task)
@@ -100,7 +106,9 @@ def test_kills(remote, sandbox, marks):
     # Each attempt at most once, and attempt 0 of each node: a task that had been lost would have been tried again in a pod of another name.
     begun = marks.pods()
     first = {f"{execution.id.name}-n{node}-0" for execution in executions for node in range(LENGTH)}
-    assert set(begun.values()) == {1} and first <= set(begun)
+    assert first <= set(begun)
+    assert [name for name, uids in begun.items() if len(uids) > 1] == [], "pods that were created twice"
+    assert sum(sum(uids.values()) - 1 for uids in begun.values()) <= 1, "containers that Kubernetes began twice"
     for pod in set(begun) - first:
         assert was_interrupted(remote, pod), f"{pod} ran though the attempt before it was not interrupted"
 
