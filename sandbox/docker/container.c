@@ -1,5 +1,7 @@
 #include "docker/container.h"
 
+#include <string.h>
+
 #define STOP_MARGIN_MS INT64_C(30000)
 
 int docker_container_create(struct docker_client *client, const char *name, const json_t *body, char **ret_id,
@@ -38,10 +40,21 @@ int docker_container_stop(struct docker_client *client, const char *container, i
 	return 0;
 }
 
+/* Of cgroup v1 a group with processes that are busy in the kernel freezes within runc's own limit or not; runc thaws it
+ * then. */
+#define FREEZE_ATTEMPTS 5
+
 int docker_container_pause(struct docker_client *client, const char *container, struct err *e)
 {
-	if (docker_do(client, "POST", e, "/containers/%s/pause", container) < 0)
-		return err_wrap(e, "cannot pause the container");
+	auto_err struct err problem = ERR_INIT;
+	for (int left = FREEZE_ATTEMPTS; docker_do(client, "POST", &problem, "/containers/%s/pause", container) < 0;
+	     left--) {
+		if (left <= 1 || !strstr(err_message(&problem), "unable to freeze")) {
+			(void)err_move(e, &problem);
+			return err_wrap(e, "cannot pause the container");
+		}
+		err_release(&problem);
+	}
 	return 0;
 }
 

@@ -19,6 +19,22 @@ class Lifecycle(Case):
     def status_of(self, name="flyte-sandbox"):
         return self.engine.find(name)["State"]["Status"]
 
+    def test_pause_of_a_busy_sandbox(self):
+        """runc gives up on freezing it; it is asked again, but not for ever."""
+        self.engine.add_container()
+        asked = []
+
+        def busy(handler):
+            asked.append(handler)
+            return handler.fail(500, "OCI runtime pause failed: unable to freeze: unknown") if len(asked) < 3 else handler.container_pause("flyte-sandbox")
+
+        self.engine.faults["POST /pause$"] = busy
+        self.run_sandbox("pause")
+        self.assertEqual((len(asked), self.engine.containers["flyte-sandbox"]["State"]["Status"]), (3, "paused"))
+        self.run_sandbox("resume")
+        self.engine.faults["POST /pause$"] = (500, "OCI runtime pause failed: unable to freeze: unknown")
+        self.assert_error(self.run_sandbox("pause", code=1), "docker-error", "cannot pause the container", "unable to freeze")
+
     def test_pause_and_resume(self):
         self.assertEqual(json.loads(self.run_sandbox("pause", "-o", "json").stdout)["state"], "paused")
         self.assertEqual(self.status_of(), "paused")
